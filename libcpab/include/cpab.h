@@ -1,0 +1,173 @@
+/*
+ * cpab.h - the whole public interface of libcpab.
+ *
+ * libcpab moves points along continuous piecewise-affine (CPA) velocity fields and differentiates
+ * the result: the CPAB transformations of Freifeld et al. (PAMI 2017), as used in deep networks by
+ * Detlefsen et al. (CVPR 2018). It knows no framework and no language but C.
+ *
+ * The field. A box is split into simplices: n intervals in 1D; in 2D nx * ny rectangles, each cut
+ * by its two diagonals into 4 triangles. A field that is affine in every simplex and continuous is
+ * given by its values at the vertices, so `velocity` below is any array [n_batch, n_vertices, ndim].
+ *
+ * Conventions. Arrays are dense and row-major, sizes are int64_t, the last axis is (x), (x, y) or
+ * (x, y, z). Coordinates and velocities are in units of the domain. Nothing is printed, no global
+ * state is kept, no pointer is stored after a call returns. Every function may be called from many
+ * threads at once; a tessellation is immutable and may be shared between them.
+ *
+ * Not promised: bit-identical results between different builds or processors. On one machine and
+ * build, results do not depend on `n_threads` and repeat bit for bit.
+ */
+#ifndef CPAB_H
+#define CPAB_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#if defined(_WIN32)
+#  define CPAB_API __declspec(dllexport)
+#elif defined(__GNUC__)
+#  define CPAB_API __attribute__((visibility("default")))
+#else
+#  define CPAB_API
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* cdef begin: from here to `cdef end` the text is plain C that bindings may parse. */
+
+/* The number that cpab_abi_version() returned when this header was written. It changes when an
+   existing declaration changes; new functions leave it as it is. */
+enum { CPAB_ABI_VERSION = 1 };
+
+typedef enum cpab_status {
+    CPAB_OK = 0,
+    CPAB_E_NULL = 1,        /* a required pointer is NULL */
+    CPAB_E_ABI = 2,         /* a struct's size is not one this library knows */
+    CPAB_E_NDIM = 3,        /* ndim is not one this build supports */
+    CPAB_E_CELLS = 4,       /* a number of cells is below 1, or there are too many in all */
+    CPAB_E_DOMAIN = 5,      /* lower < upper does not hold, or a bound is not finite */
+    CPAB_E_OPTION = 6,      /* an enumeration has a value that does not exist */
+    CPAB_E_SHAPE = 7,       /* a size is negative, or points_batch is neither 1 nor n_batch */
+    CPAB_E_TIME = 8,        /* time is not finite */
+    CPAB_E_THREADS = 9,     /* n_threads is below 1 */
+    CPAB_E_RANGE = 10,      /* a field is too large to integrate, see CPAB_MAX_RATE */
+    CPAB_E_DIVERGED = 11,   /* a trajectory left the range of the number type */
+    CPAB_E_MEMORY = 12      /* memory could not be allocated */
+} cpab_status;
+
+/* What the field is outside of the domain. Both are continuous.
+   LINEAR   each side keeps its outward derivative, taken as the mean over the cells of that side;
+            exact continuation of the affine pieces where these derivatives agree (the paper's
+            "valid outside").
+   NEAREST  v(x) = v(nearest point of the domain). */
+typedef enum cpab_outside {
+    CPAB_OUTSIDE_LINEAR = 0,
+    CPAB_OUTSIDE_NEAREST = 1
+} cpab_outside;
+
+enum {
+    CPAB_MAX_NDIM = 3,
+    /* Most simplices in one tessellation: indices stay in int32, tables below 1 GiB. */
+    CPAB_MAX_CELLS = 4194304,
+    /* Largest |time| * |A| of a field, |A| the row-sum norm of its linear part in units of cells:
+       exp(1024) overflows float64, so nothing beyond it has a meaning. */
+    CPAB_MAX_RATE = 1024,
+    /* Largest |time| * |v| at a vertex, in cells. */
+    CPAB_MAX_SPEED = 1048576
+};
+
+/* Texts and numbers about the library itself; the strings are static. */
+CPAB_API int32_t cpab_abi_version(void);
+CPAB_API const char *cpab_version(void);
+CPAB_API const char *cpab_build_info(void);
+CPAB_API const char *cpab_status_text(cpab_status status);
+
+typedef struct cpab_tessellation cpab_tessellation;
+
+/* Set struct_size to sizeof(cpab_tessellation_options). Entries from ndim on are ignored. */
+typedef struct cpab_tessellation_options {
+    size_t struct_size;
+    int32_t ndim;           /* 1 or 2; 3 is reserved and answers CPAB_E_NDIM in this version */
+    int32_t outside;        /* a cpab_outside */
+    int64_t cells[3];       /* intervals, rectangles or boxes along each axis, at least 1 */
+    double lower[3];        /* the domain's lowest corner, */
+    double upper[3];        /* and its highest */
+} cpab_tessellation_options;
+
+/* Makes a tessellation; *out is NULL on error. Free it with cpab_tessellation_destroy(), which
+   accepts NULL. */
+CPAB_API cpab_status cpab_tessellation_create(const cpab_tessellation_options *options,
+                                              cpab_tessellation **out);
+CPAB_API void cpab_tessellation_destroy(cpab_tessellation *tess);
+
+/* 0 if `tess` is NULL. */
+CPAB_API int32_t cpab_tessellation_ndim(const cpab_tessellation *tess);
+CPAB_API int64_t cpab_tessellation_n_vertices(const cpab_tessellation *tess);
+CPAB_API int64_t cpab_tessellation_n_cells(const cpab_tessellation *tess);
+
+/* Coordinates [n_vertices, ndim]. Grid corners come first, x fastest, then (2D) the centres of the
+   rectangles, x fastest. */
+CPAB_API cpab_status cpab_tessellation_vertices(const cpab_tessellation *tess, double *out);
+
+/* Vertex indices [n_cells, ndim + 1]. In 2D the triangles of rectangle (i, j) are cells
+   4 * (i + nx * j) + k, with k = 0 at its low-y side, 1 high x, 2 high y, 3 low x. */
+CPAB_API cpab_status cpab_tessellation_cells(const cpab_tessellation *tess, int64_t *out);
+
+/*
+ * cpab_transform_*: out = phi(points, time), where d phi / dt = v(phi) and phi(x, 0) = x; eqs. 5 and
+ * 6 of Detlefsen et al. 2018. time = 1 is the transformation, -1 its inverse, 0 the identity.
+ *
+ *   velocity      [n_batch, n_vertices, ndim]
+ *   points        [points_batch, n_points, ndim]; points_batch is n_batch, or 1: shared by all
+ *   out           [n_batch, n_points, ndim]; may be `points` itself if points_batch == n_batch
+ *   n_threads     at least 1; that many threads work, the caller's included
+ *   failed_item   NULL, or where to put the batch index that an error is about (-1 if none)
+ *
+ * A velocity that is not finite makes its batch item NaN, a point that is not finite makes that
+ * point NaN; all others are unaffected and the status is CPAB_OK. A field of zeros returns the
+ * points bit for bit. Sizes of 0 are fine. On CPAB_E_DIVERGED the points in question are NaN and
+ * the rest of `out` is complete; on any other error `out` is untouched (CPAB_E_MEMORY: unspecified).
+ */
+CPAB_API cpab_status cpab_transform_f32(const cpab_tessellation *tess, const float *velocity,
+                                        const float *points, float *out, int64_t n_batch,
+                                        int64_t n_points, int64_t points_batch, double time,
+                                        int32_t n_threads, int64_t *failed_item);
+CPAB_API cpab_status cpab_transform_f64(const cpab_tessellation *tess, const double *velocity,
+                                        const double *points, double *out, int64_t n_batch,
+                                        int64_t n_points, int64_t points_batch, double time,
+                                        int32_t n_threads, int64_t *failed_item);
+
+/*
+ * cpab_transform_vjp_*: the vector-Jacobian product of cpab_transform_*.
+ *
+ *   grad_out       [n_batch, n_points, ndim]   dL / d out
+ *   grad_velocity  [n_batch, n_vertices, ndim] dL / d velocity, overwritten; or NULL
+ *   grad_points    [n_batch, n_points, ndim]   dL / d points, per batch item also where the points
+ *                                              are shared (the caller adds them up); or NULL
+ *
+ * Other arguments and errors as above. Where an input of a batch item is not finite, the gradients
+ * that depend on it are NaN. Extra memory: O(n_threads * n_cells) and one trajectory per thread.
+ * The results may not share memory with the inputs.
+ */
+CPAB_API cpab_status cpab_transform_vjp_f32(const cpab_tessellation *tess, const float *velocity,
+                                            const float *points, const float *grad_out,
+                                            float *grad_velocity, float *grad_points,
+                                            int64_t n_batch, int64_t n_points,
+                                            int64_t points_batch, double time, int32_t n_threads,
+                                            int64_t *failed_item);
+CPAB_API cpab_status cpab_transform_vjp_f64(const cpab_tessellation *tess, const double *velocity,
+                                            const double *points, const double *grad_out,
+                                            double *grad_velocity, double *grad_points,
+                                            int64_t n_batch, int64_t n_points,
+                                            int64_t points_batch, double time, int32_t n_threads,
+                                            int64_t *failed_item);
+
+/* cdef end */
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* CPAB_H */

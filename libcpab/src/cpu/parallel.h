@@ -1,0 +1,99 @@
+/*
+ * Threads for one call: started when it begins, joined before it returns. No pool, hence nothing that
+ * a fork could leave behind and no state that outlives the call.
+ */
+#ifndef CPAB_CPU_PARALLEL_H
+#define CPAB_CPU_PARALLEL_H
+
+#include <atomic>
+#include <cstdint>
+
+#if defined(_WIN32)
+#  define CPAB_HAS_THREADS 0
+#else
+#  define CPAB_HAS_THREADS 1
+#  include <pthread.h>
+#endif
+
+namespace cpab {
+
+/* Runs body() on the calling thread and on up to n_threads - 1 others, at the same time. Where a
+   thread cannot be started the rest do its work: body() must take its work from a shared counter. */
+template <typename Body>
+void run_threads(int32_t n_threads, Body &body) {
+#if CPAB_HAS_THREADS
+    constexpr int32_t most = 256;
+    pthread_t threads[most];
+    int32_t n_started = 0;
+    auto entry = [](void *argument) -> void * {
+        (*static_cast<Body *>(argument))();
+        return nullptr;
+    };
+    while (n_started + 1 < n_threads && n_started < most &&
+           pthread_create(&threads[n_started], nullptr, entry, &body) == 0)
+        n_started++;
+    body();
+    for (int32_t i = 0; i < n_started; i++) pthread_join(threads[i], nullptr);
+#else
+    (void)n_threads;
+    body();
+#endif
+}
+
+/* Lets threads do something in the order of their turns, whatever order they arrive in. */
+class Turns {
+public:
+#if CPAB_HAS_THREADS
+    Turns() {
+        pthread_mutex_init(&mutex_, nullptr);
+        pthread_cond_init(&moved_, nullptr);
+    }
+    ~Turns() {
+        pthread_cond_destroy(&moved_);
+        pthread_mutex_destroy(&mutex_);
+    }
+    Turns(const Turns &) = delete;
+    Turns &operator=(const Turns &) = delete;
+
+    /* Every turn from 0 on must be taken once, by a thread that waits for no later one. */
+    template <typename Action>
+    void take(int64_t turn, Action action) {
+        pthread_mutex_lock(&mutex_);
+        while (next_ != turn) pthread_cond_wait(&moved_, &mutex_);
+        pthread_mutex_unlock(&mutex_);
+        action();
+        pthread_mutex_lock(&mutex_);
+        next_++;
+        pthread_cond_broadcast(&moved_);
+        pthread_mutex_unlock(&mutex_);
+    }
+
+private:
+    pthread_mutex_t mutex_;
+    pthread_cond_t moved_;
+    int64_t next_ = 0;
+#else
+    template <typename Action>
+    void take(int64_t, Action action) {
+        action();
+    }
+#endif
+};
+
+/* The smallest batch index among those that an error was reported for. */
+class FirstFailure {
+public:
+    void report(int64_t item) {
+        int64_t seen = item_.load();
+        while ((seen < 0 || item < seen) && !item_.compare_exchange_weak(seen, item)) {
+        }
+    }
+    int64_t item() const { return item_.load(); }
+
+private:
+    std::atomic<int64_t> item_{-1};
+};
+
+}  // namespace cpab
+
+#endif

@@ -1,0 +1,40 @@
+/* What each number type is good for. The lane type of a SIMD build gets its own entry here. */
+#ifndef CPAB_PRECISION_H
+#define CPAB_PRECISION_H
+
+namespace cpab {
+
+/*
+ * Taylor series of order `order` are used for times h with |A| h <= reach. What they leave out,
+ * relative to the distance travelled, is at most about reach^order / (order + 1)!:
+ * 1 / 10! = 2.8e-7 (float32, epsilon 1.2e-7) and 1 / 19! = 8.2e-18 (float64). walk.h needs
+ * reach < pi.
+ *
+ * A trajectory may be `slack` behind a face, in barycentric units, before it counts as having left;
+ * a few roundings at float32's epsilon, and a value far below all that is promised for float64.
+ *
+ * The quadratic guess of a crossing time is good to a few percent of the step; each Newton step
+ * squares that, and what remains costs only its square again (see walk.h).
+ */
+template <typename T>
+struct Precision;
+
+template <>
+struct Precision<float> {
+    static constexpr int order = 9;
+    static constexpr double reach = 1;
+    static constexpr float slack = 1e-6f;
+    static constexpr int newton_steps = 3;
+};
+
+template <>
+struct Precision<double> {
+    static constexpr int order = 18;
+    static constexpr double reach = 1;
+    static constexpr double slack = 1e-13;
+    static constexpr int newton_steps = 5;
+};
+
+}  // namespace cpab
+
+#endif

@@ -1,0 +1,46 @@
+/* What the library says about itself. */
+#include "../include/cpab.h"
+#include "cpu/parallel.h"
+
+#define CPAB_TEXT_(x) #x
+#define CPAB_TEXT(x) CPAB_TEXT_(x)
+
+extern "C" {
+
+int32_t cpab_abi_version(void) { return CPAB_ABI_VERSION; }
+
+const char *cpab_version(void) { return CPAB_TEXT(CPAB_VERSION); }
+
+const char *cpab_build_info(void) {
+    return "1D, 2D; float32, float64; CPU, scalar"
+#if CPAB_HAS_THREADS
+           ", threads"
+#else
+           ", one thread"
+#endif
+#if defined(__VERSION__)
+           "; compiler " __VERSION__
+#endif
+        ;
+}
+
+const char *cpab_status_text(cpab_status status) {
+    switch (status) {
+        case CPAB_OK: return "no error";
+        case CPAB_E_NULL: return "a required pointer is NULL";
+        case CPAB_E_ABI: return "a struct does not have the size that this library expects";
+        case CPAB_E_NDIM: return "the number of dimensions is not supported by this build";
+        case CPAB_E_CELLS: return "numbers of cells must be at least 1 and at most 4194304 simplices in all";
+        case CPAB_E_DOMAIN: return "the domain must have finite bounds with lower < upper";
+        case CPAB_E_OPTION: return "an option has a value that does not exist";
+        case CPAB_E_SHAPE: return "sizes must not be negative, and points_batch must be 1 or n_batch";
+        case CPAB_E_TIME: return "time must be finite";
+        case CPAB_E_THREADS: return "n_threads must be at least 1";
+        case CPAB_E_RANGE: return "the velocity field is too large: |time| * |A| is above 1024 or |time| * |v| above 1048576 cells";
+        case CPAB_E_DIVERGED: return "a trajectory left the range of the number type";
+        case CPAB_E_MEMORY: return "memory could not be allocated";
+    }
+    return "unknown status";
+}
+
+}  // extern "C"
