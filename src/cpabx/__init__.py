@@ -1,0 +1,43 @@
+"""Diffeomorphic transformations for deep networks.
+
+``cpabx.set_backend("torch")``, one line for the tessellation, ``cpabx.Cpab((4, 4))``, and one for the
+layer, ``cpabx.layers.STCPAB(...)``, give a network a diffeomorphic spatial transformer
+(Detlefsen et al., CVPR 2018).
+"""
+
+from importlib.metadata import version as _version
+
+from cpabx import errors, layers
+from cpabx.hookspecs import hookimpl
+from cpabx.registry import available_backends, get_backend, set_backend, use_backend
+from cpabx.tessellation import Tessellation
+from cpabx.transforms import (
+    Affine,
+    AffineDiffeo,
+    Composition,
+    Cpab,
+    Homography,
+    ThinPlateSpline,
+    Transformation,
+)
+
+__version__ = _version("cpabx")
+
+__all__ = [
+    "Affine",
+    "AffineDiffeo",
+    "Composition",
+    "Cpab",
+    "Homography",
+    "Tessellation",
+    "ThinPlateSpline",
+    "Transformation",
+    "__version__",
+    "available_backends",
+    "errors",
+    "get_backend",
+    "hookimpl",
+    "layers",
+    "set_backend",
+    "use_backend",
+]

@@ -1,0 +1,48 @@
+"""``python -m cpabx info`` and ``python -m cpabx backends``."""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import sys
+
+import cpabx
+from cpabx import hookspecs, native
+from cpabx.errors import NativeLibraryError
+
+
+def info() -> int:
+    """Print what every bug report should start with. Returns 1 if the library does not load."""
+    print(f"cpabx     {cpabx.__version__}, plugin API {hookspecs.API_VERSION}")
+    print(f"python    {platform.python_version()} on {platform.platform()}")
+    try:
+        library = native.load()
+    except NativeLibraryError as error:
+        print(f"libcpab   {error}")
+        return 1
+    print(f"libcpab   {library.version}, ABI {library.abi_version}, {library.build_info}")
+    print(f"          {library.path}")
+    print(f"threads   {native.default_threads()}")
+    backends()
+    return 0
+
+
+def backends() -> int:
+    """Print the installed backends and their state."""
+    for entry in cpabx.available_backends():
+        state = entry.problem or f"{entry.framework}; {', '.join(sorted(entry.supports)) or 'transforms only'}"
+        print(f"backend   {entry.name} ({entry.distribution}): {state}")
+    return 0
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser("python -m cpabx", description="Ask cpabx about itself.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    for command in (info, backends):
+        commands.add_parser(command.__name__, help=(command.__doc__ or "").splitlines()[0])
+    chosen = parser.parse_args(arguments).command
+    return {"info": info, "backends": backends}[chosen]()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

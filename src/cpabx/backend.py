@@ -1,0 +1,142 @@
+"""What a backend provides: a handful of array operations, the native call, and the layers.
+
+The mathematics in :mod:`cpabx.transforms` is written once against this class. Besides the methods
+below, tensors must support ``+ - * /``, unary minus, comparison and basic slicing.
+"""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Sequence
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, ClassVar
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from cpabx.tessellation import Tessellation
+
+Tensor = Any
+
+#: Abilities that a backend may declare in ``supports``; tests skip by these, never by name.
+ABILITIES = frozenset({"autograd", "layers", "graph", "cuda", "double_backward"})
+
+#: Element types that transformations are computed in.
+DTYPES = ("float32", "float64")
+
+LAYER_NAMES = ("STAffine", "STAffineDiffeo", "STHomography", "STThinPlateSpline", "STCPAB", "STAffineCPAB")
+
+
+class Backend(abc.ABC):
+    """Adapter from cpabx to one array framework.
+
+    Class attributes:
+        name: the entry point's name.
+        api_version: the ``cpabx.hookspecs.API_VERSION`` that it was written for, as a literal.
+        supports: a subset of :data:`ABILITIES`. ``autograd``: ``vjp`` goes through the framework's
+            own differentiation, and ``transform`` and ``warp`` take part in it. ``layers``: the six
+            layers exist. ``graph``: works when traced, with unknown batch size. ``cuda``: takes
+            tensors on NVIDIA devices. ``double_backward``: second derivatives.
+        channels_last: images are (N, H, W, C) rather than (N, C, H, W).
+    """
+
+    name: ClassVar[str]
+    api_version: ClassVar[int]
+    supports: ClassVar[frozenset[str]]
+    channels_last: ClassVar[bool]
+
+    @property
+    @abc.abstractmethod
+    def framework_version(self) -> str:
+        """Version of the framework, e.g. ``"torch 2.13.0"``."""
+
+    # -- tensors ---------------------------------------------------------------------------------
+
+    @abc.abstractmethod
+    def asarray(self, values: Any, *, dtype: str | None = None, like: Tensor | None = None) -> Tensor:
+        """A tensor of the values, with the dtype (name) given, or dtype and device of ``like``.
+
+        The values of a tensor that needs no conversion stay attached to its history.
+        """
+
+    @abc.abstractmethod
+    def to_numpy(self, tensor: Tensor) -> np.ndarray[Any, Any]:
+        """The values, on the host, without history."""
+
+    @abc.abstractmethod
+    def dtype(self, tensor: Tensor) -> str:
+        """Name of the element type, e.g. ``"float32"``."""
+
+    @abc.abstractmethod
+    def device(self, tensor: Tensor) -> str:
+        """Name of the device that holds the tensor, ``"cpu"`` for host memory."""
+
+    @abc.abstractmethod
+    def shape(self, tensor: Tensor) -> tuple[int | None, ...]:
+        """The shape; None for a size that is not known while tracing."""
+
+    # -- operations ------------------------------------------------------------------------------
+
+    @abc.abstractmethod
+    def reshape(self, tensor: Tensor, shape: Sequence[int]) -> Tensor:
+        """``shape`` may have one -1."""
+
+    @abc.abstractmethod
+    def concat(self, tensors: Sequence[Tensor], axis: int) -> Tensor: ...
+
+    @abc.abstractmethod
+    def stack(self, tensors: Sequence[Tensor], axis: int) -> Tensor: ...
+
+    @abc.abstractmethod
+    def take(self, tensor: Tensor, index: np.ndarray[Any, Any], axis: int) -> Tensor:
+        """Elements of an axis by a 1D integer index known in advance."""
+
+    @abc.abstractmethod
+    def matmul(self, a: Tensor, b: Tensor) -> Tensor:
+        """Matrix product over the last two axes, broadcast over the others."""
+
+    @abc.abstractmethod
+    def matrix_transpose(self, a: Tensor) -> Tensor:
+        """Swaps the last two axes."""
+
+    @abc.abstractmethod
+    def sum(self, tensor: Tensor, axis: int) -> Tensor: ...
+
+    @abc.abstractmethod
+    def log(self, tensor: Tensor) -> Tensor: ...
+
+    @abc.abstractmethod
+    def where(self, condition: Tensor, a: Tensor, b: Tensor) -> Tensor: ...
+
+    @abc.abstractmethod
+    def expm(self, matrices: Tensor) -> Tensor:
+        """Matrix exponential over the last two axes, differentiable everywhere."""
+
+    # -- what the library is for -----------------------------------------------------------------
+
+    @abc.abstractmethod
+    def cpab(self, points: Tensor, velocity: Tensor, tessellation: Tessellation, time: float) -> Tensor:
+        """Integrate: points (1 or N, P, n) along fields with vertex velocities (N, V, n).
+
+        Differentiable with respect to both, where the backend supports ``autograd``. Use
+        :func:`cpabx.native.transform` and :func:`cpabx.native.transform_vjp`.
+        """
+
+    @abc.abstractmethod
+    def sample(self, images: Tensor, grid: Tensor, *, padding_mode: str, align_corners: bool) -> Tensor:
+        """Bilinear interpolation at grid (N, H, W, 2), which is (x, y) in [-1, 1] over the image.
+
+        Means what ``torch.nn.functional.grid_sample`` means by the same options, also at and beyond
+        the border. Images are in the backend's layout.
+        """
+
+    def vjp(self, function: Any, arguments: Sequence[Tensor], cotangent: Tensor) -> tuple[Tensor, ...]:
+        """Vector-Jacobian product of ``function(*arguments)`` by automatic differentiation.
+
+        Required with the ability ``autograd``.
+        """
+        raise NotImplementedError
+
+    def layers(self) -> ModuleType:
+        """The module with the six layer classes. Required with the ability ``layers``."""
+        raise NotImplementedError

@@ -1,0 +1,87 @@
+"""The exceptions of cpabx. Each says what was asked, what was received, and what to do."""
+
+from __future__ import annotations
+
+
+class CpabxError(Exception):
+    """Base class of all errors that cpabx raises on purpose.
+
+    Args:
+        asked: what was asked for, or required.
+        received: what came instead.
+        remedy: what to do about it.
+    """
+
+    def __init__(self, asked: str, received: str, remedy: str) -> None:
+        super().__init__(asked, received, remedy)
+        self.asked = asked
+        self.received = received
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        return f"{self.asked}; got {self.received}. {self.remedy}"
+
+
+class ShapeError(CpabxError, ValueError):
+    """An array has the wrong rank or size."""
+
+
+class DtypeError(CpabxError, TypeError):
+    """An array has the wrong element type, or two arrays have different ones."""
+
+
+class DeviceError(CpabxError, ValueError):
+    """A tensor is on a device that cannot be used, or two tensors are on different ones."""
+
+
+class OptionError(CpabxError, ValueError):
+    """An option has a value that does not exist."""
+
+
+class TessellationError(CpabxError, ValueError):
+    """A tessellation that cannot be made: numbers of cells, domain, or basis."""
+
+
+class RangeError(CpabxError, ValueError):
+    """A velocity field too large to integrate."""
+
+
+class DivergenceError(CpabxError, ArithmeticError):
+    """A trajectory left the range of its number type."""
+
+
+class NativeLibraryError(CpabxError, ImportError):
+    """libcpab is missing, or is not the library that this cpabx was made for."""
+
+
+class NativeMemoryError(CpabxError, MemoryError):
+    """libcpab could not allocate memory."""
+
+
+class BackendNotFoundError(CpabxError, ImportError):
+    """No installed backend has the name."""
+
+
+class BackendLoadError(CpabxError, ImportError):
+    """A backend is installed but cannot be used."""
+
+
+class BackendMismatchError(CpabxError, TypeError):
+    """One call was given tensors of two frameworks, or a backend that contradicts a tensor."""
+
+
+__all__ = [
+    "BackendLoadError",
+    "BackendMismatchError",
+    "BackendNotFoundError",
+    "CpabxError",
+    "DeviceError",
+    "DivergenceError",
+    "DtypeError",
+    "NativeLibraryError",
+    "NativeMemoryError",
+    "OptionError",
+    "RangeError",
+    "ShapeError",
+    "TessellationError",
+]

@@ -1,0 +1,28 @@
+"""How many threads a call to libcpab may use."""
+
+from __future__ import annotations
+
+import os
+
+from cpabx.errors import OptionError
+
+#: Starting a thread costs about as much as moving a hundred points.
+_POINTS_PER_THREAD = 2048
+
+
+def default_threads() -> int:
+    """``CPABX_NUM_THREADS``, or the number of processors this process may run on."""
+    setting = os.environ.get("CPABX_NUM_THREADS")
+    if setting is None:
+        if hasattr(os, "sched_getaffinity"):
+            return len(os.sched_getaffinity(0))
+        return os.cpu_count() or 1
+    if not setting.isdecimal() or int(setting) < 1:
+        raise OptionError("CPABX_NUM_THREADS must be a whole number from 1", repr(setting), "Correct or unset it.")
+    return int(setting)
+
+
+def worthwhile(n_threads: int | None, n_points: int) -> int:
+    """At most ``n_threads`` (default :func:`default_threads`), fewer where there is little to do."""
+    most = default_threads() if n_threads is None else n_threads
+    return max(1, min(most, n_points // _POINTS_PER_THREAD))

@@ -1,0 +1,113 @@
+"""The built-in backend: numpy arrays, no automatic differentiation, no layers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+
+from cpabx import native
+from cpabx.backend import Backend
+from cpabx.hookspecs import hookimpl
+from cpabx.numpy_sampler import bilinear
+from cpabx.tessellation import Tessellation
+
+Array = np.ndarray[Any, Any]
+
+
+@hookimpl
+def cpabx_tensor_modules() -> tuple[str, ...]:
+    return ("numpy",)
+
+
+@hookimpl
+def cpabx_backend() -> Backend:
+    return NumpyBackend()
+
+
+class NumpyBackend(Backend):
+    """Plain numpy; images are (N, H, W, C)."""
+
+    name: ClassVar[str] = "numpy"
+    api_version: ClassVar[int] = 1
+    supports: ClassVar[frozenset[str]] = frozenset()
+    channels_last: ClassVar[bool] = True
+
+    @property
+    def framework_version(self) -> str:
+        return f"numpy {np.__version__}"
+
+    def asarray(self, values: Any, *, dtype: str | None = None, like: Array | None = None) -> Array:
+        return np.asarray(values, dtype=dtype or (like.dtype if like is not None else None))
+
+    def to_numpy(self, tensor: Array) -> Array:
+        return np.asarray(tensor)
+
+    def dtype(self, tensor: Array) -> str:
+        return str(tensor.dtype)
+
+    def device(self, tensor: Array) -> str:
+        return "cpu"
+
+    def shape(self, tensor: Array) -> tuple[int | None, ...]:
+        return tensor.shape
+
+    def reshape(self, tensor: Array, shape: Sequence[int]) -> Array:
+        return tensor.reshape(tuple(shape))
+
+    def concat(self, tensors: Sequence[Array], axis: int) -> Array:
+        return np.concatenate(tensors, axis)
+
+    def stack(self, tensors: Sequence[Array], axis: int) -> Array:
+        return np.stack(tensors, axis)
+
+    def take(self, tensor: Array, index: Array, axis: int) -> Array:
+        return np.take(tensor, index, axis)
+
+    def matmul(self, a: Array, b: Array) -> Array:
+        return np.asarray(a @ b)
+
+    def matrix_transpose(self, a: Array) -> Array:
+        return np.swapaxes(a, -1, -2)
+
+    def sum(self, tensor: Array, axis: int) -> Array:
+        return np.asarray(tensor.sum(axis))
+
+    def log(self, tensor: Array) -> Array:
+        return np.asarray(np.log(tensor))
+
+    def where(self, condition: Array, a: Array, b: Array) -> Array:
+        return np.where(condition, a, b)
+
+    def expm(self, matrices: Array) -> Array:
+        """Taylor series of A / 2^s, squared s times; the norm of A / 2^s is at most 1/2."""
+        norm = np.abs(matrices).sum(-1).max(initial=0)
+        squarings = max(0, int(np.ceil(np.log2(norm))) + 1) if 0 < norm < np.inf else 0
+        scaled = matrices / 2.0**squarings
+        term = result = np.broadcast_to(np.eye(matrices.shape[-1], dtype=matrices.dtype), matrices.shape)
+        for k in range(1, 15):  # 0.5^15 / 15! = 2e-17
+            term = term @ scaled / k
+            result = result + term
+        for _ in range(squarings):
+            result = result @ result
+        return result
+
+    def cpab(self, points: Array, velocity: Array, tessellation: Tessellation, time: float) -> Array:
+        points, velocity = np.ascontiguousarray(points), np.ascontiguousarray(velocity)
+        out = np.empty((len(velocity), *points.shape[1:]), points.dtype)
+        native.transform(
+            tessellation,
+            str(points.dtype),
+            velocity=velocity.ctypes.data,
+            points=points.ctypes.data,
+            out=out.ctypes.data,
+            n_batch=len(velocity),
+            n_points=points.shape[1],
+            points_batch=len(points),
+            time=time,
+        )
+        return out
+
+    def sample(self, images: Array, grid: Array, *, padding_mode: str, align_corners: bool) -> Array:
+        return bilinear(images, grid, padding_mode, align_corners)

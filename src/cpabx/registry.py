@@ -1,0 +1,278 @@
+"""Find, load and choose backends."""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import functools
+import os
+import threading
+from collections.abc import Iterator
+from contextvars import ContextVar
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
+
+import pluggy
+
+from cpabx import hookspecs
+from cpabx.backend import ABILITIES, Backend
+from cpabx.errors import BackendLoadError, BackendMismatchError, BackendNotFoundError
+
+#: Backends that the project itself offers, and how to get them.
+_OFFERED = {"numpy": "cpabx", "torch": "cpabx-torch", "tensorflow": "cpabx-tensorflow"}
+_ALIASES = {"pytorch": "torch", "tf": "tensorflow", "keras": "tensorflow", "np": "numpy"}
+
+_manager = pluggy.PluginManager("cpabx")
+_manager.add_hookspecs(hookspecs)
+_lock = threading.RLock()
+_plugins: dict[str, Any] = {}
+_backends: dict[str, Backend] = {}
+_chosen: str | None = None
+_chosen_here: ContextVar[str | None] = ContextVar("cpabx_backend", default=None)
+
+
+@dataclass(frozen=True)
+class BackendInfo:
+    """One line of :func:`available_backends`.
+
+    Attributes:
+        name: what to ask for.
+        distribution: the package that provides it, with its version.
+        framework: the framework and its version; empty if not loaded.
+        supports: the declared abilities.
+        problem: why it cannot be loaded; empty if it can.
+    """
+
+    name: str
+    distribution: str
+    framework: str = ""
+    supports: frozenset[str] = frozenset()
+    problem: str = ""
+
+
+# -- finding -------------------------------------------------------------------------------------
+
+
+def _installed() -> dict[str, list[EntryPoint]]:
+    found: dict[str, list[EntryPoint]] = {}
+    for entry in entry_points(group=hookspecs.ENTRY_POINT_GROUP):
+        found.setdefault(entry.name, []).append(entry)
+    return {name: _distinct(entries) for name, entries in sorted(found.items())}
+
+
+def _distinct(entries: list[EntryPoint]) -> list[EntryPoint]:
+    # The same distribution can be on sys.path twice; that is no conflict.
+    return list({(e.value, e.dist.name if e.dist else ""): e for e in entries}.values())
+
+
+def _distribution(entry: EntryPoint) -> str:
+    return f"{entry.dist.name} {entry.dist.version}" if entry.dist else "an unknown package"
+
+
+def _entry(name: str) -> EntryPoint:
+    installed = _installed()
+    if name not in installed:
+        raise BackendNotFoundError(
+            f"a backend must be one of those installed ({', '.join(installed)})", repr(name), _advice(name, installed)
+        )
+    if len(installed[name]) > 1:
+        both = " and ".join(_distribution(e) for e in installed[name])
+        raise BackendLoadError(f"backend {name!r} must have one provider", both, "Uninstall one of them.")
+    return installed[name][0]
+
+
+def _advice(name: str, installed: dict[str, list[EntryPoint]]) -> str:
+    wanted = _ALIASES.get(name.lower(), name.lower())
+    if wanted not in {*installed, *_OFFERED}:
+        close = difflib.get_close_matches(wanted, [*installed, *_OFFERED], n=1)
+        wanted = close[0] if close else ""
+    meant = f"Did you mean {wanted!r}? " if wanted and wanted != name else ""
+    if wanted in installed:
+        return meant.rstrip()
+    if wanted in _OFFERED:
+        return f"{meant}Install it: pip install {_OFFERED[wanted]}"
+    return "Install a package that provides it, or ask for one of these."
+
+
+# -- loading -------------------------------------------------------------------------------------
+
+
+def _plugin(name: str) -> Any:
+    """The plugin module, imported and registered; its framework is not."""
+    with _lock:
+        if name not in _plugins:
+            entry = _entry(name)
+            try:
+                module = entry.load()
+                _manager.register(module, name=name)
+                _manager.check_pending()
+            except Exception as error:
+                if _manager.has_plugin(name):
+                    _manager.unregister(name=name)
+                raise _broken(entry, error) from error
+            _plugins[name] = module
+        return _plugins[name]
+
+
+def _call(name: str, hook: str) -> Any:
+    """The result of one plugin's hook, or None if it does not have it."""
+    plugin = _plugin(name)
+    others = [p for p in _manager.get_plugins() if p is not plugin]
+    return _manager.subset_hook_caller(hook, remove_plugins=others)()
+
+
+def _broken(entry: EntryPoint, error: Exception) -> BackendLoadError:
+    return BackendLoadError(
+        f"backend {entry.name!r} ({_distribution(entry)}) must load",
+        f"{type(error).__name__}: {error}",
+        f"Repair or upgrade it: pip install -U {entry.dist.name if entry.dist else entry.name}",
+    )
+
+
+def _load(name: str) -> Backend:
+    with _lock:
+        if name not in _backends:
+            entry = _entry(name)
+            _plugin(name)
+            try:
+                backend = _call(name, "cpabx_backend")
+            except Exception as error:
+                raise _broken(entry, error) from error
+            _backends[name] = _checked(entry, backend)
+        return _backends[name]
+
+
+def _checked(entry: EntryPoint, backend: Any) -> Backend:
+    who = f"backend {entry.name!r} ({_distribution(entry)})"
+    version = getattr(backend, "api_version", None)
+    if backend is not None and version != hookspecs.API_VERSION:
+        from cpabx import __version__
+
+        raise BackendLoadError(
+            f"{who} must be written for plugin API {hookspecs.API_VERSION} of cpabx {__version__}",
+            f"plugin API {version}",
+            f"Upgrade the older of the two: pip install -U cpabx {entry.dist.name if entry.dist else ''}".rstrip(),
+        )
+    if not isinstance(backend, Backend):
+        raise BackendLoadError(
+            f"{who} must return a cpabx.backend.Backend from its hook cpabx_backend",
+            "no such hook" if backend is None else type(backend).__name__,
+            "Report this to its authors.",
+        )
+    unknown = backend.supports - ABILITIES
+    if unknown or backend.name != entry.name:
+        raise BackendLoadError(
+            f"{who} must declare its own name and known abilities ({', '.join(sorted(ABILITIES))})",
+            f"name {backend.name!r}, abilities {sorted(backend.supports)}",
+            "Report this to its authors.",
+        )
+    return backend
+
+
+def available_backends(*, load: bool = True) -> tuple[BackendInfo, ...]:
+    """All installed backends, their versions, and why one cannot be used.
+
+    Args:
+        load: import each framework to see whether it works. False only lists what is installed.
+    """
+    result = []
+    for name, entries in _installed().items():
+        providers = " and ".join(_distribution(e) for e in entries)
+        info = BackendInfo(name, providers)
+        if load:
+            try:
+                backend = _load(name)
+                info = BackendInfo(name, providers, backend.framework_version, backend.supports)
+            except BackendLoadError as error:
+                info = BackendInfo(name, providers, problem=str(error))
+        result.append(info)
+    return tuple(result)
+
+
+# -- choosing ------------------------------------------------------------------------------------
+
+
+def set_backend(name: str) -> None:
+    """Choose the backend for what has no tensor yet: layers, ``sample``, ``identity``.
+
+    Raises:
+        BackendNotFoundError, BackendLoadError: it cannot be used; the choice stays as it was.
+    """
+    global _chosen
+    _load(name)
+    _chosen = name
+
+
+def get_backend(backend: str | None = None) -> Backend:
+    """The backend in force: the argument, ``use_backend``, ``set_backend``, the environment variable
+    ``CPABX_BACKEND``, and numpy last."""
+    return _load(backend or _chosen_here.get() or _chosen or os.environ.get("CPABX_BACKEND") or "numpy")
+
+
+@contextlib.contextmanager
+def use_backend(name: str) -> Iterator[Backend]:
+    """Choose a backend inside a ``with`` block, for this thread or task only."""
+    backend = _load(name)
+    token = _chosen_here.set(name)
+    try:
+        yield backend
+    finally:
+        _chosen_here.reset(token)
+
+
+@functools.cache
+def _owner(kind: type) -> str | None:
+    """Name of the backend whose tensors a type belongs to."""
+    modules = [base.__module__.partition(".")[0] for base in kind.__mro__ if base is not object]
+    installed = _installed()
+    # A backend named like the module most likely owns it; asking it first keeps the others unloaded.
+    for name in sorted(installed, key=lambda n: n not in modules):
+        try:
+            owned = _call(name, "cpabx_tensor_modules") or ()
+        except BackendLoadError:
+            continue  # a broken plugin must not break the others
+        if any(module in owned for module in modules):
+            return name
+    for module in modules:
+        if module in _OFFERED:  # its tensors are here, the backend is not: say so
+            return module
+    return None
+
+
+def owner(value: Any) -> str | None:
+    """Name of the backend that a tensor belongs to; None for lists, numbers and the like."""
+    if isinstance(value, (list, tuple, int, float, bool, type(None))):
+        return None
+    return _owner(type(value))
+
+
+def backend_for(backend: str | None = None, **tensors: Any) -> Backend:
+    """The backend of a call: that of its tensors, or the one in force if there are none.
+
+    Raises:
+        BackendMismatchError: the tensors belong to two frameworks, or ``backend`` contradicts them.
+    """
+    owners = {argument: name for argument, value in tensors.items() if (name := owner(value))}
+    names = set(owners.values())
+    listing = ", ".join(f"{argument} from {name}" for argument, name in owners.items())
+    if len(names) > 1:
+        raise BackendMismatchError(
+            "all tensors of a call must come from one framework", listing, "Convert them to one of the two."
+        )
+    if backend and names and names != {backend}:
+        raise BackendMismatchError(
+            f"backend={backend!r} was asked for", listing, "Leave out backend=, or convert the tensors."
+        )
+    return get_backend(names.pop() if names else backend)
+
+
+__all__ = [
+    "BackendInfo",
+    "available_backends",
+    "backend_for",
+    "get_backend",
+    "owner",
+    "set_backend",
+    "use_backend",
+]

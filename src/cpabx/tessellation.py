@@ -1,0 +1,165 @@
+"""The tessellation: where a velocity field may bend."""
+
+from __future__ import annotations
+
+import functools
+import operator
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cpabx.errors import OptionError, TessellationError
+from cpabx.native.calls import raise_for_status
+from cpabx.native.library import load
+
+OUTSIDE = ("linear", "nearest")
+
+Interval = tuple[float, float]
+
+
+class Tessellation:
+    """A box split into simplices: in 2D, nx * ny rectangles of 4 triangles each.
+
+    Immutable. Equal arguments share one native handle, and copies and pickles are cheap.
+
+    Args:
+        cells: numbers of rectangles (nx, ny); one number for 1D.
+        domain: (lower, upper) for all axes, or one pair per axis.
+        outside: how a field continues beyond the box, see :class:`cpabx.Cpab`.
+
+    Raises:
+        TessellationError: cells below 1 or too many, an empty or infinite domain, or a number of
+            dimensions that this version does not integrate (3D).
+        OptionError: unknown ``outside``.
+    """
+
+    def __init__(
+        self,
+        cells: Sequence[int] | int,
+        *,
+        domain: Interval | Sequence[Interval] = (-1.0, 1.0),
+        outside: str = "linear",
+    ) -> None:
+        self.cells = _checked_cells(cells)
+        self.domain = _checked_domain(domain, len(self.cells))
+        if outside not in OUTSIDE:
+            raise OptionError(f"outside must be one of {', '.join(OUTSIDE)}", repr(outside), "Choose one of them.")
+        self.outside = outside
+        self._owner = _create(self.cells, self.domain, OUTSIDE.index(outside))
+
+    @property
+    def handle(self) -> Any:
+        """The native ``cpab_tessellation *``."""
+        return self._owner
+
+    @property
+    def ndim(self) -> int:
+        return len(self.cells)
+
+    @functools.cached_property
+    def lower(self) -> NDArray[np.float64]:
+        return np.array([low for low, _ in self.domain])
+
+    @functools.cached_property
+    def upper(self) -> NDArray[np.float64]:
+        return np.array([high for _, high in self.domain])
+
+    @property
+    def n_vertices(self) -> int:
+        return int(load().lib.cpab_tessellation_n_vertices(self.handle))
+
+    @property
+    def n_cells(self) -> int:
+        """Number of simplices."""
+        return int(load().lib.cpab_tessellation_n_cells(self.handle))
+
+    @functools.cached_property
+    def vertices(self) -> NDArray[np.float64]:
+        """(V, n) coordinates: grid corners, x fastest, then (2D) the centres, x fastest."""
+        return self._read("vertices", np.float64, (self.n_vertices, self.ndim), "double *")
+
+    @functools.cached_property
+    def cell_vertices(self) -> NDArray[np.int64]:
+        """(C, n + 1) vertices of every simplex. In 2D cell 4 (i + nx j) + k is the triangle of
+        rectangle (i, j) at its low-y, high-x, high-y or low-x side, k = 0 to 3."""
+        return self._read("cells", np.int64, (self.n_cells, self.ndim + 1), "int64_t *")
+
+    def _read(self, what: str, dtype: Any, shape: tuple[int, ...], pointer: str) -> NDArray[Any]:
+        library = load()
+        values = np.empty(shape, dtype)
+        status = getattr(library.lib, f"cpab_tessellation_{what}")(
+            self.handle, library.ffi.cast(pointer, values.ctypes.data)
+        )
+        raise_for_status(library, status)
+        values.flags.writeable = False
+        return values
+
+    def _key(self) -> tuple[Any, ...]:
+        return (self.cells, self.domain, self.outside)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Tessellation) and self._key() == other._key()
+
+    def __hash__(self) -> int:
+        return hash(self._key())
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        make = functools.partial(Tessellation, domain=self.domain, outside=self.outside)
+        return (make, (self.cells,))
+
+    def __deepcopy__(self, memo: object) -> Tessellation:
+        return self
+
+    def __repr__(self) -> str:
+        return f"Tessellation({self.cells}, domain={self.domain}, outside={self.outside!r})"
+
+
+@functools.lru_cache(maxsize=64)
+def _create(cells: tuple[int, ...], domain: tuple[Interval, ...], outside: int) -> Any:
+    library = load()
+    options = library.ffi.new("cpab_tessellation_options *")
+    options.struct_size = library.ffi.sizeof("cpab_tessellation_options")
+    options.ndim = len(cells)
+    options.outside = outside
+    for d, (n, (low, high)) in enumerate(zip(cells, domain, strict=True)):
+        options.cells[d], options.lower[d], options.upper[d] = n, low, high
+    out = library.ffi.new("cpab_tessellation **")
+    raise_for_status(library, library.lib.cpab_tessellation_create(options, out))
+    return library.ffi.gc(out[0], library.lib.cpab_tessellation_destroy)
+
+
+def _checked_cells(cells: Any) -> tuple[int, ...]:
+    try:
+        values = tuple(operator.index(n) for n in cells) if isinstance(cells, (Sequence, np.ndarray)) else (operator.index(cells),)
+    except TypeError:
+        values = ()
+    if isinstance(cells, (str, bytes)) or not values:
+        raise TessellationError("cells must be whole numbers such as (4, 4)", repr(cells), "Pass (nx, ny).")
+    if len(values) > 2:
+        raise TessellationError(
+            "this version integrates in 1D and 2D", f"cells={values} for {len(values)} dimensions", "Pass (nx, ny)."
+        )
+    most = 4_194_304 // (1 if len(values) == 1 else 4)
+    if min(values) < 1 or np.prod([float(n) for n in values]) > most:
+        raise TessellationError(
+            f"cells must be at least 1 along each axis and at most {most} in all", f"cells={values}", "Choose other numbers."
+        )
+    return values
+
+
+def _checked_domain(domain: Any, ndim: int) -> tuple[Interval, ...]:
+    try:
+        bounds = np.array(domain, dtype=np.float64)
+        if bounds.shape == (2,):
+            bounds = np.tile(bounds, (ndim, 1))
+        if bounds.shape != (ndim, 2) or not np.isfinite(bounds).all() or not (bounds[:, 0] < bounds[:, 1]).all():
+            raise ValueError
+    except (TypeError, ValueError):
+        raise TessellationError(
+            f"domain must be (lower, upper), or {ndim} such pairs, finite and with lower < upper",
+            repr(domain),
+            "For instance domain=(-1, 1).",
+        ) from None
+    return tuple((float(low), float(high)) for low, high in bounds)

@@ -1,0 +1,264 @@
+"""What all families share: drawing theta, checking arguments, warping images."""
+
+from __future__ import annotations
+
+import abc
+import operator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cpabx import registry
+from cpabx.backend import DTYPES, Backend, Tensor
+from cpabx.errors import DeviceError, DtypeError, OptionError, ShapeError
+from cpabx.transforms import pixels
+
+PADDING_MODES = ("zeros", "border", "reflection")
+
+Array = NDArray[Any]
+
+
+class Transformation(abc.ABC):
+    """A parametrised family of maps T^theta of R^n to itself.
+
+    Immutable, picklable, and equal to any other with the same ``config``. A layer uses T from
+    *output* to *input* coordinates, as grid samplers expect.
+    """
+
+    @property
+    @abc.abstractmethod
+    def n_params(self) -> int:
+        """d, the size of theta."""
+
+    @property
+    def ndim(self) -> int:
+        """n, the number of coordinates of a point."""
+        return 2
+
+    @property
+    def domain(self) -> tuple[tuple[float, float], ...]:
+        """(lower, upper) per axis: what an image covers in :meth:`warp`."""
+        return ((-1.0, 1.0),) * self.ndim
+
+    @property
+    @abc.abstractmethod
+    def config(self) -> dict[str, Any]:
+        """The arguments that make an equal transformation; all of them survive JSON."""
+
+    @abc.abstractmethod
+    def _identity(self) -> Array:
+        """(d,) parameters of the identity."""
+
+    @abc.abstractmethod
+    def _apply(self, backend: Backend, points: Tensor, theta: Tensor, **options: Any) -> Tensor:
+        """Points (1 or N, P, n) and theta (N, d), checked, to (N, P, n)."""
+
+    @abc.abstractmethod
+    def _pull_back(self, points: Array, theta: Array, cotangent: Array, **options: Any) -> tuple[Array, Array]:
+        """Gradients of points (N, P, n) and theta (N, d) in numpy, by hand."""
+
+    # -- parameters ------------------------------------------------------------------------------
+
+    def identity(self, n: int = 1, *, backend: str | None = None, dtype: str = "float32") -> Tensor:
+        """(n, d) parameters of the identity map."""
+        values = np.tile(self._identity(), (_count(n), 1))
+        return registry.get_backend(backend).asarray(values, dtype=_float_name(dtype))
+
+    def sample(
+        self,
+        n: int = 1,
+        *,
+        seed: int | None = None,
+        scale: float = 0.1,
+        backend: str | None = None,
+        dtype: str = "float32",
+    ) -> Tensor:
+        """(n, d) random parameters: those of the identity plus ``scale`` times N(0, 1).
+
+        A seed gives the same numbers in every backend.
+        """
+        noise = np.random.default_rng(seed).standard_normal((_count(n), self.n_params))
+        return registry.get_backend(backend).asarray(self._identity() + scale * noise, dtype=_float_name(dtype))
+
+    # -- maps ------------------------------------------------------------------------------------
+
+    def transform(self, points: Tensor, theta: Tensor, *, backend: str | None = None) -> Tensor:
+        """Apply T^theta to points.
+
+        Args:
+            points: (P, n), shared by all theta, or (N, P, n); n = 2 is (x, y), x to the right.
+            theta: (N, d).
+            backend: only to insist on one; tensors bring their own.
+
+        Returns:
+            (N, P, n), with the dtype and device of theta.
+
+        Raises:
+            ShapeError, DtypeError, DeviceError: the arguments do not fit each other.
+            BackendMismatchError: they belong to two frameworks.
+        """
+        return self._transform(points, theta, backend)
+
+    def _transform(self, points: Tensor, theta: Tensor, backend: str | None, **options: Any) -> Tensor:
+        chosen, points, theta = self._checked(points, theta, backend)
+        return self._apply(chosen, points, theta, **options)
+
+    def vjp(self, points: Tensor, theta: Tensor, cotangent: Tensor) -> tuple[Tensor, Tensor]:
+        """Vector-Jacobian product of :meth:`transform`, in any backend.
+
+        Where the framework differentiates, this goes through it; else it is computed by hand.
+
+        Args:
+            points, theta: as in :meth:`transform`.
+            cotangent: (N, P, n), the gradient of a loss with respect to the result.
+
+        Returns:
+            The gradients of points and theta, in their shapes.
+        """
+        backend, checked, theta = self._checked(points, theta, None)
+        cotangent = backend.asarray(cotangent, like=theta)
+        expected = (*backend.shape(theta)[:1], *backend.shape(checked)[1:])
+        if backend.shape(cotangent) != expected:
+            raise ShapeError(
+                f"cotangent must have the result's shape {expected}",
+                f"{backend.shape(cotangent)}",
+                "Pass one number per coordinate of the result.",
+            )
+        if "autograd" in backend.supports:
+            grads = backend.vjp(lambda p, t: self._apply(backend, p, t), (checked, theta), cotangent)
+        else:
+            arrays = [backend.to_numpy(x) for x in (checked, theta, cotangent)]
+            everywhere = np.broadcast_to(arrays[0], arrays[2].shape)
+            grad_points, grad_theta = self._pull_back(everywhere, arrays[1], arrays[2])
+            if len(arrays[0]) == 1:
+                grad_points = grad_points.sum(0, keepdims=True)
+            grads = (backend.asarray(grad_points, like=theta), backend.asarray(grad_theta, like=theta))
+        shape = backend.shape(backend.asarray(points, like=theta))
+        return backend.reshape(grads[0], [-1 if size is None else size for size in shape]), grads[1]
+
+    def warp(
+        self,
+        images: Tensor,
+        theta: Tensor,
+        output_size: tuple[int, int] | None = None,
+        *,
+        padding_mode: str = "zeros",
+        align_corners: bool = False,
+        backend: str | None = None,
+    ) -> Tensor:
+        """Sample images at the transformed grid: result(x) = image(T^theta(x)).
+
+        Args:
+            images: (N, C, H, W) in torch, (N, H, W, C) in TensorFlow and numpy. An image covers
+                the domain.
+            theta: (N, d).
+            output_size: (height, width) of the result; that of the images by default.
+            padding_mode: ``"zeros"``, ``"border"`` or ``"reflection"``, and
+            align_corners: as in ``torch.nn.functional.grid_sample``.
+            backend: only to insist on one.
+
+        Returns:
+            Images of ``output_size``. Items whose theta is not finite are NaN.
+
+        Raises:
+            OptionError: unknown padding mode, or an impossible size.
+            ShapeError, DtypeError, DeviceError, BackendMismatchError: as in :meth:`transform`.
+        """
+        chosen = registry.backend_for(backend, images=images, theta=theta)
+        return pixels.warp(self, chosen, images, theta, output_size, padding_mode, align_corners)
+
+    # -- arguments -------------------------------------------------------------------------------
+
+    def _checked(self, points: Tensor, theta: Tensor, name: str | None) -> tuple[Backend, Tensor, Tensor]:
+        backend = registry.backend_for(name, points=points, theta=theta)
+        theta, points = _as_floats(backend, theta=theta, points=points)
+        self.check_theta(backend, theta)
+        shape = backend.shape(points)
+        if len(shape) not in (2, 3) or shape[-1] != self.ndim:
+            raise ShapeError(
+                f"points must be (P, {self.ndim}) or (N, P, {self.ndim})", f"shape {shape}", "Put the coordinates last."
+            )
+        if len(shape) == 2:
+            points = backend.reshape(points, (1, -1 if shape[0] is None else shape[0], self.ndim))
+        elif shape[0] != (n := backend.shape(theta)[0]) and shape[0] is not None and n is not None and shape[0] != 1:
+            raise ShapeError(
+                "points (N, P, n) and theta (N, d) must have one N",
+                f"{shape[0]} and {n}",
+                "Repeat one of them, or pass points (P, n) that all theta share.",
+            )
+        return backend, points, theta
+
+    def check_theta(self, backend: Backend, theta: Tensor) -> None:
+        """Raises ShapeError unless theta is (N, d)."""
+        shape = backend.shape(theta)
+        if len(shape) != 2 or shape[1] != self.n_params:
+            raise ShapeError(
+                f"theta must be (N, {self.n_params}) for {self!r}",
+                f"shape {shape}",
+                self._theta_hint(shape[-1] if shape else None),
+            )
+
+    def _theta_hint(self, received: int | None) -> str:
+        return "Add a batch axis, theta[None]." if received == self.n_params else "Check the family and its options."
+
+    # -- identity of the object ------------------------------------------------------------------
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self) and isinstance(other, Transformation) and repr(self) == repr(other)
+
+    def __hash__(self) -> int:
+        return hash(repr(self))
+
+    def __repr__(self) -> str:
+        arguments = ", ".join(f"{name}={value!r}" for name, value in self.config.items())
+        return f"{type(self).__name__}({arguments})"
+
+
+def _count(n: Any) -> int:
+    try:
+        value = operator.index(n)
+    except TypeError:
+        value = -1
+    if value < 0:
+        raise OptionError("n must be a whole number, 0 or more", repr(n), "Pass the number of parameter vectors.")
+    return value
+
+
+def _float_name(dtype: str) -> str:
+    if dtype not in DTYPES:
+        raise DtypeError(f"dtype must be {' or '.join(DTYPES)}", repr(dtype), "Choose one of them.")
+    return dtype
+
+
+def _as_floats(backend: Backend, **values: Any) -> list[Tensor]:
+    """Tensors of one float type on one device; lists take after the tensors beside them."""
+    model = next((v for v in values.values() if registry.owner(v)), None)
+    tensors = {}
+    for name, value in values.items():
+        if registry.owner(value):
+            tensors[name] = backend.asarray(value)
+        else:
+            try:
+                tensors[name] = backend.asarray(value, like=model, dtype=None if model is not None else "float32")
+            except (TypeError, ValueError) as error:
+                raise DtypeError(f"{name} must be numbers", str(error), "Pass a rectangular array of floats.") from error
+    for name, tensor in tensors.items():
+        if backend.dtype(tensor) not in DTYPES:
+            raise DtypeError(
+                f"{name} must be {' or '.join(DTYPES)}", backend.dtype(tensor), f"Convert {name} to one of them."
+            )
+    first, *others = tensors
+    for name in others:
+        a, b = tensors[first], tensors[name]
+        if backend.dtype(a) != backend.dtype(b):
+            raise DtypeError(
+                f"{first} and {name} must have one dtype", f"{backend.dtype(a)} and {backend.dtype(b)}", "Convert one of them."
+            )
+        if backend.device(a) != backend.device(b):
+            raise DeviceError(
+                f"{first} and {name} must be on one device",
+                f"{backend.device(a)} and {backend.device(b)}",
+                "Move one of them.",
+            )
+    return list(tensors.values())

@@ -1,0 +1,184 @@
+"""CPAB transformations: flows of continuous piecewise-affine velocity fields."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from cpabx import native
+from cpabx.backend import Backend, Tensor
+from cpabx.basis import BOUNDARIES, DenseBasis, NodalBasis, continues_linearly, make_basis, nodal_basis
+from cpabx.errors import OptionError, TessellationError
+from cpabx.tessellation import Interval, Tessellation
+from cpabx.transforms.base import Array, Transformation
+
+
+class Cpab(Transformation):
+    """T(x) = phi(x, 1), phi' = v(phi), v continuous and affine in every triangle: eqs. 5-6 of the paper.
+
+    Always a diffeomorphism; the identity is theta = 0, the inverse -theta. ``Cpab((4, 4))`` is the
+    paper's: free boundary, linear continuation, orthonormal basis, d = 58.
+
+    Args:
+        cells: (nx, ny) rectangles, each cut into 4 triangles.
+        boundary: ``"free"``; ``"sliding"``, no velocity across the border of the domain (what some
+            call zero boundary); ``"fixed"``, none at all there.
+        outside: how fields continue. ``"linear"``: all cells along one side share their outward
+            derivative, with which the side continues. ``"nearest"``: v(x) = v(nearest point of the
+            domain). Default: linear if the boundary is free, nearest if not.
+        basis: what theta means. ``"orthonormal"``: coefficients of fields that are orthonormal in
+            the space of the affine maps A_c, as in the paper. ``"nodal"``: velocities at vertices;
+            no dense basis, for large tessellations. Or an array (C * n * (n + 1), d) whose columns
+            are fields, by rows of A_c per cell; the boundary is then what these fields do.
+        domain: (lower, upper), or a pair per axis.
+
+    Raises:
+        TessellationError, OptionError: impossible or unknown options.
+    """
+
+    def __init__(
+        self,
+        cells: Sequence[int] | int = (4, 4),
+        *,
+        boundary: str = "free",
+        outside: str | None = None,
+        basis: Any = "orthonormal",
+        domain: Interval | Sequence[Interval] = (-1.0, 1.0),
+    ) -> None:
+        chosen = outside or ("linear" if boundary == "free" else "nearest")
+        self.tessellation = Tessellation(cells, domain=domain, outside=chosen)
+        self.boundary = boundary
+        self._basis = make_basis(self.tessellation, boundary, basis)
+        self._basis_argument = basis if isinstance(basis, str) else np.array(basis, dtype=np.float64)
+        if not isinstance(basis, str) and chosen == "linear" and not continues_linearly(self.tessellation, self._basis):
+            if outside is not None:
+                raise TessellationError(
+                    "outside='linear' needs fields with one outward derivative per side",
+                    "a basis whose fields have several",
+                    "Pass outside='nearest'.",
+                )
+            self.tessellation = Tessellation(cells, domain=domain, outside="nearest")
+
+    @property
+    def n_params(self) -> int:
+        return self._basis.n_params
+
+    @property
+    def ndim(self) -> int:
+        return self.tessellation.ndim
+
+    @property
+    def domain(self) -> tuple[Interval, ...]:
+        return self.tessellation.domain
+
+    @property
+    def basis(self) -> DenseBasis | NodalBasis:
+        """The linear map from theta to vertex velocities."""
+        return self._basis
+
+    @property
+    def config(self) -> dict[str, Any]:
+        argument = self._basis_argument
+        return {
+            "cells": self.tessellation.cells,
+            "boundary": self.boundary,
+            "outside": self.tessellation.outside,
+            "basis": argument if isinstance(argument, str) else argument.tolist(),
+            "domain": self.domain,
+        }
+
+    def _identity(self) -> Array:
+        return np.zeros(self.n_params)
+
+    def velocity(self, theta: Tensor, *, backend: str | None = None) -> Tensor:
+        """(N, V, n) velocities at the vertices of the tessellation, V = N theta."""
+        from cpabx import registry
+
+        chosen = registry.backend_for(backend, theta=theta)
+        theta = chosen.asarray(theta)
+        self.check_theta(chosen, theta)
+        return self._velocity(chosen, theta)
+
+    def _velocity(self, backend: Backend, theta: Tensor) -> Tensor:
+        flat = self._basis.velocity(backend, theta)
+        return backend.reshape(flat, (-1, self.tessellation.n_vertices, self.ndim))
+
+    def transform(self, points: Tensor, theta: Tensor, *, time: float = 1.0, backend: str | None = None) -> Tensor:
+        """Follow the flow of the field theta for some time.
+
+        Args:
+            points: (P, n), shared by all theta, or (N, P, n), in units of the domain.
+            theta: (N, d).
+            time: 1 is the transformation, -1 its inverse, 0 the identity.
+            backend: only to insist on one; tensors bring their own.
+
+        Returns:
+            (N, P, n). A theta or point that is not finite makes its own results NaN, no others.
+
+        Raises:
+            RangeError: a field is too large: |time| * |A| > 1024 in some cell.
+            DivergenceError: a trajectory overflowed, which only a free boundary allows.
+            ShapeError, DtypeError, DeviceError, BackendMismatchError: as in all families.
+        """
+        return self._transform(points, theta, backend, time=_finite(time))
+
+    def inverse(self, points: Tensor, theta: Tensor, *, backend: str | None = None) -> Tensor:
+        """Apply the inverse of T^theta: the same flow, backwards."""
+        return self.transform(points, theta, time=-1.0, backend=backend)
+
+    def _apply(self, backend: Backend, points: Tensor, theta: Tensor, time: float = 1.0, **options: Any) -> Tensor:
+        return backend.cpab(points, self._velocity(backend, theta), self.tessellation, time)
+
+    def _pull_back(self, points: Array, theta: Array, cotangent: Array, **options: Any) -> tuple[Array, Array]:
+        from cpabx.numpy_backend import NumpyBackend
+
+        velocity = np.ascontiguousarray(self._velocity(NumpyBackend(), theta))
+        points, cotangent = np.ascontiguousarray(points), np.ascontiguousarray(cotangent)
+        grad_velocity, grad_points = np.empty_like(velocity), np.empty_like(points)
+        native.transform_vjp(
+            self.tessellation,
+            str(theta.dtype),
+            velocity=velocity.ctypes.data,
+            points=points.ctypes.data,
+            grad_out=cotangent.ctypes.data,
+            grad_velocity=grad_velocity.ctypes.data,
+            grad_points=grad_points.ctypes.data,
+            n_batch=len(theta),
+            n_points=points.shape[1],
+            points_batch=len(theta),
+            time=1.0,
+        )
+        return grad_points, self._basis.pull_back(grad_velocity.reshape(len(theta), -1))
+
+    def _theta_hint(self, received: int | None) -> str:
+        for boundary in BOUNDARIES:
+            outside = "linear" if boundary == "free" else "nearest"
+            other = Tessellation(self.tessellation.cells, domain=self.domain, outside=outside)
+            if boundary != self.boundary and nodal_basis(other, boundary).n_params == received:
+                return f"{received} is the dimension with boundary={boundary!r}."
+        return super()._theta_hint(received)
+
+    @functools.cached_property
+    def _repr(self) -> str:
+        given = self.config
+        if not isinstance(self._basis_argument, str):
+            digest = hash(self._basis_argument.tobytes()) & 0xFFFFFFFF
+            given["basis"] = f"<array {self._basis_argument.shape} {digest:08x}>"
+        return "Cpab(" + ", ".join(f"{k}={v!r}" for k, v in given.items()) + ")"
+
+    def __repr__(self) -> str:
+        return self._repr
+
+
+def _finite(time: Any) -> float:
+    try:
+        value = float(time)
+    except (TypeError, ValueError):
+        value = math.nan
+    if not math.isfinite(value):
+        raise OptionError("time must be a finite number", repr(time), "Pass a number; -1 is the inverse.")
+    return value

@@ -1,0 +1,51 @@
+"""Plane projective maps."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from cpabx.backend import Backend, Tensor
+from cpabx.transforms.base import Array, Transformation
+
+#: Closest that a denominator comes to zero: points at the horizon go far away, not to infinity.
+_HORIZON = 1e-6
+
+
+class Homography(Transformation):
+    """T(x) = (H [x; 1])_12 / (H [x; 1])_3, H = [[th_1, th_2, th_3], [th_4, th_5, th_6], [th_7, th_8, 1]].
+
+    d = 8; the identity is theta = (1, 0, 0, 0, 1, 0, 0, 0). Not necessarily invertible; a denominator
+    below 1e-6 in size is held there.
+    """
+
+    n_params = 8
+
+    @property
+    def config(self) -> dict[str, Any]:
+        return {}
+
+    def _identity(self) -> Array:
+        return np.array([1.0, 0, 0, 0, 1, 0, 0, 0])
+
+    def _apply(self, backend: Backend, points: Tensor, theta: Tensor, **options: Any) -> Tensor:
+        matrix = backend.reshape(backend.concat([theta, theta[:, :1] * 0 + 1], axis=1), (-1, 3, 3))
+        linear = backend.matmul(points, backend.matrix_transpose(matrix[:, :, :2]))
+        projected = linear + backend.reshape(matrix[:, :, 2], (-1, 1, 3))
+        z = projected[:, :, 2:]
+        far = z * 0 + _HORIZON
+        z = backend.where((z < _HORIZON) & (z > -_HORIZON), backend.where(z < 0, -far, far), z)
+        return projected[:, :, :2] / z
+
+    def _pull_back(self, points: Array, theta: Array, cotangent: Array, **options: Any) -> tuple[Array, Array]:
+        homogeneous = np.concatenate([points, np.ones_like(points[..., :1])], axis=-1)
+        matrix = np.concatenate([theta, np.ones_like(theta[:, :1])], axis=1).reshape(-1, 3, 3)
+        projected = homogeneous @ np.swapaxes(matrix, -1, -2)
+        z = projected[..., 2:]
+        held = np.abs(z) < _HORIZON
+        z = np.where(held, np.where(z < 0, -_HORIZON, _HORIZON), z).astype(theta.dtype)
+        grad_z = -(cotangent * projected[..., :2]).sum(-1, keepdims=True) / z**2
+        grad = np.concatenate([cotangent / z, np.where(held, 0, grad_z)], axis=-1)
+        grad_matrix = np.swapaxes(grad, -1, -2) @ homogeneous
+        return (grad @ matrix)[..., :2], grad_matrix.reshape(-1, 9)[:, :8]

@@ -1,0 +1,91 @@
+"""Thin plate splines."""
+
+from __future__ import annotations
+
+import functools
+import operator
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from cpabx.backend import Backend, Tensor
+from cpabx.errors import OptionError
+from cpabx.transforms.base import Array, Transformation
+
+#: Added to squared distances inside the logarithm, so that r^2 log r^2 and its slope are 0 at 0.
+_TINY = 1e-30
+
+
+class ThinPlateSpline(Transformation):
+    """The smoothest map that displaces control points by theta (Bookstein 1989).
+
+    T(x) = x + a + B x + sum_k w_k U(|x - c_k|), U(r) = r^2 log r^2, with coefficients linear in theta.
+    d = 2 * nx * ny, (dx, dy) per control point, x fastest; the identity is theta = 0. Not necessarily
+    invertible.
+
+    Args:
+        control_points: (nx, ny) control points on a regular grid over [-1, 1]^2, its border included.
+    """
+
+    def __init__(self, control_points: Sequence[int] = (4, 4)) -> None:
+        try:
+            nx, ny = (operator.index(n) for n in control_points)
+            if nx < 2 or ny < 2 or nx * ny > 10_000:
+                raise ValueError
+        except (TypeError, ValueError):
+            raise OptionError(
+                "control_points must be (nx, ny), from 2 each to 10000 in all", repr(control_points), "For instance (4, 4)."
+            ) from None
+        self.control_points = (nx, ny)
+
+    @property
+    def n_params(self) -> int:
+        return 2 * self.control_points[0] * self.control_points[1]
+
+    @property
+    def config(self) -> dict[str, Any]:
+        return {"control_points": self.control_points}
+
+    def _identity(self) -> Array:
+        return np.zeros(self.n_params)
+
+    @functools.cached_property
+    def _centres(self) -> Array:
+        nx, ny = self.control_points
+        return np.stack(np.meshgrid(np.linspace(-1, 1, nx), np.linspace(-1, 1, ny)), axis=-1).reshape(-1, 2)
+
+    @functools.cached_property
+    def _solver(self) -> Array:
+        """(K + 3, K): from displacements to the coefficients (w, a, B)."""
+        centres, k = self._centres, len(self._centres)
+        squared = ((centres[:, None] - centres) ** 2).sum(-1)
+        affine = np.concatenate([np.ones((k, 1)), centres], axis=1)
+        system = np.block([[squared * np.log(squared + _TINY), affine], [affine.T, np.zeros((3, 3))]])
+        return np.linalg.inv(system)[:, :k]
+
+    def _apply(self, backend: Backend, points: Tensor, theta: Tensor, **options: Any) -> Tensor:
+        x, y = points[:, :, :1], points[:, :, 1:]
+        centres = backend.asarray(self._centres, like=theta)
+        dx, dy = x - centres[:, 0], y - centres[:, 1]
+        squared = dx * dx + dy * dy
+        bumps = squared * backend.log(squared + _TINY)
+        features = backend.concat([bumps, x * 0 + 1, x, y], axis=-1)
+        weights = backend.matmul(features, backend.asarray(self._solver, like=theta))
+        displacement = backend.matmul(weights, backend.reshape(theta, (-1, *self._centres.shape)))
+        return points + displacement
+
+    def _pull_back(self, points: Array, theta: Array, cotangent: Array, **options: Any) -> tuple[Array, Array]:
+        solver = self._solver.astype(theta.dtype)
+        offset = points[:, :, None, :] - self._centres.astype(theta.dtype)  # N, P, K, 2
+        squared = (offset**2).sum(-1)
+        log = np.log(squared + theta.dtype.type(_TINY))
+        features = np.concatenate([squared * log, np.ones_like(points[..., :1]), points], axis=-1)
+        displacements = theta.reshape(len(theta), -1, 2)
+        grad_theta = np.swapaxes(features @ solver, -1, -2) @ cotangent
+        coefficients = solver @ displacements  # N, K + 3, 2
+        along = cotangent @ np.swapaxes(coefficients, -1, -2)  # N, P, K + 3
+        k = len(self._centres)
+        slope = 2 * offset * (log + squared / (squared + theta.dtype.type(_TINY)))[..., None]
+        grad_points = cotangent + (along[..., :k, None] * slope).sum(-2) + along[..., k + 1 :]
+        return grad_points, grad_theta.reshape(len(theta), -1)
