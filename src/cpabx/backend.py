@@ -59,6 +59,10 @@ class Backend(abc.ABC):
         The values of a tensor that needs no conversion stay attached to its history.
         """
 
+    def constant(self, values: np.ndarray[Any, Any], *, like: Tensor) -> Tensor:
+        """A tensor of a read-only array, which a backend may keep for the next call."""
+        return self.asarray(values, like=like)
+
     @abc.abstractmethod
     def to_numpy(self, tensor: Tensor) -> np.ndarray[Any, Any]:
         """The values, on the host, without history."""

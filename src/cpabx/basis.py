@@ -10,6 +10,7 @@ which a null space from an SVD is not.
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,13 +33,17 @@ class DenseBasis:
 
     matrix: Array
 
+    @functools.cached_property
+    def _transposed(self) -> Array:
+        return _frozen(self.matrix.T)
+
     @property
     def n_params(self) -> int:
         return int(self.matrix.shape[1])
 
     def velocity(self, backend: Backend, theta: Tensor) -> Tensor:
         """(N, V n) velocities of theta (N, d)."""
-        return backend.matmul(theta, backend.asarray(self.matrix.T, like=theta))
+        return backend.matmul(theta, backend.constant(self._transposed, like=theta))
 
     def pull_back(self, grad_velocity: NDArray[Any]) -> NDArray[Any]:
         """(N, d) gradient of theta from that of the velocities (N, V n)."""
@@ -56,9 +61,13 @@ class NodalBasis:
     dependent: Array
     order: NDArray[np.int64]
 
+    @functools.cached_property
+    def _transposed(self) -> Array:
+        return _frozen(self.dependent.T)
+
     def velocity(self, backend: Backend, theta: Tensor) -> Tensor:
         """(N, V n) velocities of theta (N, d)."""
-        others = backend.matmul(theta, backend.asarray(self.dependent.T, like=theta))
+        others = backend.matmul(theta, backend.constant(self._transposed, like=theta))
         return backend.take(backend.concat([theta, others], axis=-1), self.order, axis=-1)
 
     def pull_back(self, grad_velocity: NDArray[Any]) -> NDArray[Any]:
@@ -71,6 +80,12 @@ class NodalBasis:
     def to_dense(self) -> DenseBasis:
         both = np.vstack([np.eye(self.n_params), self.dependent])
         return DenseBasis(both[self.order])
+
+
+def _frozen(array: Array) -> Array:
+    copy = np.ascontiguousarray(array)
+    copy.flags.writeable = False
+    return copy
 
 
 def make_basis(tess: Tessellation, boundary: str, kind: Any) -> DenseBasis | NodalBasis:

@@ -48,6 +48,9 @@ class Tessellation:
             raise OptionError(f"outside must be one of {', '.join(OUTSIDE)}", repr(outside), "Choose one of them.")
         self.outside = outside
         self._owner = _create(self.cells, self.domain, OUTSIDE.index(outside))
+        self.n_vertices = int(load().lib.cpab_tessellation_n_vertices(self._owner))
+        #: Number of simplices.
+        self.n_cells = int(load().lib.cpab_tessellation_n_cells(self._owner))
 
     @property
     def handle(self) -> Any:
@@ -65,15 +68,6 @@ class Tessellation:
     @functools.cached_property
     def upper(self) -> NDArray[np.float64]:
         return np.array([high for _, high in self.domain])
-
-    @property
-    def n_vertices(self) -> int:
-        return int(load().lib.cpab_tessellation_n_vertices(self.handle))
-
-    @property
-    def n_cells(self) -> int:
-        """Number of simplices."""
-        return int(load().lib.cpab_tessellation_n_cells(self.handle))
 
     @functools.cached_property
     def vertices(self) -> NDArray[np.float64]:

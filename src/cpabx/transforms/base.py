@@ -14,8 +14,6 @@ from cpabx.backend import DTYPES, Backend, Tensor
 from cpabx.errors import DeviceError, DtypeError, OptionError, ShapeError
 from cpabx.transforms import pixels
 
-PADDING_MODES = ("zeros", "border", "reflection")
-
 Array = NDArray[Any]
 
 

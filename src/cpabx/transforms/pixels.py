@@ -15,6 +15,8 @@ from cpabx.errors import OptionError, ShapeError
 if TYPE_CHECKING:
     from cpabx.transforms.base import Transformation
 
+PADDING_MODES = ("zeros", "border", "reflection")
+
 
 @functools.lru_cache(maxsize=32)
 def grid_points(
@@ -37,6 +39,27 @@ def grid_points(
     return points
 
 
+def check_padding_mode(padding_mode: Any) -> None:
+    """Raises OptionError if there is no such mode."""
+    if padding_mode not in PADDING_MODES:
+        raise OptionError(
+            f"padding_mode must be one of {', '.join(PADDING_MODES)}", repr(padding_mode), "Choose one of them."
+        )
+
+
+def checked_size(output_size: Any) -> tuple[int, int]:
+    """(height, width) as integers of at least 1."""
+    try:
+        height, width = (operator.index(n) for n in output_size)
+        if height < 1 or width < 1:
+            raise ValueError
+    except (TypeError, ValueError):
+        raise OptionError(
+            "output_size must be (height, width), at least 1 each", repr(output_size), "Pass two whole numbers."
+        ) from None
+    return height, width
+
+
 def warp(
     transformation: Transformation,
     backend: Backend,
@@ -47,18 +70,15 @@ def warp(
     align_corners: bool,
 ) -> Tensor:
     """:meth:`cpabx.Transformation.warp`."""
-    from cpabx.transforms.base import PADDING_MODES, _as_floats
+    from cpabx.transforms.base import _as_floats
 
-    if padding_mode not in PADDING_MODES:
-        raise OptionError(
-            f"padding_mode must be one of {', '.join(PADDING_MODES)}", repr(padding_mode), "Choose one of them."
-        )
+    check_padding_mode(padding_mode)
     if transformation.ndim != 2:
         raise OptionError("warp is for images, in 2D", f"{transformation!r}", "Use transform.")
     theta, images = _as_floats(backend, theta=theta, images=images)
     transformation.check_theta(backend, theta)
     height, width = _output_size(backend, images, theta, output_size)
-    points = backend.asarray(grid_points(height, width, bool(align_corners), transformation.domain), like=theta)
+    points = backend.constant(grid_points(height, width, bool(align_corners), transformation.domain), like=theta)
     moved = transformation._apply(backend, backend.reshape(points, (1, height * width, 2)), theta)
     grid = backend.reshape(_to_unit(backend, moved, transformation.domain), (-1, height, width, 2))
     warped = backend.sample(images, grid, padding_mode=padding_mode, align_corners=bool(align_corners))
@@ -87,14 +107,4 @@ def _output_size(backend: Backend, images: Tensor, theta: Tensor, output_size: A
         raise ShapeError("height and width of images must be known", f"shape {shape}", "Fix them in the model's input.")
     if min(size) < 1:
         raise ShapeError("images must have at least one pixel", f"shape {shape}", "Leave empty images out.")
-    if output_size is None:
-        return size[0], size[1]
-    try:
-        height, width = (operator.index(n) for n in output_size)
-        if height < 1 or width < 1:
-            raise ValueError
-    except (TypeError, ValueError):
-        raise OptionError(
-            "output_size must be (height, width), at least 1 each", repr(output_size), "Pass two whole numbers."
-        ) from None
-    return height, width
+    return (size[0], size[1]) if output_size is None else checked_size(output_size)

@@ -66,12 +66,12 @@ class ThinPlateSpline(Transformation):
 
     def _apply(self, backend: Backend, points: Tensor, theta: Tensor, **options: Any) -> Tensor:
         x, y = points[:, :, :1], points[:, :, 1:]
-        centres = backend.asarray(self._centres, like=theta)
+        centres = backend.constant(self._centres, like=theta)
         dx, dy = x - centres[:, 0], y - centres[:, 1]
         squared = dx * dx + dy * dy
         bumps = squared * backend.log(squared + _TINY)
         features = backend.concat([bumps, x * 0 + 1, x, y], axis=-1)
-        weights = backend.matmul(features, backend.asarray(self._solver, like=theta))
+        weights = backend.matmul(features, backend.constant(self._solver, like=theta))
         displacement = backend.matmul(weights, backend.reshape(theta, (-1, *self._centres.shape)))
         return points + displacement
 

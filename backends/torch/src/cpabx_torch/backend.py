@@ -1,0 +1,129 @@
+"""torch behind cpabx's array operations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from types import ModuleType
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from cpabx.backend import Backend
+from cpabx.errors import DeviceError
+from cpabx.tessellation import Tessellation
+from torch import Tensor
+
+from cpabx_torch import ops
+
+_MOST_CONSTANTS = 64
+
+
+class TorchBackend(Backend):
+    """torch tensors; images are (N, C, H, W)."""
+
+    name: ClassVar[str] = "torch"
+    api_version: ClassVar[int] = 1
+    supports: ClassVar[frozenset[str]] = frozenset({"autograd", "layers"})
+    channels_last: ClassVar[bool] = False
+
+    def __init__(self) -> None:
+        self._constants: dict[Any, tuple[np.ndarray[Any, Any], Tensor]] = {}
+
+    @property
+    def framework_version(self) -> str:
+        return f"torch {torch.__version__}"
+
+    def asarray(self, values: Any, *, dtype: str | None = None, like: Tensor | None = None) -> Tensor:
+        chosen = getattr(torch, dtype) if dtype else like.dtype if like is not None else None
+        if isinstance(values, Tensor):
+            return values.to(dtype=chosen, device=like.device if like is not None else None)
+        return torch.tensor(np.asarray(values), dtype=chosen, device=like.device if like is not None else None)
+
+    def constant(self, values: np.ndarray[Any, Any], *, like: Tensor) -> Tensor:
+        if torch.compiler.is_compiling():
+            return self.asarray(values, like=like)
+        key = (id(values), like.dtype, like.device)
+        if key not in self._constants:
+            # Outside of inference mode, or the next training step could not save it for backward.
+            with torch.inference_mode(False):
+                tensor = self.asarray(values, like=like)
+            if type(tensor) is not Tensor:  # a tracer's stand-in
+                return tensor
+            while len(self._constants) >= _MOST_CONSTANTS:
+                self._constants.pop(next(iter(self._constants)))
+            self._constants[key] = (values, tensor)  # keeps the array, and so its id
+        return self._constants[key][1]
+
+    def to_numpy(self, tensor: Tensor) -> np.ndarray[Any, Any]:
+        return np.asarray(tensor.detach().cpu().numpy())
+
+    def dtype(self, tensor: Tensor) -> str:
+        return str(tensor.dtype).removeprefix("torch.")
+
+    def device(self, tensor: Tensor) -> str:
+        return str(tensor.device)
+
+    def shape(self, tensor: Tensor) -> tuple[int | None, ...]:
+        return tuple(tensor.shape)
+
+    def reshape(self, tensor: Tensor, shape: Sequence[int]) -> Tensor:
+        shape = list(shape)
+        if -1 in shape and tensor.numel() == 0:  # torch cannot infer a size next to a zero
+            known = int(np.prod([n for n in shape if n != -1]))
+            shape[shape.index(-1)] = tensor.numel() // known if known else 0
+        return tensor.reshape(shape)
+
+    def concat(self, tensors: Sequence[Tensor], axis: int) -> Tensor:
+        return torch.cat(list(tensors), dim=axis)
+
+    def stack(self, tensors: Sequence[Tensor], axis: int) -> Tensor:
+        return torch.stack(list(tensors), dim=axis)
+
+    def take(self, tensor: Tensor, index: np.ndarray[Any, Any], axis: int) -> Tensor:
+        return torch.index_select(tensor, axis, torch.from_numpy(index).to(tensor.device))
+
+    def matmul(self, a: Tensor, b: Tensor) -> Tensor:
+        return a @ b
+
+    def matrix_transpose(self, a: Tensor) -> Tensor:
+        return a.transpose(-1, -2)
+
+    def sum(self, tensor: Tensor, axis: int) -> Tensor:
+        return tensor.sum(axis)
+
+    def log(self, tensor: Tensor) -> Tensor:
+        return tensor.log()
+
+    def where(self, condition: Tensor, a: Tensor, b: Tensor) -> Tensor:
+        return torch.where(condition, a, b)
+
+    def expm(self, matrices: Tensor) -> Tensor:
+        return torch.linalg.matrix_exp(matrices)
+
+    def cpab(self, points: Tensor, velocity: Tensor, tessellation: Tessellation, time: float) -> Tensor:
+        if points.device.type != "cpu":
+            raise DeviceError(
+                "CPAB transformations run on the CPU in this version",
+                f"points on {points.device}",
+                "Move points and theta to the CPU.",
+            )
+        domain = [bound for pair in tessellation.domain for bound in pair]
+        return ops.transform(points, velocity, tessellation.cells, domain, tessellation.outside, time)
+
+    def sample(self, images: Tensor, grid: Tensor, *, padding_mode: str, align_corners: bool) -> Tensor:
+        if images.shape[0] == 0 or images.shape[1] == 0:
+            return images.new_zeros((*images.shape[:2], *grid.shape[1:3]))
+        return torch.nn.functional.grid_sample(
+            images, grid, mode="bilinear", padding_mode=padding_mode, align_corners=align_corners
+        )
+
+    def vjp(self, function: Callable[..., Any], arguments: Sequence[Tensor], cotangent: Tensor) -> tuple[Tensor, ...]:
+        with torch.enable_grad():
+            leaves = [argument.detach().requires_grad_() for argument in arguments]
+            result = function(*leaves)
+        return torch.autograd.grad(result, leaves, cotangent, materialize_grads=True)
+
+    def layers(self) -> ModuleType:
+        from cpabx_torch import layers
+
+        return layers

@@ -1,0 +1,170 @@
+"""The six spatial transformers as torch modules; images are (N, C, H, W)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from cpabx.errors import ShapeError
+from cpabx.layer_options import WarpOptions, affine_cpab, as_cpab, localization_pair
+from cpabx.transforms import Affine, AffineDiffeo, Cpab, Homography, ThinPlateSpline, Transformation
+from torch import Tensor, nn
+
+from cpabx_torch import localization as networks
+
+
+class SpatialTransformer(nn.Module):
+    """Predicts theta from the input and warps the input by it (section 3.1 of the paper).
+
+    Args:
+        transformation: the family.
+        localization: ``"cnn"``, ``"fcn"``, or a module that turns images into features; a last
+            linear layer from these to theta is added.
+        input_shape: (C, H, W). Without it, parameters are created by the first input, as in torch's
+            own lazy modules: run one batch before making an optimizer.
+        output_size: (height, width); that of the input by default.
+        padding_mode, align_corners: as in ``torch.nn.functional.grid_sample``.
+        device, dtype: of the parameters.
+    """
+
+    def __init__(
+        self,
+        transformation: Transformation,
+        *,
+        localization: Any = "cnn",
+        input_shape: Sequence[int] | None = None,
+        output_size: tuple[int, int] | None = None,
+        padding_mode: str = "zeros",
+        align_corners: bool = False,
+        device: Any = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        super().__init__()
+        self.options = WarpOptions(output_size, padding_mode, align_corners)
+        self.transformation = transformation
+        self._build(localization, device=device, dtype=dtype)
+        if input_shape is not None:
+            _check_input_shape(input_shape)
+            networks.materialize(_Predictor(self), input_shape, device=device, dtype=dtype)
+
+    def _build(self, localization: Any, **factory: Any) -> None:
+        self.localization = networks.build(localization, self.transformation, **factory)
+
+    def theta(self, images: Tensor) -> Tensor:
+        """(N, d) predicted parameters."""
+        _check_images(images)
+        return self.localization(images)  # type: ignore[no-any-return]
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.options.warp(self.transformation, images, self.theta(images))  # type: ignore[no-any-return]
+
+    def reset_parameters(self) -> None:
+        """Starts anew: fresh localization networks, and the identity."""
+        for module in self.modules():
+            if module is not self and callable(reset := getattr(module, "reset_parameters", None)):
+                reset()
+
+    def extra_repr(self) -> str:
+        o = self.options
+        return (
+            f"{self.transformation!r}, output_size={o.output_size}, padding_mode={o.padding_mode!r}, "
+            f"align_corners={o.align_corners}"
+        )
+
+
+class _Predictor(nn.Module):
+    """Runs a layer as far as theta."""
+
+    def __init__(self, layer: SpatialTransformer) -> None:
+        super().__init__()
+        self.layer = layer
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.layer.theta(images)
+
+
+class STAffine(SpatialTransformer):
+    """Spatial transformer with affine maps, d = 6."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(Affine(), **options)
+
+
+class STAffineDiffeo(SpatialTransformer):
+    """Spatial transformer with diffeomorphic affine maps, d = 6."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(AffineDiffeo(), **options)
+
+
+class STHomography(SpatialTransformer):
+    """Spatial transformer with homographies, d = 8."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(Homography(), **options)
+
+
+class STThinPlateSpline(SpatialTransformer):
+    """Spatial transformer with thin plate splines, d = 2 * nx * ny."""
+
+    def __init__(self, control_points: Sequence[int] = (4, 4), **options: Any) -> None:
+        super().__init__(ThinPlateSpline(control_points), **options)
+
+
+class STCPAB(SpatialTransformer):
+    """Spatial transformer with CPAB transformations; ``cells`` may be a :class:`cpabx.Cpab`."""
+
+    def __init__(self, cells: Cpab | Sequence[int] = (4, 4), **options: Any) -> None:
+        super().__init__(as_cpab(cells), **options)
+
+
+class STAffineCPAB(SpatialTransformer):
+    """Affine, then CPAB, with two localization networks in serial (section 4.2 of the paper).
+
+    ``localization`` may be a pair; the second network sees what the first map made of the input.
+    ``interpolate="once"`` samples the input at the composed map, ``"twice"`` the affine result.
+    """
+
+    def __init__(
+        self, cells: Cpab | Sequence[int] = (4, 4), *, interpolate: str = "once", localization: Any = "cnn", **options: Any
+    ) -> None:
+        self.interpolate = interpolate
+        super().__init__(affine_cpab(cells, interpolate), localization=localization, **options)
+
+    def _build(self, localization: Any, **factory: Any) -> None:
+        coarse, fine = localization_pair(localization)
+        self.localization = networks.build(coarse, self.transformation.outer, **factory)
+        self.refinement = networks.build(fine, self.transformation.inner, **factory)
+
+    def _stages(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Both thetas, and the images between them."""
+        _check_images(images)
+        affine = self.localization(images)
+        between = self.options.keeping_size().warp(self.transformation.outer, images, affine)
+        return affine, between, self.refinement(between)
+
+    def theta(self, images: Tensor) -> Tensor:
+        """(N, 6 + d) predicted parameters: affine, then CPAB."""
+        affine, _, fine = self._stages(images)
+        return torch.cat([affine, fine], dim=-1)
+
+    def forward(self, images: Tensor) -> Tensor:
+        affine, between, fine = self._stages(images)
+        if self.interpolate == "twice":
+            return self.options.warp(self.transformation.inner, between, fine)  # type: ignore[no-any-return]
+        theta = torch.cat([affine, fine], dim=-1)
+        return self.options.warp(self.transformation, images, theta)  # type: ignore[no-any-return]
+
+    def extra_repr(self) -> str:
+        return f"{super().extra_repr()}, interpolate={self.interpolate!r}"
+
+
+def _check_images(images: Tensor) -> None:
+    if images.ndim != 4:
+        raise ShapeError("images must be (N, C, H, W)", f"shape {tuple(images.shape)}", "Add the missing axes.")
+
+
+def _check_input_shape(input_shape: Any) -> None:
+    if not (isinstance(input_shape, Sequence) and len(input_shape) == 3 and all(int(n) > 0 for n in input_shape)):
+        raise ShapeError("input_shape must be (C, H, W)", repr(input_shape), "Leave out the batch axis.")

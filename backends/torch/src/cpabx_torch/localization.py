@@ -1,0 +1,90 @@
+"""Localization networks: from an image to theta."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from cpabx.layer_options import unknown_localization
+from cpabx.transforms import Transformation
+from torch import Tensor, nn
+
+
+class ThetaLinear(nn.Linear):
+    """The last layer. It starts with weights of zero and the identity's theta as its bias."""
+
+    identity: Tensor
+
+    def reset_parameters(self) -> None:
+        start_at_identity(self)
+
+
+class LazyThetaLinear(nn.LazyLinear):
+    """A ThetaLinear that learns its number of inputs from the first of them."""
+
+    cls_to_become = ThetaLinear  # type: ignore[assignment]
+    identity: Tensor
+
+    def __init__(self, transformation: Transformation, **factory: Any) -> None:
+        super().__init__(transformation.n_params, **factory)
+        identity = transformation.identity(1, backend="torch", dtype="float64")[0]
+        self.register_buffer("identity", identity, persistent=False)
+
+    def reset_parameters(self) -> None:
+        if not self.has_uninitialized_params() and self.in_features != 0:
+            start_at_identity(self)
+
+
+def start_at_identity(layer: Any) -> None:
+    """The transformation becomes exactly the identity, whatever the input (section 4.1)."""
+    with torch.no_grad():
+        layer.weight.zero_()
+        layer.bias.copy_(layer.identity)
+
+
+def cnn(**factory: Any) -> nn.Module:
+    """Two convolutions and a hidden layer, after sections 5.1 and 5.3 of the paper."""
+    return nn.Sequential(
+        nn.LazyConv2d(20, 5, padding="same", **factory),
+        nn.ReLU(),
+        nn.MaxPool2d(2, ceil_mode=True),
+        nn.LazyConv2d(20, 5, padding="same", **factory),
+        nn.ReLU(),
+        nn.MaxPool2d(2, ceil_mode=True),
+        nn.Flatten(),
+        nn.LazyLinear(32, **factory),
+        nn.ReLU(),
+    )
+
+
+def fcn(**factory: Any) -> nn.Module:
+    """Two fully connected layers, after section 5.1 of the paper."""
+    return nn.Sequential(
+        nn.Flatten(), nn.LazyLinear(32, **factory), nn.ReLU(), nn.LazyLinear(32, **factory), nn.ReLU()
+    )
+
+
+def build(localization: Any, transformation: Transformation, **factory: Any) -> nn.Module:
+    """A network that ends in theta: a default one by name, or features of a module of the user's.
+
+    Raises:
+        OptionError: it is neither.
+    """
+    if isinstance(localization, str) and localization in ("cnn", "fcn"):
+        features = cnn(**factory) if localization == "cnn" else fcn(**factory)
+    elif isinstance(localization, nn.Module):
+        features = localization
+    else:
+        raise unknown_localization(localization, "torch.nn.Module")
+    return nn.Sequential(features, nn.Flatten(), LazyThetaLinear(transformation, **factory))
+
+
+def materialize(module: nn.Module, input_shape: Sequence[int], **factory: Any) -> None:
+    """Creates lazy parameters by a run on zeros, which leaves running statistics alone."""
+    modes = {child: child.training for child in module.modules()}
+    module.eval()
+    with torch.no_grad():
+        module(torch.zeros((1, *input_shape), **factory))
+    for child in module.modules():
+        child.training = modes.get(child, True)
