@@ -212,7 +212,7 @@ def to_affine(tess: Tessellation, matrix: Array) -> Array:
     corners = tess.vertices[tess.cell_vertices]
     homogeneous = np.concatenate([corners, np.ones((*corners.shape[:2], 1))], axis=-1)
     inverse = np.linalg.inv(homogeneous)  # C, n + 1 (coefficient), n + 1 (corner)
-    return np.einsum("cak,ckid->ciad", inverse, at_corners).reshape(-1, d)
+    return np.asarray(np.einsum("cak,ckid->ciad", inverse, at_corners)).reshape(-1, d)
 
 
 def orthonormal(tess: Tessellation, nodal: NodalBasis) -> DenseBasis:
@@ -220,7 +220,7 @@ def orthonormal(tess: Tessellation, nodal: NodalBasis) -> DenseBasis:
     dense = nodal.to_dense().matrix
     if dense.shape[1] == 0:
         return DenseBasis(dense)
-    upper = np.linalg.qr(to_affine(tess, dense), mode="r")
+    _, upper = np.linalg.qr(to_affine(tess, dense))
     upper *= np.where(np.diag(upper) < 0, -1.0, 1.0)[:, None]  # LAPACK leaves the signs open
     return DenseBasis(np.linalg.solve(upper.T, dense.T).T)
 

@@ -58,6 +58,10 @@ class NativeMemoryError(CpabxError, MemoryError):
     """libcpab could not allocate memory."""
 
 
+class UnsupportedError(CpabxError, NotImplementedError):
+    """Something that is not there yet, and would otherwise give a wrong number."""
+
+
 class BackendNotFoundError(CpabxError, ImportError):
     """No installed backend has the name."""
 
@@ -84,4 +88,5 @@ __all__ = [
     "RangeError",
     "ShapeError",
     "TessellationError",
+    "UnsupportedError",
 ]

@@ -73,5 +73,3 @@ def unknown_localization(localization: Any, kind: str) -> OptionError:
     return OptionError(
         f"localization must be one of {', '.join(LOCALIZATIONS)}, or a {kind}", repr(localization), "Pass one of these."
     )
-
-

@@ -51,7 +51,7 @@ class NumpyBackend(Backend):
         return "cpu"
 
     def shape(self, tensor: Array) -> tuple[int | None, ...]:
-        return tensor.shape
+        return tuple(tensor.shape)
 
     def reshape(self, tensor: Array, shape: Sequence[int]) -> Array:
         return tensor.reshape(tuple(shape))

@@ -28,7 +28,7 @@ _manager.add_hookspecs(hookspecs)
 _lock = threading.RLock()
 _plugins: dict[str, Any] = {}
 _backends: dict[str, Backend] = {}
-_chosen: str | None = None
+_chosen: list[str] = []  # by set_backend: one name, or none
 _chosen_here: ContextVar[str | None] = ContextVar("cpabx_backend", default=None)
 
 
@@ -199,15 +199,16 @@ def set_backend(name: str) -> None:
     Raises:
         BackendNotFoundError, BackendLoadError: it cannot be used; the choice stays as it was.
     """
-    global _chosen
     _load(name)
-    _chosen = name
+    _chosen[:] = [name]
 
 
 def get_backend(backend: str | None = None) -> Backend:
     """The backend in force: the argument, ``use_backend``, ``set_backend``, the environment variable
-    ``CPABX_BACKEND``, and numpy last."""
-    return _load(backend or _chosen_here.get() or _chosen or os.environ.get("CPABX_BACKEND") or "numpy")
+    ``CPABX_BACKEND``, and numpy last.
+    """
+    everywhere = _chosen[0] if _chosen else None
+    return _load(backend or _chosen_here.get() or everywhere or os.environ.get("CPABX_BACKEND") or "numpy")
 
 
 @contextlib.contextmanager
@@ -221,8 +222,8 @@ def use_backend(name: str) -> Iterator[Backend]:
         _chosen_here.reset(token)
 
 
-@functools.cache
-def _owner(kind: type) -> str | None:
+@functools.lru_cache(maxsize=1024)
+def _owner(kind: type[Any]) -> str | None:
     """Name of the backend whose tensors a type belongs to."""
     modules = [base.__module__.partition(".")[0] for base in kind.__mro__ if base is not object]
     installed = _installed()
@@ -244,7 +245,8 @@ def owner(value: Any) -> str | None:
     """Name of the backend that a tensor belongs to; None for lists, numbers and the like."""
     if isinstance(value, (list, tuple, int, float, bool, type(None))):
         return None
-    return _owner(type(value))
+    kind: Any = type(value)
+    return _owner(kind)
 
 
 def backend_for(backend: str | None = None, **tensors: Any) -> Backend:

@@ -77,7 +77,8 @@ class Tessellation:
     @functools.cached_property
     def cell_vertices(self) -> NDArray[np.int64]:
         """(C, n + 1) vertices of every simplex. In 2D cell 4 (i + nx j) + k is the triangle of
-        rectangle (i, j) at its low-y, high-x, high-y or low-x side, k = 0 to 3."""
+        rectangle (i, j) at its low-y, high-x, high-y or low-x side, k = 0 to 3.
+        """
         return self._read("cells", np.int64, (self.n_cells, self.ndim + 1), "int64_t *")
 
     def _read(self, what: str, dtype: Any, shape: tuple[int, ...], pointer: str) -> NDArray[Any]:
@@ -126,7 +127,11 @@ def _create(cells: tuple[int, ...], domain: tuple[Interval, ...], outside: int) 
 
 def _checked_cells(cells: Any) -> tuple[int, ...]:
     try:
-        values = tuple(operator.index(n) for n in cells) if isinstance(cells, (Sequence, np.ndarray)) else (operator.index(cells),)
+        values = (
+            tuple(operator.index(n) for n in cells)
+            if isinstance(cells, (Sequence, np.ndarray))
+            else (operator.index(cells),)
+        )
     except TypeError:
         values = ()
     if isinstance(cells, (str, bytes)) or not values:
@@ -138,7 +143,9 @@ def _checked_cells(cells: Any) -> tuple[int, ...]:
     most = 4_194_304 // (1 if len(values) == 1 else 4)
     if min(values) < 1 or np.prod([float(n) for n in values]) > most:
         raise TessellationError(
-            f"cells must be at least 1 along each axis and at most {most} in all", f"cells={values}", "Choose other numbers."
+            f"cells must be at least 1 along each axis and at most {most} in all",
+            f"cells={values}",
+            "Choose other numbers.",
         )
     return values
 

@@ -40,8 +40,12 @@ def transform(
     Args:
         tessellation: of the field.
         dtype: ``"float32"`` or ``"float64"``.
-        velocity, points, out: addresses of contiguous arrays (n_batch, V, n), (points_batch,
-            n_points, n) and (n_batch, n_points, n). The caller keeps them alive.
+        velocity: address of a contiguous array (n_batch, V, n); the caller keeps it alive.
+        points: address of (points_batch, n_points, n).
+        out: address of (n_batch, n_points, n), which is written.
+        n_batch: number of fields.
+        n_points: number of points per field.
+        points_batch: n_batch, or 1 if all fields share the points.
         time: how long to follow the flow.
         n_threads: default: the processors of this process, or ``CPABX_NUM_THREADS``.
 
@@ -77,12 +81,11 @@ def transform_vjp(
     time: float,
     n_threads: int | None = None,
 ) -> None:
-    """Call ``cpab_transform_vjp_*`` on host memory; see :func:`transform`.
+    """Call ``cpab_transform_vjp_*`` on host memory; arguments and errors as in :func:`transform`.
 
-    Args:
-        grad_out: address of (n_batch, n_points, n).
-        grad_velocity: address of (n_batch, V, n), or 0 if not wanted.
-        grad_points: address of (n_batch, n_points, n), or 0; per batch item also for shared points.
+    ``grad_out`` is the address of (n_batch, n_points, n). ``grad_velocity`` (n_batch, V, n) and
+    ``grad_points`` (n_batch, n_points, n), per batch item also for shared points, are written, or 0 if
+    not wanted.
     """
     library = load()
     suffix, pointer = _SUFFIX[dtype]

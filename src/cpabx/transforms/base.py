@@ -42,7 +42,7 @@ class Transformation(abc.ABC):
     @property
     @abc.abstractmethod
     def config(self) -> dict[str, Any]:
-        """The arguments that make an equal transformation; all of them survive JSON."""
+        """The arguments that make an equal transformation."""
 
     @abc.abstractmethod
     def _identity(self) -> Array:
@@ -108,7 +108,8 @@ class Transformation(abc.ABC):
         Where the framework differentiates, this goes through it; else it is computed by hand.
 
         Args:
-            points, theta: as in :meth:`transform`.
+            points: as in :meth:`transform`.
+            theta: as in :meth:`transform`.
             cotangent: (N, P, n), the gradient of a loss with respect to the result.
 
         Returns:
@@ -240,7 +241,9 @@ def _as_floats(backend: Backend, **values: Any) -> list[Tensor]:
             try:
                 tensors[name] = backend.asarray(value, like=model, dtype=None if model is not None else "float32")
             except (TypeError, ValueError) as error:
-                raise DtypeError(f"{name} must be numbers", str(error), "Pass a rectangular array of floats.") from error
+                raise DtypeError(
+                    f"{name} must be numbers", str(error), "Pass a rectangular array of floats."
+                ) from error
     for name, tensor in tensors.items():
         if backend.dtype(tensor) not in DTYPES:
             raise DtypeError(
@@ -251,7 +254,9 @@ def _as_floats(backend: Backend, **values: Any) -> list[Tensor]:
         a, b = tensors[first], tensors[name]
         if backend.dtype(a) != backend.dtype(b):
             raise DtypeError(
-                f"{first} and {name} must have one dtype", f"{backend.dtype(a)} and {backend.dtype(b)}", "Convert one of them."
+                f"{first} and {name} must have one dtype",
+                f"{backend.dtype(a)} and {backend.dtype(b)}",
+                "Convert one of them.",
             )
         if backend.device(a) != backend.device(b):
             raise DeviceError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -166,8 +167,8 @@ class Cpab(Transformation):
     def _repr(self) -> str:
         given = self.config
         if not isinstance(self._basis_argument, str):
-            digest = hash(self._basis_argument.tobytes()) & 0xFFFFFFFF
-            given["basis"] = f"<array {self._basis_argument.shape} {digest:08x}>"
+            digest = hashlib.sha256(self._basis_argument.tobytes()).hexdigest()[:16]
+            given["basis"] = f"<array {self._basis_argument.shape} {digest}>"
         return "Cpab(" + ", ".join(f"{k}={v!r}" for k, v in given.items()) + ")"
 
     def __repr__(self) -> str:

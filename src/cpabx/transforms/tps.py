@@ -35,7 +35,9 @@ class ThinPlateSpline(Transformation):
                 raise ValueError
         except (TypeError, ValueError):
             raise OptionError(
-                "control_points must be (nx, ny), from 2 each to 10000 in all", repr(control_points), "For instance (4, 4)."
+                "control_points must be (nx, ny), from 2 each to 10000 in all",
+                repr(control_points),
+                "For instance (4, 4).",
             ) from None
         self.control_points = (nx, ny)
 

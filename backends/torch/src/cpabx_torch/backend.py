@@ -8,11 +8,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
+from torch import Tensor
+
 from cpabx.backend import Backend
 from cpabx.errors import DeviceError
 from cpabx.tessellation import Tessellation
-from torch import Tensor
-
 from cpabx_torch import ops
 
 _MOST_CONSTANTS = 64
@@ -98,7 +98,8 @@ class TorchBackend(Backend):
         return torch.where(condition, a, b)
 
     def expm(self, matrices: Tensor) -> Tensor:
-        return torch.linalg.matrix_exp(matrices)
+        exponential: Tensor = torch.linalg.matrix_exp(matrices)
+        return exponential
 
     def cpab(self, points: Tensor, velocity: Tensor, tessellation: Tessellation, time: float) -> Tensor:
         if points.device.type != "cpu":
@@ -107,8 +108,7 @@ class TorchBackend(Backend):
                 f"points on {points.device}",
                 "Move points and theta to the CPU.",
             )
-        domain = [bound for pair in tessellation.domain for bound in pair]
-        return ops.transform(points, velocity, tessellation.cells, domain, tessellation.outside, time)
+        return ops.transform(points, velocity, tessellation, time)
 
     def sample(self, images: Tensor, grid: Tensor, *, padding_mode: str, align_corners: bool) -> Tensor:
         if images.shape[0] == 0 or images.shape[1] == 0:

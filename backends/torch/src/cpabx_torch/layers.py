@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from cpabx.errors import ShapeError
-from cpabx.layer_options import WarpOptions, affine_cpab, as_cpab, localization_pair
-from cpabx.transforms import Affine, AffineDiffeo, Cpab, Homography, ThinPlateSpline, Transformation
 from torch import Tensor, nn
 
+from cpabx.errors import ShapeError
+from cpabx.layer_options import WarpOptions, affine_cpab, as_cpab, localization_pair
+from cpabx.transforms import Affine, AffineDiffeo, Composition, Cpab, Homography, ThinPlateSpline, Transformation
 from cpabx_torch import localization as networks
 
 
@@ -126,11 +126,11 @@ class STAffineCPAB(SpatialTransformer):
     ``interpolate="once"`` samples the input at the composed map, ``"twice"`` the affine result.
     """
 
-    def __init__(
-        self, cells: Cpab | Sequence[int] = (4, 4), *, interpolate: str = "once", localization: Any = "cnn", **options: Any
-    ) -> None:
+    transformation: Composition
+
+    def __init__(self, cells: Cpab | Sequence[int] = (4, 4), *, interpolate: str = "once", **options: Any) -> None:
+        super().__init__(affine_cpab(cells, interpolate), **options)
         self.interpolate = interpolate
-        super().__init__(affine_cpab(cells, interpolate), localization=localization, **options)
 
     def _build(self, localization: Any, **factory: Any) -> None:
         coarse, fine = localization_pair(localization)

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+from torch import Tensor, nn
+
 from cpabx.layer_options import unknown_localization
 from cpabx.transforms import Transformation
-from torch import Tensor, nn
 
 
 class ThetaLinear(nn.Linear):
@@ -23,7 +24,7 @@ class ThetaLinear(nn.Linear):
 class LazyThetaLinear(nn.LazyLinear):
     """A ThetaLinear that learns its number of inputs from the first of them."""
 
-    cls_to_become = ThetaLinear  # type: ignore[assignment]
+    cls_to_become = ThetaLinear
     identity: Tensor
 
     def __init__(self, transformation: Transformation, **factory: Any) -> None:
@@ -46,10 +47,10 @@ def start_at_identity(layer: Any) -> None:
 def cnn(**factory: Any) -> nn.Module:
     """Two convolutions and a hidden layer, after sections 5.1 and 5.3 of the paper."""
     return nn.Sequential(
-        nn.LazyConv2d(20, 5, padding="same", **factory),
+        nn.LazyConv2d(20, 5, padding=2, **factory),
         nn.ReLU(),
         nn.MaxPool2d(2, ceil_mode=True),
-        nn.LazyConv2d(20, 5, padding="same", **factory),
+        nn.LazyConv2d(20, 5, padding=2, **factory),
         nn.ReLU(),
         nn.MaxPool2d(2, ceil_mode=True),
         nn.Flatten(),
@@ -60,9 +61,7 @@ def cnn(**factory: Any) -> nn.Module:
 
 def fcn(**factory: Any) -> nn.Module:
     """Two fully connected layers, after section 5.1 of the paper."""
-    return nn.Sequential(
-        nn.Flatten(), nn.LazyLinear(32, **factory), nn.ReLU(), nn.LazyLinear(32, **factory), nn.ReLU()
-    )
+    return nn.Sequential(nn.Flatten(), nn.LazyLinear(32, **factory), nn.ReLU(), nn.LazyLinear(32, **factory), nn.ReLU())
 
 
 def build(localization: Any, transformation: Transformation, **factory: Any) -> nn.Module:

@@ -10,9 +10,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from cpabx import native
-from cpabx.tessellation import Tessellation
 from torch import Tensor
+from torch.autograd import forward_ad
+
+from cpabx import native
+from cpabx.errors import UnsupportedError
+from cpabx.tessellation import Tessellation
 
 
 def _tessellation(cells: Sequence[int], domain: Sequence[float], outside: str) -> Tessellation:
@@ -30,11 +33,29 @@ def _arguments(points: Tensor, velocity: Tensor) -> dict[str, Any]:
     }
 
 
+def transform(points: Tensor, velocity: Tensor, tessellation: Tessellation, time: float) -> Tensor:
+    """Points (1 or N, P, n) along fields with vertex velocities (N, V, n): (N, P, n)."""
+    _refuse_forward_mode(points, velocity)
+    domain = [bound for pair in tessellation.domain for bound in pair]
+    moved: Tensor = transform_op(points, velocity, tessellation.cells, domain, tessellation.outside, time)
+    return moved
+
+
+def _refuse_forward_mode(*tensors: Tensor) -> None:
+    # register_autograd covers reverse mode only: torch would answer zeros without a word.
+    if any(forward_ad.unpack_dual(tensor).tangent is not None for tensor in tensors):
+        raise UnsupportedError(
+            "CPAB transformations have no forward-mode derivative yet",
+            "tensors with tangents (torch.func.jvp, jacfwd or forward_ad)",
+            "Use reverse mode: torch.autograd, torch.func.vjp or jacrev.",
+        )
+
+
 @torch.library.custom_op("cpabx::transform", mutates_args=(), device_types="cpu")
-def transform(
+def transform_op(
     points: Tensor, velocity: Tensor, cells: Sequence[int], domain: Sequence[float], outside: str, time: float
 ) -> Tensor:
-    """Points (1 or N, P, n) along fields with vertex velocities (N, V, n): (N, P, n)."""
+    """The operator behind :func:`transform`."""
     points, velocity = points.contiguous(), velocity.contiguous()
     out = points.new_empty((velocity.shape[0], *points.shape[1:]))
     native.transform(
@@ -49,7 +70,7 @@ def transform(
 
 
 @torch.library.custom_op("cpabx::transform_vjp", mutates_args=(), device_types="cpu")
-def transform_vjp(
+def transform_vjp_op(
     points: Tensor,
     velocity: Tensor,
     grad_out: Tensor,
@@ -74,12 +95,12 @@ def transform_vjp(
     return grad_points, grad_velocity
 
 
-@transform.register_fake
+@transform_op.register_fake
 def _(points: Tensor, velocity: Tensor, *options: Any) -> Tensor:
     return points.new_empty((velocity.shape[0], points.shape[1], points.shape[2]))
 
 
-@transform_vjp.register_fake
+@transform_vjp_op.register_fake
 def _(points: Tensor, velocity: Tensor, grad_out: Tensor, *options: Any) -> tuple[Tensor, Tensor]:
     return (
         torch.empty_like(grad_out, memory_format=torch.contiguous_format),
@@ -94,10 +115,10 @@ def _save(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
 
 def _backward(ctx: Any, grad_out: Tensor) -> tuple[Any, ...]:
     points, velocity = ctx.saved_tensors
-    grad_points, grad_velocity = transform_vjp(points, velocity, grad_out, *ctx.options)
+    grad_points, grad_velocity = transform_vjp_op(points, velocity, grad_out, *ctx.options)
     if points.shape[0] != velocity.shape[0]:  # shared by the batch
         grad_points = grad_points.sum(0, keepdim=True)
     return grad_points, grad_velocity, None, None, None, None
 
 
-transform.register_autograd(_backward, setup_context=_save)
+transform_op.register_autograd(_backward, setup_context=_save)
