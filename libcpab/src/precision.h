@@ -13,8 +13,8 @@ namespace cpab {
  * A trajectory may be `slack` behind a face, in barycentric units, before it counts as having left;
  * a few roundings at float32's epsilon, and a value far below all that is promised for float64.
  *
- * The quadratic guess of a crossing time is good to a few percent of the step; each Newton step
- * squares that, and what remains costs only its square again (see walk.h).
+ * The first quadratic guess of a crossing time is good to a few percent of the step; each further one
+ * cubes that, and what remains costs only its square again (see walk.h).
  */
 template <typename T>
 struct Precision;
@@ -24,7 +24,7 @@ struct Precision<float> {
     static constexpr int order = 9;
     static constexpr double reach = 1;
     static constexpr float slack = 1e-6f;
-    static constexpr int newton_steps = 3;
+    static constexpr int root_steps = 2;
 };
 
 template <>
@@ -32,7 +32,7 @@ struct Precision<double> {
     static constexpr int order = 18;
     static constexpr double reach = 1;
     static constexpr double slack = 1e-13;
-    static constexpr int newton_steps = 5;
+    static constexpr int root_steps = 3;
 };
 
 }  // namespace cpab

@@ -54,6 +54,11 @@ struct Series {
         for (int i = order - 1; i >= 1; i--) sum = sum * s + c[i] * T(i);
         return sum;
     }
+    CPAB_HD T curvature(T s) const {
+        T sum = c[order] * T(order * (order - 1));
+        for (int i = order - 1; i >= 2; i--) sum = sum * s + c[i] * T(i * (i - 1));
+        return sum;
+    }
     CPAB_HD T last_value() const {
         T sum = c[order];
         for (int i = order - 1; i >= 0; i--) sum += c[i];
@@ -89,8 +94,9 @@ CPAB_HD inline void expand(const CellField<T, D> &field, T h, const T *start, Se
 }
 
 /*
- * The wanted root of e + a s + c s^2 in [0, 1], which starts at e >= 0: the one where it turns
- * negative. Stable for both signs of a; the scale keeps the discriminant in range.
+ * The root of e + a s + c s^2 where it falls below zero; 0 if it never does, and the minimum if rounding
+ * has lifted that above zero. The formula is stable for both signs of a; scaling keeps the discriminant
+ * in range.
  */
 template <typename T>
 CPAB_HD inline T falling_root(T e, T a, T c) {
@@ -102,34 +108,52 @@ CPAB_HD inline T falling_root(T e, T a, T c) {
     c /= scale;
     const T discriminant = a * a - 4 * c * e;
     const T root = std::sqrt(discriminant > 0 ? discriminant : T(0));
-    const T s = a > 0 ? (c < 0 ? (-a - root) / (2 * c) : T(1)) : (root - a > 0 ? 2 * e / (root - a) : T(0));
-    return s < 0 ? T(0) : s > 1 ? T(1) : s;
+    if (a > 0) return c != 0 ? (-a - root) / (2 * c) : T(0);
+    return root - a > 0 ? 2 * e / (root - a) : T(0);
 }
 
-/* When, as a part of the step, the trajectory leaves through a face, given its l_k and the value at
-   the end; -1 if it does not. */
+template <typename T>
+CPAB_HD inline T within_step(T s) {
+    return s > 0 ? (s < 1 ? s : T(1)) : T(0);
+}
+
+/* Where l_k is least, given that it falls at the start of the step and rises at its end. */
+template <typename T>
+CPAB_HD inline T lowest_point(const Series<T> &l, T slope0, T slope1) {
+    T s = slope0 / (slope0 - slope1);
+    for (int i = 0; i < Precision<T>::root_steps; i++) {
+        const T curvature = l.curvature(s);
+        if (!(curvature > 0)) break;
+        s = within_step(s - l.slope(s) / curvature);
+    }
+    return s;
+}
+
+/*
+ * When, as a part of the step, the trajectory leaves through a face, given its l_k and the value at
+ * the end; -1 if it does not.
+ *
+ * Not by Newton's method: where a trajectory grazes the face, value and slope vanish together, and a
+ * guess may lie beyond the minimum. The falling root of the local quadratic is right there too.
+ */
 template <typename T>
 CPAB_HD inline T leaving_time(const Series<T> &l, T last, T slack) {
     const T l0 = l.c[0], slope0 = l.c[1];
-    const bool out = last < -slack;
-    T curvature; /* c of the quadratic e + a s + c s^2 through what is known */
-    if (out) {
-        curvature = last - (l0 > 0 ? l0 : T(0)) - slope0;
+    T s;
+    if (last < -slack) {
+        const T e = l0 > 0 ? l0 : T(0);
+        s = within_step(falling_root(e, slope0, last - e - slope0));
     } else {
         if (!(slope0 < 0)) return -1;
         const T slope1 = l.last_slope();
-        if (!(slope1 > 0) || !(l.value(slope0 / (slope0 - slope1)) < -slack)) return -1;
-        curvature = (slope1 - slope0) / 2;
+        if (!(slope1 > 0)) return -1;
+        s = lowest_point(l, slope0, slope1);
+        if (!(l.value(s) < -slack)) return -1;
     }
-    /* On the face or behind it, and going out: at once. On it and going in: the second root. */
+    /* On the face or behind it, and going out: at once. On it and going in: the later root. */
     if (l0 <= 0 && slope0 < 0) return 0;
-    T s = falling_root(l0 > 0 ? l0 : T(0), slope0, curvature);
-    for (int i = 0; i < Precision<T>::newton_steps; i++) {
-        const T slope = l.slope(s);
-        if (!(slope < 0)) break;
-        s -= l.value(s) / slope;
-        s = s < 0 ? T(0) : s > 1 ? T(1) : s;
-    }
+    for (int i = 0; i < Precision<T>::root_steps; i++)
+        s = within_step(s + falling_root(l.value(s), l.slope(s), l.curvature(s) / 2));
     return s;
 }
 

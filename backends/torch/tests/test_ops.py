@@ -89,15 +89,6 @@ def test_forward_mode_is_refused():
         ops.transform(forward_ad.make_dual(points, torch.ones_like(points)), velocity, TESS, 1.0)
 
 
-def test_reverse_mode_transforms_of_torch_func():
-    family, points = cpabx.Cpab((2, 2)), problem()[0].detach()[:, :2]
-    theta = thetas(family, 2).detach()
-    jacobian = torch.func.jacrev(lambda t: family.transform(points, t))(theta)
-    step = torch.randn(theta.shape, dtype=F64, generator=torch.Generator().manual_seed(0))
-    change = (family.transform(points, theta + 1e-6 * step) - family.transform(points, theta - 1e-6 * step)) / 2e-6
-    torch.testing.assert_close((jacobian * step).sum((-1, -2)), change, rtol=1e-6, atol=1e-8)
-
-
 def test_other_devices_are_refused():
     family = cpabx.Cpab((2, 2))
     theta = torch.zeros(1, family.n_params, device="meta")

@@ -47,7 +47,7 @@ def _refuse_forward_mode(*tensors: Tensor) -> None:
         raise UnsupportedError(
             "CPAB transformations have no forward-mode derivative yet",
             "tensors with tangents (torch.func.jvp, jacfwd or forward_ad)",
-            "Use reverse mode: torch.autograd, torch.func.vjp or jacrev.",
+            "Use reverse mode: backward() or torch.autograd.grad.",
         )
 
 
