@@ -16,7 +16,7 @@ import numpy as np
 import cpabx
 
 mpl.use("Agg")
-from matplotlib import pyplot as plt  # noqa: E402
+from matplotlib import pyplot as plt
 
 FAMILY = cpabx.Cpab((3, 3), boundary="sliding")
 INK, FAINT, FLOW = "#20304a", "#b9c3d3", "#c8452d"
@@ -36,8 +36,8 @@ def draw_field(ax: plt.Axes, theta: np.ndarray) -> None:
     paths = np.stack([FAMILY.transform(starts, theta, time=t)[0] for t in np.linspace(0, 1, 30)])
     ax.plot(*paths.transpose(2, 0, 1), color=FLOW, lw=1.2)
     ax.plot(*paths[-1].T, "o", color=FLOW, ms=2)
-    ax.quiver(*tess.vertices.T, *FAMILY.velocity(theta)[0].T, color=INK, width=0.005, scale=6, zorder=3)
-    ax.set_title("a piecewise-affine velocity field, and paths along it", color=INK)
+    ax.quiver(*tess.vertices.T, *FAMILY.velocity(theta)[0].T, color=INK, width=0.005, scale=9, zorder=3)
+    ax.set_title("a velocity field, and paths along it", color=INK)
 
 
 def draw_grid(ax: plt.Axes, theta: np.ndarray, title: str) -> None:
@@ -49,8 +49,8 @@ def draw_grid(ax: plt.Axes, theta: np.ndarray, title: str) -> None:
 
 
 def main(path: str = "docs/images/warp.png") -> None:
-    theta = FAMILY.sample(1, seed=7, scale=0.55, dtype="float64")
-    figure, axes = plt.subplots(1, 3, figsize=(13.5, 4.7), constrained_layout=True)
+    theta = FAMILY.sample(1, seed=7, scale=0.9, dtype="float64")
+    figure, axes = plt.subplots(1, 3, figsize=(12, 4.2), constrained_layout=True)
     draw_field(axes[0], theta)
     draw_grid(axes[1], theta, "the diffeomorphism it generates")
     moved = lines()
@@ -61,8 +61,9 @@ def main(path: str = "docs/images/warp.png") -> None:
     for ax in axes:
         ax.set(aspect="equal", xlim=(-1.06, 1.06), ylim=(1.06, -1.06))
         ax.axis("off")
+    figure.get_layout_engine().set(h_pad=0.12)
     Path(path).parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=100)
+    figure.savefig(path, dpi=80)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from types import ModuleType
 from typing import Any, ClassVar
@@ -28,6 +29,7 @@ class TorchBackend(Backend):
 
     def __init__(self) -> None:
         self._constants: dict[Any, tuple[np.ndarray[Any, Any], Tensor]] = {}
+        self._lock = threading.Lock()
 
     @property
     def framework_version(self) -> str:
@@ -43,16 +45,17 @@ class TorchBackend(Backend):
         if torch.compiler.is_compiling():
             return self.asarray(values, like=like)
         key = (id(values), like.dtype, like.device)
-        if key not in self._constants:
-            # Outside of inference mode, or the next training step could not save it for backward.
-            with torch.inference_mode(False):
-                tensor = self.asarray(values, like=like)
-            if type(tensor) is not Tensor:  # a tracer's stand-in
-                return tensor
-            while len(self._constants) >= _MOST_CONSTANTS:
-                self._constants.pop(next(iter(self._constants)))
-            self._constants[key] = (values, tensor)  # keeps the array, and so its id
-        return self._constants[key][1]
+        with self._lock:
+            if key not in self._constants:
+                # Outside of inference mode, or the next training step could not save it for backward.
+                with torch.inference_mode(False):
+                    tensor = self.asarray(values, like=like)
+                if type(tensor) is not Tensor:  # a tracer's stand-in
+                    return tensor
+                while len(self._constants) >= _MOST_CONSTANTS:
+                    self._constants.pop(next(iter(self._constants)))
+                self._constants[key] = (values, tensor)  # keeps the array, and so its id
+            return self._constants[key][1]
 
     def to_numpy(self, tensor: Tensor) -> np.ndarray[Any, Any]:
         return np.asarray(tensor.detach().cpu().numpy())
