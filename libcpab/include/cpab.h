@@ -24,11 +24,11 @@
 #include <stdint.h>
 
 #if defined(_WIN32)
-#  define CPAB_API __declspec(dllexport)
+#    define CPAB_API __declspec(dllexport)
 #elif defined(__GNUC__)
-#  define CPAB_API __attribute__((visibility("default")))
+#    define CPAB_API __attribute__((visibility("default")))
 #else
-#  define CPAB_API
+#    define CPAB_API
 #endif
 
 #ifdef __cplusplus
@@ -43,18 +43,18 @@ enum { CPAB_ABI_VERSION = 1 };
 
 typedef enum cpab_status {
     CPAB_OK = 0,
-    CPAB_E_NULL = 1,        /* a required pointer is NULL */
-    CPAB_E_ABI = 2,         /* a struct's size is not one this library knows */
-    CPAB_E_NDIM = 3,        /* ndim is not one this build supports */
-    CPAB_E_CELLS = 4,       /* a number of cells is below 1, or there are too many in all */
-    CPAB_E_DOMAIN = 5,      /* lower < upper does not hold, or a bound is not finite */
-    CPAB_E_OPTION = 6,      /* an enumeration has a value that does not exist */
-    CPAB_E_SHAPE = 7,       /* a size is negative, or points_batch is neither 1 nor n_batch */
-    CPAB_E_TIME = 8,        /* time is not finite */
-    CPAB_E_THREADS = 9,     /* n_threads is below 1 */
-    CPAB_E_RANGE = 10,      /* a field is too large to integrate, see CPAB_MAX_RATE */
-    CPAB_E_DIVERGED = 11,   /* a trajectory left the range of the number type */
-    CPAB_E_MEMORY = 12      /* memory could not be allocated */
+    CPAB_E_NULL = 1,      /* a required pointer is NULL */
+    CPAB_E_ABI = 2,       /* a struct's size is not one this library knows */
+    CPAB_E_NDIM = 3,      /* ndim is not one this build supports */
+    CPAB_E_CELLS = 4,     /* a number of cells is below 1, or there are too many in all */
+    CPAB_E_DOMAIN = 5,    /* lower < upper does not hold, or a bound is not finite */
+    CPAB_E_OPTION = 6,    /* an enumeration has a value that does not exist */
+    CPAB_E_SHAPE = 7,     /* a size is negative, or points_batch is neither 1 nor n_batch */
+    CPAB_E_TIME = 8,      /* time is not finite */
+    CPAB_E_THREADS = 9,   /* n_threads is below 1 */
+    CPAB_E_RANGE = 10,    /* a field is too large to integrate, see CPAB_MAX_RATE */
+    CPAB_E_DIVERGED = 11, /* a trajectory left the range of the number type */
+    CPAB_E_MEMORY = 12    /* memory could not be allocated */
 } cpab_status;
 
 /* What the field is outside of the domain. Both are continuous.
@@ -62,10 +62,7 @@ typedef enum cpab_status {
             exact continuation of the affine pieces where these derivatives agree (the paper's
             "valid outside").
    NEAREST  v(x) = v(nearest point of the domain). */
-typedef enum cpab_outside {
-    CPAB_OUTSIDE_LINEAR = 0,
-    CPAB_OUTSIDE_NEAREST = 1
-} cpab_outside;
+typedef enum cpab_outside { CPAB_OUTSIDE_LINEAR = 0, CPAB_OUTSIDE_NEAREST = 1 } cpab_outside;
 
 enum {
     CPAB_MAX_NDIM = 3,
@@ -89,11 +86,11 @@ typedef struct cpab_tessellation cpab_tessellation;
 /* Set struct_size to sizeof(cpab_tessellation_options). Entries from ndim on are ignored. */
 typedef struct cpab_tessellation_options {
     size_t struct_size;
-    int32_t ndim;           /* 1 or 2; 3 is reserved and answers CPAB_E_NDIM in this version */
-    int32_t outside;        /* a cpab_outside */
-    int64_t cells[3];       /* intervals, rectangles or boxes along each axis, at least 1 */
-    double lower[3];        /* the domain's lowest corner, */
-    double upper[3];        /* and its highest */
+    int32_t ndim;     /* 1 or 2; 3 is reserved and answers CPAB_E_NDIM in this version */
+    int32_t outside;  /* a cpab_outside */
+    int64_t cells[3]; /* intervals, rectangles or boxes along each axis, at least 1 */
+    double lower[3];  /* the domain's lowest corner, */
+    double upper[3];  /* and its highest */
 } cpab_tessellation_options;
 
 /* Makes a tessellation; *out is NULL on error. Free it with cpab_tessellation_destroy(), which
@@ -127,17 +124,19 @@ CPAB_API cpab_status cpab_tessellation_cells(const cpab_tessellation *tess, int6
  *
  * A velocity that is not finite makes its batch item NaN, a point that is not finite makes that
  * point NaN; all others are unaffected and the status is CPAB_OK. A field of zeros returns the
- * points bit for bit. Sizes of 0 are fine. On CPAB_E_DIVERGED the points in question are NaN and
- * the rest of `out` is complete; on any other error `out` is untouched (CPAB_E_MEMORY: unspecified).
+ * points bit for bit, unless their distance from the domain overflows when counted in cells, which
+ * is a divergence. Sizes of 0 are fine, and arrays without elements may be NULL. On CPAB_E_DIVERGED the
+ * points in question are NaN and the rest of `out` is complete; on any other error `out` is untouched
+ * (CPAB_E_MEMORY: unspecified).
  */
 CPAB_API cpab_status cpab_transform_f32(const cpab_tessellation *tess, const float *velocity,
-                                        const float *points, float *out, int64_t n_batch,
-                                        int64_t n_points, int64_t points_batch, double time,
-                                        int32_t n_threads, int64_t *failed_item);
+                                        const float *points, float *out, int64_t n_batch, int64_t n_points,
+                                        int64_t points_batch, double time, int32_t n_threads,
+                                        int64_t *failed_item);
 CPAB_API cpab_status cpab_transform_f64(const cpab_tessellation *tess, const double *velocity,
-                                        const double *points, double *out, int64_t n_batch,
-                                        int64_t n_points, int64_t points_batch, double time,
-                                        int32_t n_threads, int64_t *failed_item);
+                                        const double *points, double *out, int64_t n_batch, int64_t n_points,
+                                        int64_t points_batch, double time, int32_t n_threads,
+                                        int64_t *failed_item);
 
 /*
  * cpab_transform_vjp_*: the vector-Jacobian product of cpab_transform_*.
@@ -152,17 +151,15 @@ CPAB_API cpab_status cpab_transform_f64(const cpab_tessellation *tess, const dou
  * The results may not share memory with the inputs.
  */
 CPAB_API cpab_status cpab_transform_vjp_f32(const cpab_tessellation *tess, const float *velocity,
-                                            const float *points, const float *grad_out,
-                                            float *grad_velocity, float *grad_points,
-                                            int64_t n_batch, int64_t n_points,
+                                            const float *points, const float *grad_out, float *grad_velocity,
+                                            float *grad_points, int64_t n_batch, int64_t n_points,
                                             int64_t points_batch, double time, int32_t n_threads,
                                             int64_t *failed_item);
 CPAB_API cpab_status cpab_transform_vjp_f64(const cpab_tessellation *tess, const double *velocity,
                                             const double *points, const double *grad_out,
-                                            double *grad_velocity, double *grad_points,
-                                            int64_t n_batch, int64_t n_points,
-                                            int64_t points_batch, double time, int32_t n_threads,
-                                            int64_t *failed_item);
+                                            double *grad_velocity, double *grad_points, int64_t n_batch,
+                                            int64_t n_points, int64_t points_batch, double time,
+                                            int32_t n_threads, int64_t *failed_item);
 
 /* cdef end */
 

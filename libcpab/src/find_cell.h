@@ -39,8 +39,7 @@ struct TriangleGrid {
         T beyond[2];
         for (int d = 0; d < 2; d++) beyond[d] = u[d] < 0 ? -u[d] : u[d] > n[d] ? u[d] - n[d] : T(0);
         const int64_t i = interval_of(u[0], nx), j = interval_of(u[1], ny);
-        if (beyond[0] > 0 && beyond[1] > 0)
-            return wedge((u[0] > 0) + 2 * (u[1] > 0), beyond[1] > beyond[0]);
+        if (beyond[0] > 0 && beyond[1] > 0) return wedge((u[0] > 0) + 2 * (u[1] > 0), beyond[1] > beyond[0]);
         if (beyond[0] > 0) return strip(u[0] > 0 ? 1 : 3, j);
         if (beyond[1] > 0) return strip(u[1] > 0 ? 2 : 0, i);
         const T a = u[0] - T(i), b = u[1] - T(j);

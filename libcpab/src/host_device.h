@@ -3,9 +3,9 @@
 #define CPAB_HOST_DEVICE_H
 
 #if defined(__CUDACC__)
-#  define CPAB_HD __host__ __device__
+#    define CPAB_HD __host__ __device__
 #else
-#  define CPAB_HD
+#    define CPAB_HD
 #endif
 
 #endif

@@ -36,7 +36,9 @@ const char *cpab_status_text(cpab_status status) {
         case CPAB_E_SHAPE: return "sizes must not be negative, and points_batch must be 1 or n_batch";
         case CPAB_E_TIME: return "time must be finite";
         case CPAB_E_THREADS: return "n_threads must be at least 1";
-        case CPAB_E_RANGE: return "the velocity field is too large: |time| * |A| is above 1024 or |time| * |v| above 1048576 cells";
+        case CPAB_E_RANGE:
+            return "the velocity field is too large: |time| * |A| is above 1024 or |time| * |v| above "
+                   "1048576 cells";
         case CPAB_E_DIVERGED: return "a trajectory left the range of the number type";
         case CPAB_E_MEMORY: return "memory could not be allocated";
     }

@@ -29,8 +29,7 @@ void count(Tess &t) {
 bool allocate(Tess &t) {
     const int64_t slots = t.ndim + 1;
     return t.node.allocate(t.n_nodes * t.ndim) && t.cell_node.allocate(t.n_cells * slots) &&
-           t.neighbour.allocate(t.n_cells * slots) &&
-           t.transfer.allocate(t.n_cells * slots * slots) &&
+           t.neighbour.allocate(t.n_cells * slots) && t.transfer.allocate(t.n_cells * slots * slots) &&
            t.gradient.allocate(t.n_cells * slots * t.ndim) && t.anchor.allocate(t.n_cells) &&
            t.ideal_first.allocate(t.n_nodes - t.n_vertices + 1);
 }
@@ -92,8 +91,7 @@ void fill_triangles(Tess &t) {
                 const int64_t a = grid.corner(ai, aj), b = grid.corner(i + di[k + 1], j + dj[k + 1]);
                 triangle(grid.triangle(i, j, k), grid.centre(i, j), a, colour(ai, aj), b);
                 const bool border[4] = {j == 0, i == nx - 1, j == ny - 1, i == 0};
-                if (border[k])
-                    triangle(grid.strip(k, k % 2 ? j : i), side + k, a, colour(ai, aj), b);
+                if (border[k]) triangle(grid.strip(k, k % 2 ? j : i), side + k, a, colour(ai, aj), b);
             }
     for (int q = 0; q < 4; q++) {
         const int64_t i = q % 2 ? nx : 0, j = q / 2 ? ny : 0;
@@ -173,8 +171,7 @@ bool fill_neighbours(Tess &t) {
         for (int k = 0; k < slots; k++) {
             Face &face = faces[c * slots + k];
             face.cell = static_cast<int32_t>(c);
-            for (int s = 0; s < 4; s++)
-                face.node[s] = s < slots && s != k ? t.cell_node[c * slots + s] : -1;
+            for (int s = 0; s < 4; s++) face.node[s] = s < slots && s != k ? t.cell_node[c * slots + s] : -1;
         }
     std::sort(faces.data(), faces.data() + faces.size());
     std::fill(t.neighbour.data(), t.neighbour.data() + t.neighbour.size(), -1);
@@ -331,13 +328,9 @@ void cpab_tessellation_destroy(cpab_tessellation *tess) { delete tess; }
 
 int32_t cpab_tessellation_ndim(const cpab_tessellation *tess) { return tess ? tess->ndim : 0; }
 
-int64_t cpab_tessellation_n_vertices(const cpab_tessellation *tess) {
-    return tess ? tess->n_vertices : 0;
-}
+int64_t cpab_tessellation_n_vertices(const cpab_tessellation *tess) { return tess ? tess->n_vertices : 0; }
 
-int64_t cpab_tessellation_n_cells(const cpab_tessellation *tess) {
-    return tess ? tess->n_inner_cells : 0;
-}
+int64_t cpab_tessellation_n_cells(const cpab_tessellation *tess) { return tess ? tess->n_inner_cells : 0; }
 
 cpab_status cpab_tessellation_vertices(const cpab_tessellation *tess, double *out) {
     if (!tess || !out) return CPAB_E_NULL;

@@ -31,14 +31,14 @@ struct cpab_tessellation {
     int64_t n_inner_cells = 0; /* cells of the domain, the first of all cells */
     int64_t n_cells = 0;       /* with ghosts */
 
-    cpab::Array<double> node;        /* [n_nodes, ndim] position, or direction if ideal */
-    cpab::Array<int32_t> cell_node;  /* [n_cells, ndim + 1] node by slot */
-    cpab::Array<int32_t> neighbour;  /* [n_cells, ndim + 1] cell behind face k, -1: never crossed */
-    cpab::Array<double> transfer;    /* [n_cells, ndim + 1, ndim + 1] node k of this cell, as a
-                                        combination of the nodes of the cell behind face k */
-    cpab::Array<double> gradient;    /* [n_cells, ndim + 1, ndim] of l_k */
-    cpab::Array<int32_t> anchor;     /* [n_cells] a slot with a vertex: l_k is
-                                        gradient_k . (x - node_anchor) + (k == anchor) */
+    cpab::Array<double> node;       /* [n_nodes, ndim] position, or direction if ideal */
+    cpab::Array<int32_t> cell_node; /* [n_cells, ndim + 1] node by slot */
+    cpab::Array<int32_t> neighbour; /* [n_cells, ndim + 1] cell behind face k, -1: never crossed */
+    cpab::Array<double> transfer;   /* [n_cells, ndim + 1, ndim + 1] node k of this cell, as a
+                                       combination of the nodes of the cell behind face k */
+    cpab::Array<double> gradient;   /* [n_cells, ndim + 1, ndim] of l_k */
+    cpab::Array<int32_t> anchor;    /* [n_cells] a slot with a vertex: l_k is
+                                       gradient_k . (x - node_anchor) + (k == anchor) */
 
     /* The velocity of ideal node q is sum weight * velocity[vertex] over its entries:
        first[q] to first[q + 1]. Empty for CPAB_OUTSIDE_NEAREST. */

@@ -9,10 +9,10 @@
 #include <cstdint>
 
 #if defined(_WIN32)
-#  define CPAB_HAS_THREADS 0
+#    define CPAB_HAS_THREADS 0
 #else
-#  define CPAB_HAS_THREADS 1
-#  include <pthread.h>
+#    define CPAB_HAS_THREADS 1
+#    include <pthread.h>
 #endif
 
 namespace cpab {

@@ -25,9 +25,7 @@ struct Problem {
     int64_t field_size() const { return tess.n_vertices * tess.ndim; }
     int64_t cloud_size() const { return n_points * tess.ndim; }
     const T *velocity_of(int64_t item) const { return velocity + item * field_size(); }
-    const T *points_of(int64_t item) const {
-        return points + (points_batch == 1 ? 0 : item) * cloud_size();
-    }
+    const T *points_of(int64_t item) const { return points + (points_batch == 1 ? 0 : item) * cloud_size(); }
 };
 
 template <typename T>
@@ -91,7 +89,10 @@ End move_point(const cpab_tessellation &tess, const Field<T, D> &field, int64_t 
     position<T, D>(tess, at, from);
     const bool arrived = walk<T, D>(tess, field.cells(), most, at, record);
     position<T, D>(tess, at, to);
-    for (int d = 0; d < D; d++) out[d] = x[d] + (to[d] - from[d]) / T(tess.scale[d]);
+    for (int d = 0; d < D; d++) {
+        const T moved = (to[d] - from[d]) / T(tess.scale[d]);
+        out[d] = moved == 0 ? x[d] : x[d] + moved; /* -0.0 stays what it is */
+    }
     if (arrived && all_finite<T, D>(out)) return End::reached;
     std::fill(out, out + D, nan_value<T>());
     return End::diverged;
@@ -143,6 +144,7 @@ struct Tape {
     Array<CellGradient<D>> cells;
     Array<double> nodes;
     int64_t n_segments = 0;
+    bool poisoned = false; /* a point of this slice has no gradient */
 
     explicit Tape(const cpab_tessellation &tess) : field(tess) {}
 
@@ -165,7 +167,7 @@ struct Tape {
         });
         if (end != End::reached) {
             std::fill(grad_point, grad_point + D, nan_value<T>());
-            cells[0].constant[0] = std::numeric_limits<double>::quiet_NaN();
+            poisoned = true;
             return no_memory ? End::no_memory : end;
         }
         T lam[D];
@@ -176,11 +178,15 @@ struct Tape {
         return End::reached;
     }
 
-    /* Adds a slice's gradient to the batch item's; NaN anywhere in the sums makes all of it NaN. */
+    void start_slice() {
+        cells.zero();
+        poisoned = false;
+    }
+
+    /* Adds a slice's gradient to the batch item's, or NaN where it has none. */
     void add_to(const cpab_tessellation &tess, double time, T *grad_velocity) {
         nodes.zero();
         cells_to_vertices<D>(tess, cells.data(), nodes.data());
-        const bool poisoned = std::isnan(cells[0].constant[0]) || !field.finite();
         for (int64_t v = 0; v < tess.n_vertices; v++)
             for (int d = 0; d < D; d++) {
                 const double sum = nodes[v * D + d] * tess.scale[d] * time;
@@ -213,11 +219,12 @@ cpab_status backward(const Problem<T> &p, const T *grad_out, T *grad_velocity, T
             const int64_t last = std::min(p.n_points, first + slices.size);
             if (item != prepared) tape.field.prepare(p.velocity_of(item), p.time);
             prepared = item;
-            tape.cells.zero();
+            tape.start_slice();
             for (int64_t i = first; i < last; i++) {
                 const int64_t at = item * p.cloud_size() + i * D;
                 T grad_point[D];
-                const End end = tape.differentiate(p.tess, most, p.points_of(item) + i * D, grad_out + at, grad_point);
+                const End end =
+                    tape.differentiate(p.tess, most, p.points_of(item) + i * D, grad_out + at, grad_point);
                 if (end == End::diverged) diverged.report(item);
                 if (end == End::no_memory) out_of_memory = true;
                 if (grad_points) std::copy(grad_point, grad_point + D, grad_points + at);
@@ -234,24 +241,25 @@ cpab_status backward(const Problem<T> &p, const T *grad_out, T *grad_velocity, T
 }
 
 template <typename T>
-cpab_status check(const cpab_tessellation *tess, const T *velocity, const T *points, int64_t n_batch,
-                  int64_t n_points, int64_t points_batch, double time, int32_t n_threads) {
-    if (!tess || !velocity || !points) return CPAB_E_NULL;
+cpab_status check(const cpab_tessellation *tess, const T *velocity, const T *points, const T *result,
+                  int64_t n_batch, int64_t n_points, int64_t points_batch, double time, int32_t n_threads) {
+    if (!tess) return CPAB_E_NULL;
     if (n_batch < 0 || n_points < 0 || (points_batch != n_batch && points_batch != 1)) return CPAB_E_SHAPE;
+    const bool no_points = n_batch == 0 || n_points == 0;
+    if ((!velocity && n_batch > 0) || (!points && !no_points) || (!result && !no_points)) return CPAB_E_NULL;
     if (!std::isfinite(time)) return CPAB_E_TIME;
     return n_threads < 1 ? CPAB_E_THREADS : CPAB_OK;
 }
 
 template <typename T>
 cpab_status transform(const cpab_tessellation *tess, const T *velocity, const T *points, T *out,
-                      int64_t n_batch, int64_t n_points, int64_t points_batch, double time,
-                      int32_t n_threads, int64_t *failed_item) {
+                      int64_t n_batch, int64_t n_points, int64_t points_batch, double time, int32_t n_threads,
+                      int64_t *failed_item) {
     int64_t ignored;
     if (!failed_item) failed_item = &ignored;
     *failed_item = -1;
-    if (!out) return CPAB_E_NULL;
     const cpab_status status =
-        check(tess, velocity, points, n_batch, n_points, points_batch, time, n_threads);
+        check(tess, velocity, points, out, n_batch, n_points, points_batch, time, n_threads);
     if (status != CPAB_OK) return status;
     const Problem<T> problem{*tess, velocity, points, n_batch, n_points, points_batch, time};
     return tess->ndim == 1 ? forward<T, 1>(problem, out, n_threads, failed_item)
@@ -266,9 +274,8 @@ cpab_status transform_vjp(const cpab_tessellation *tess, const T *velocity, cons
     int64_t ignored;
     if (!failed_item) failed_item = &ignored;
     *failed_item = -1;
-    if (!grad_out) return CPAB_E_NULL;
     const cpab_status status =
-        check(tess, velocity, points, n_batch, n_points, points_batch, time, n_threads);
+        check(tess, velocity, points, grad_out, n_batch, n_points, points_batch, time, n_threads);
     if (status != CPAB_OK) return status;
     const Problem<T> problem{*tess, velocity, points, n_batch, n_points, points_batch, time};
     return tess->ndim == 1
@@ -283,13 +290,15 @@ extern "C" {
 cpab_status cpab_transform_f32(const cpab_tessellation *tess, const float *velocity, const float *points,
                                float *out, int64_t n_batch, int64_t n_points, int64_t points_batch,
                                double time, int32_t n_threads, int64_t *failed_item) {
-    return transform(tess, velocity, points, out, n_batch, n_points, points_batch, time, n_threads, failed_item);
+    return transform(tess, velocity, points, out, n_batch, n_points, points_batch, time, n_threads,
+                     failed_item);
 }
 
 cpab_status cpab_transform_f64(const cpab_tessellation *tess, const double *velocity, const double *points,
                                double *out, int64_t n_batch, int64_t n_points, int64_t points_batch,
                                double time, int32_t n_threads, int64_t *failed_item) {
-    return transform(tess, velocity, points, out, n_batch, n_points, points_batch, time, n_threads, failed_item);
+    return transform(tess, velocity, points, out, n_batch, n_points, points_batch, time, n_threads,
+                     failed_item);
 }
 
 cpab_status cpab_transform_vjp_f32(const cpab_tessellation *tess, const float *velocity, const float *points,
@@ -300,10 +309,11 @@ cpab_status cpab_transform_vjp_f32(const cpab_tessellation *tess, const float *v
                          points_batch, time, n_threads, failed_item);
 }
 
-cpab_status cpab_transform_vjp_f64(const cpab_tessellation *tess, const double *velocity, const double *points,
-                                   const double *grad_out, double *grad_velocity, double *grad_points,
-                                   int64_t n_batch, int64_t n_points, int64_t points_batch, double time,
-                                   int32_t n_threads, int64_t *failed_item) {
+cpab_status cpab_transform_vjp_f64(const cpab_tessellation *tess, const double *velocity,
+                                   const double *points, const double *grad_out, double *grad_velocity,
+                                   double *grad_points, int64_t n_batch, int64_t n_points,
+                                   int64_t points_batch, double time, int32_t n_threads,
+                                   int64_t *failed_item) {
     return transform_vjp(tess, velocity, points, grad_out, grad_velocity, grad_points, n_batch, n_points,
                          points_batch, time, n_threads, failed_item);
 }
