@@ -82,8 +82,9 @@ class NumpyBackend(Backend):
 
     def expm(self, matrices: Array) -> Array:
         """Taylor series of A / 2^s, squared s times; the norm of A / 2^s is at most 1/2."""
-        norm = np.abs(matrices).sum(-1).max(initial=0)
-        squarings = max(0, int(np.ceil(np.log2(norm))) + 1) if 0 < norm < np.inf else 0
+        norms = np.abs(matrices).sum(-1)
+        norm = norms.max(initial=0, where=np.isfinite(norms))  # what is not finite harms no other matrix
+        squarings = max(0, int(np.ceil(np.log2(norm))) + 1) if norm > 0 else 0
         scaled = matrices / 2.0**squarings
         term = result = np.broadcast_to(np.eye(matrices.shape[-1], dtype=matrices.dtype), matrices.shape)
         for k in range(1, 15):  # 0.5^15 / 15! = 2e-17

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cpabx.errors import OptionError, TessellationError
-from cpabx.native.calls import raise_for_status
 from cpabx.native.library import load
+from cpabx.native.status import raise_for_status
 
 OUTSIDE = ("linear", "nearest")
 

@@ -1,0 +1,53 @@
+"""The conformance suite: what every backend of cpabx must do, as tests that its authors can run.
+
+Needs ``pip install cpabx[testing]``. This is the whole test file of a plugin:
+
+.. code-block:: python
+
+    from cpabx.testing import backend_fixture
+    from cpabx.testing.conformance import *
+
+    backend = backend_fixture("jax")
+
+The tests reach the backend as users do, through the registry, so the plugin must be installed. They
+skip what ``Backend.supports`` does not declare, and never look at a name. Tolerances are part of the
+contract: a backend that needs wider ones does not conform.
+
+``CPABX_TEST_BACKENDS=torch,jax`` names backends that must be there: without it a missing one is a skip.
+
+:mod:`cpabx.testing.oracle` is an integrator that is independent of libcpab, for tests of your own.
+"""
+
+import os
+
+import pytest
+
+# Before scipy loads its linear algebra: on the oracle's 3x3 matrices threads only wait for each other,
+# which takes a hundred times as long on a busy machine.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+_TOPICS = (
+    "accuracy",
+    "agreement",
+    "borders",
+    "cases",
+    "complaints",
+    "contract",
+    "empty_input",
+    "families",
+    "flow",
+    "gradients",
+    "invalid_input",
+    "layers",
+    "not_finite",
+    "sampling",
+    "too_large",
+    "warping",
+)
+
+# Before they are imported, so that their bare asserts say what they compared.
+pytest.register_assert_rewrite(*(f"cpabx.testing.{topic}" for topic in _TOPICS))
+
+from cpabx.testing.plugin import backend_fixture, known_backends  # noqa: E402
+
+__all__ = ["backend_fixture", "known_backends"]

@@ -7,8 +7,6 @@ found by bracketing and ``scipy.optimize.brentq``. Slow (milliseconds a point) a
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 from numpy.typing import NDArray
 from scipy.integrate import solve_ivp
@@ -122,13 +120,13 @@ class Oracle2D:
         else:
             c = j + (q > 0)
             low, high, r, s = corner[c, i], corner[c, i + 1], abs(q), p
-        return centre + 2 * r * ((low + high) / 2 - centre) + s * (high - low)
+        return np.asarray(centre + 2 * r * ((low + high) / 2 - centre) + s * (high - low))
 
     def _side_derivative(self, axis: int, side: int) -> Array:
         """Mean outward derivative, along unit length, of the cells of one side of the box."""
         edge = self.corners[:, 0 if side < 0 else -1] if axis == 0 else self.corners[0 if side < 0 else -1]
         inner = self.centres[:, 0 if side < 0 else -1] if axis == 0 else self.centres[0 if side < 0 else -1]
-        return np.mean((edge[:-1] + edge[1:]) / 2 - inner, axis=0) / (self.width[axis] / 2)
+        return np.asarray(np.mean((edge[:-1] + edge[1:]) / 2 - inner, axis=0) / (self.width[axis] / 2))
 
     def affine(self, region: Region, inside: Array) -> Array:
         """(3, 3) generator of the region's flow in homogeneous coordinates. ``inside`` lies in it."""
@@ -146,7 +144,7 @@ class Oracle2D:
             di, dj = [0, 1, 1, 0, 0], [0, 0, 1, 1, 0]
             u = np.array([[i + 0.5, j + 0.5], [i + di[k], j + dj[k]], [i + di[k + 1], j + dj[k + 1]]])
             u = 0.9 * u + 0.1 * u.mean(0)
-            return self.lower + u * self.width
+            return np.asarray(self.lower + u * self.width)
         sx, sy, i, j, _ = region
         step = self.width * 0.3
         x = np.array([i + 0.4, j + 0.4]) * self.width + self.lower
@@ -183,8 +181,13 @@ class Oracle2D:
             path.append(step @ path[-1])
         first = left
         for face in faces:
-            value: Callable[[float], float] = lambda t, f=face: float(f @ expm(generator * t) @ x)  # noqa: E731
-            slope: Callable[[float], float] = lambda t, f=face: float(f @ generator @ expm(generator * t) @ x)  # noqa: E731
+
+            def value(t: float, face: Array = face) -> float:
+                return float(face @ expm(generator * t) @ x)
+
+            def slope(t: float, face: Array = face) -> float:
+                return float(face @ generator @ expm(generator * t) @ x)
+
             for a, b, xa, xb in zip(times, times[1:], path, path[1:], strict=False):
                 if a >= first:
                     break

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import abc
-import operator
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cpabx import registry
-from cpabx.backend import DTYPES, Backend, Tensor
-from cpabx.errors import DeviceError, DtypeError, OptionError, ShapeError
+from cpabx.backend import Backend, Tensor
+from cpabx.errors import ShapeError
 from cpabx.transforms import pixels
+from cpabx.transforms.arguments import as_floats, count, float_name
 
 Array = NDArray[Any]
 
@@ -60,8 +60,8 @@ class Transformation(abc.ABC):
 
     def identity(self, n: int = 1, *, backend: str | None = None, dtype: str = "float32") -> Tensor:
         """(n, d) parameters of the identity map."""
-        values = np.tile(self._identity(), (_count(n), 1))
-        return registry.get_backend(backend).asarray(values, dtype=_float_name(dtype))
+        values = np.tile(self._identity(), (count(n), 1))
+        return registry.get_backend(backend).asarray(values, dtype=float_name(dtype))
 
     def sample(
         self,
@@ -76,8 +76,8 @@ class Transformation(abc.ABC):
 
         A seed gives the same numbers in every backend.
         """
-        noise = np.random.default_rng(seed).standard_normal((_count(n), self.n_params))
-        return registry.get_backend(backend).asarray(self._identity() + scale * noise, dtype=_float_name(dtype))
+        noise = np.random.default_rng(seed).standard_normal((count(n), self.n_params))
+        return registry.get_backend(backend).asarray(self._identity() + scale * noise, dtype=float_name(dtype))
 
     # -- maps ------------------------------------------------------------------------------------
 
@@ -171,7 +171,7 @@ class Transformation(abc.ABC):
 
     def _checked(self, points: Tensor, theta: Tensor, name: str | None) -> tuple[Backend, Tensor, Tensor]:
         backend = registry.backend_for(name, points=points, theta=theta)
-        theta, points = _as_floats(backend, theta=theta, points=points)
+        theta, points = as_floats(backend, theta=theta, points=points)
         self.check_theta(backend, theta)
         shape = backend.shape(points)
         if len(shape) not in (2, 3) or shape[-1] != self.ndim:
@@ -212,56 +212,3 @@ class Transformation(abc.ABC):
     def __repr__(self) -> str:
         arguments = ", ".join(f"{name}={value!r}" for name, value in self.config.items())
         return f"{type(self).__name__}({arguments})"
-
-
-def _count(n: Any) -> int:
-    try:
-        value = operator.index(n)
-    except TypeError:
-        value = -1
-    if value < 0:
-        raise OptionError("n must be a whole number, 0 or more", repr(n), "Pass the number of parameter vectors.")
-    return value
-
-
-def _float_name(dtype: str) -> str:
-    if dtype not in DTYPES:
-        raise DtypeError(f"dtype must be {' or '.join(DTYPES)}", repr(dtype), "Choose one of them.")
-    return dtype
-
-
-def _as_floats(backend: Backend, **values: Any) -> list[Tensor]:
-    """Tensors of one float type on one device; lists take after the tensors beside them."""
-    model = next((v for v in values.values() if registry.owner(v)), None)
-    tensors = {}
-    for name, value in values.items():
-        if registry.owner(value):
-            tensors[name] = backend.asarray(value)
-        else:
-            try:
-                tensors[name] = backend.asarray(value, like=model, dtype=None if model is not None else "float32")
-            except (TypeError, ValueError) as error:
-                raise DtypeError(
-                    f"{name} must be numbers", str(error), "Pass a rectangular array of floats."
-                ) from error
-    for name, tensor in tensors.items():
-        if backend.dtype(tensor) not in DTYPES:
-            raise DtypeError(
-                f"{name} must be {' or '.join(DTYPES)}", backend.dtype(tensor), f"Convert {name} to one of them."
-            )
-    first, *others = tensors
-    for name in others:
-        a, b = tensors[first], tensors[name]
-        if backend.dtype(a) != backend.dtype(b):
-            raise DtypeError(
-                f"{first} and {name} must have one dtype",
-                f"{backend.dtype(a)} and {backend.dtype(b)}",
-                "Convert one of them.",
-            )
-        if backend.device(a) != backend.device(b):
-            raise DeviceError(
-                f"{first} and {name} must be on one device",
-                f"{backend.device(a)} and {backend.device(b)}",
-                "Move one of them.",
-            )
-    return list(tensors.values())

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from cpabx.backend import Backend, Tensor
 from cpabx.errors import OptionError, ShapeError
+from cpabx.transforms.arguments import as_floats
 
 if TYPE_CHECKING:
     from cpabx.transforms.base import Transformation
@@ -70,12 +71,10 @@ def warp(
     align_corners: bool,
 ) -> Tensor:
     """:meth:`cpabx.Transformation.warp`."""
-    from cpabx.transforms.base import _as_floats
-
     check_padding_mode(padding_mode)
     if transformation.ndim != 2:
         raise OptionError("warp is for images, in 2D", f"{transformation!r}", "Use transform.")
-    theta, images = _as_floats(backend, theta=theta, images=images)
+    theta, images = as_floats(backend, theta=theta, images=images)
     transformation.check_theta(backend, theta)
     height, width = _output_size(backend, images, theta, output_size)
     points = backend.constant(grid_points(height, width, bool(align_corners), transformation.domain), like=theta)

@@ -43,7 +43,8 @@ def transform(points: Tensor, velocity: Tensor, tessellation: Tessellation, time
 
 def _refuse_forward_mode(*tensors: Tensor) -> None:
     # register_autograd covers reverse mode only: torch would answer zeros without a word.
-    if any(forward_ad.unpack_dual(tensor).tangent is not None for tensor in tensors):
+    unpack: Any = forward_ad.unpack_dual
+    if any(unpack(tensor).tangent is not None for tensor in tensors):
         raise UnsupportedError(
             "CPAB transformations have no forward-mode derivative yet",
             "tensors with tangents (torch.func.jvp, jacfwd or forward_ad)",

@@ -1,0 +1,120 @@
+"""TensorFlow behind cpabx's array operations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from types import ModuleType
+from typing import Any, ClassVar
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from cpabx.backend import Backend
+from cpabx.errors import ShapeError
+from cpabx.tessellation import Tessellation
+
+# The layers are imported here so that Keras can load a model of theirs as soon as the backend is chosen.
+from cpabx_tensorflow import autograph, layers, ops, sampler
+from cpabx_tensorflow.expm import expm
+
+
+class TensorFlowBackend(Backend):
+    """TensorFlow's tensors, and variables of TensorFlow and Keras; images are (N, H, W, C)."""
+
+    name: ClassVar[str] = "tensorflow"
+    api_version: ClassVar[int] = 1
+    supports: ClassVar[frozenset[str]] = frozenset({"autograd", "layers", "graph"})
+    channels_last: ClassVar[bool] = True
+
+    def __init__(self) -> None:
+        autograph.leave_alone()
+
+    @property
+    def framework_version(self) -> str:
+        return f"tensorflow {tf.__version__}, keras {keras.__version__}"
+
+    def asarray(self, values: Any, *, dtype: str | None = None, like: Any = None) -> tf.Tensor:
+        chosen = dtype or (self.dtype(like) if like is not None else None)
+        if isinstance(values, (tf.Tensor, tf.Variable, keras.Variable, keras.KerasTensor)):
+            tensor = tf.convert_to_tensor(values)
+            return tf.cast(tensor, chosen) if chosen else tensor
+        array = np.asarray(values)
+        if array.dtype.kind in "OSUc":  # numpy would make numbers of None, strings and real parts
+            raise TypeError(f"an array of {array.dtype}")
+        return tf.convert_to_tensor(array if chosen is None else array.astype(chosen))
+
+    def to_numpy(self, tensor: Any) -> np.ndarray[Any, Any]:
+        return np.asarray(tf.convert_to_tensor(tensor).numpy())
+
+    def dtype(self, tensor: Any) -> str:
+        return tf.as_dtype(tensor.dtype).name
+
+    def device(self, tensor: Any) -> str:
+        if not tf.executing_eagerly():
+            return "graph"  # TensorFlow places operations when the graph runs, and copies what they need
+        kind, _, number = tf.convert_to_tensor(tensor).device.rpartition("device:")[2].lower().partition(":")
+        return "cpu" if kind == "cpu" else f"{kind}:{number}"
+
+    def shape(self, tensor: Any) -> tuple[int | None, ...]:
+        shape = tf.TensorShape(tensor.shape)
+        if shape.rank is None:
+            raise ShapeError(
+                "the number of axes must be known while tracing",
+                "a tensor of unknown rank",
+                "Give the tf.function an input_signature, or call tensor.set_shape.",
+            )
+        return tuple(shape.as_list())
+
+    def reshape(self, tensor: tf.Tensor, shape: Sequence[int]) -> tf.Tensor:
+        shape = list(shape)
+        if -1 in shape and 0 in shape:  # TensorFlow cannot infer a size next to a zero
+            shape[shape.index(-1)] = 0
+        return tf.reshape(tensor, shape)
+
+    def concat(self, tensors: Sequence[tf.Tensor], axis: int) -> tf.Tensor:
+        return tf.concat(list(tensors), axis)
+
+    def stack(self, tensors: Sequence[tf.Tensor], axis: int) -> tf.Tensor:
+        return tf.stack(list(tensors), axis)
+
+    def take(self, tensor: tf.Tensor, index: np.ndarray[Any, Any], axis: int) -> tf.Tensor:
+        return tf.gather(tensor, index, axis=axis)
+
+    def matmul(self, a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
+        return tf.matmul(a, b)
+
+    def matrix_transpose(self, a: tf.Tensor) -> tf.Tensor:
+        return tf.linalg.matrix_transpose(a)
+
+    def sum(self, tensor: tf.Tensor, axis: int) -> tf.Tensor:
+        return tf.reduce_sum(tensor, axis)
+
+    def log(self, tensor: tf.Tensor) -> tf.Tensor:
+        return tf.math.log(tensor)
+
+    def where(self, condition: tf.Tensor, a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
+        return tf.where(condition, a, b)
+
+    def expm(self, matrices: tf.Tensor) -> tf.Tensor:
+        return expm(matrices)
+
+    def cpab(self, points: tf.Tensor, velocity: tf.Tensor, tessellation: Tessellation, time: float) -> tf.Tensor:
+        return ops.transform(points, velocity, tessellation, time)
+
+    def sample(self, images: tf.Tensor, grid: tf.Tensor, *, padding_mode: str, align_corners: bool) -> tf.Tensor:
+        return sampler.bilinear(images, grid, padding_mode, align_corners)
+
+    def vjp(
+        self, function: Callable[..., Any], arguments: Sequence[tf.Tensor], cotangent: tf.Tensor
+    ) -> tuple[tf.Tensor, ...]:
+        leaves = [tf.stop_gradient(argument) for argument in arguments]
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(leaves)
+            result = function(*leaves)
+        zero = tf.UnconnectedGradients.ZERO
+        grads = tape.gradient(result, leaves, cotangent, unconnected_gradients=zero)
+        return tuple(tf.convert_to_tensor(grad) for grad in grads)  # gather's are sparse
+
+    def layers(self) -> ModuleType:
+        return layers

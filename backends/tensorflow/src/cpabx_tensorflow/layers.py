@@ -1,0 +1,255 @@
+"""The six spatial transformers as Keras layers; images are (N, H, W, C)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from cpabx.errors import OptionError, ShapeError
+from cpabx.layer_options import WarpOptions, affine_cpab, as_cpab, localization_pair
+from cpabx.transforms import Affine, AffineDiffeo, Composition, Cpab, Homography, ThinPlateSpline, Transformation
+from cpabx_tensorflow import localization as networks
+
+_register = keras.saving.register_keras_serializable(package="cpabx")
+
+
+class SpatialTransformer(keras.layers.Layer):  # type: ignore[misc]
+    """Predicts theta from the input and warps the input by it (section 3.1 of the paper).
+
+    Args:
+        transformation: the family.
+        localization: ``"cnn"``, ``"fcn"``, or a Keras layer or model that turns images into features;
+            a last dense layer from these to theta is added.
+        input_shape: (H, W, C). Without it, weights are created by the first input, as Keras does.
+        output_size: (height, width); that of the input by default.
+        padding_mode, align_corners: as in ``torch.nn.functional.grid_sample``.
+        **keras_options: ``name``, ``dtype``, ``trainable``. Theta and the warp are computed in float32
+            at least, the result has the compute dtype.
+
+    Raises:
+        OptionError: an option does not exist, or Keras is set to channels first.
+    """
+
+    def __init__(
+        self,
+        transformation: Transformation,
+        *,
+        localization: Any = "cnn",
+        input_shape: Sequence[int] | None = None,
+        output_size: tuple[int, int] | None = None,
+        padding_mode: str = "zeros",
+        align_corners: bool = False,
+        **keras_options: Any,
+    ) -> None:
+        # autocast=False: images come as they are, so that half precision does not move them.
+        super().__init__(autocast=False, **keras_options)
+        _check_data_format()
+        self.supports_jit = False  # the native transform is no operation that XLA could compile
+        self.options = WarpOptions(output_size, padding_mode, align_corners)
+        self.transformation = transformation
+        self._make(localization)
+        if input_shape is not None:
+            _check_input_shape(input_shape)
+            self.build((None, *input_shape))
+
+    def _make(self, localization: Any) -> None:
+        self.localization = self._network(localization, self.transformation, "localization")
+        self._localization_name = _name(localization)
+
+    def _network(self, localization: Any, transformation: Transformation, name: str) -> keras.Sequential:
+        options: dict[str, Any] = {"name": name, "dtype": self.dtype_policy, "theta_dtype": self._working_dtype}
+        return networks.build(localization, transformation, **options)
+
+    @property
+    def _networks(self) -> tuple[keras.Sequential, ...]:
+        return (self.localization,)
+
+    @property
+    def _working_dtype(self) -> str:
+        return "float64" if self.compute_dtype == "float64" else "float32"
+
+    def build(self, input_shape: Any) -> None:
+        for network in self._networks:
+            if not network.built:
+                network.build(tuple(input_shape))
+        self.built = True
+
+    def _images(self, images: Any) -> tf.Tensor:
+        """Images as they are computed with, (N, H, W, C)."""
+        images = keras.ops.convert_to_tensor(images)
+        if len(images.shape) != 4:
+            raise ShapeError("images must be (N, H, W, C)", f"shape {tuple(images.shape)}", "Add the missing axes.")
+        if not self.built:
+            self.build(images.shape)
+        return keras.ops.cast(images, self._working_dtype)
+
+    def theta(self, images: Any, training: bool | None = None) -> tf.Tensor:
+        """(N, d) predicted parameters."""
+        return self.localization(self._images(images), training=training)
+
+    def call(self, images: Any, training: bool | None = None) -> tf.Tensor:
+        images = self._images(images)
+        return self._result(self.options.warp(self.transformation, images, self.theta(images, training)))
+
+    def _result(self, images: tf.Tensor) -> tf.Tensor:
+        return keras.ops.cast(images, self.compute_dtype)
+
+    def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
+        batch, height, width, channels = input_shape
+        return (batch, *(self.options.output_size or (height, width)), channels)
+
+    # -- saving ----------------------------------------------------------------------------------
+
+    def get_config(self) -> dict[str, Any]:
+        """Arguments as JSON; a localization network of the user's as Keras writes it."""
+        size = self.options.output_size
+        return {
+            **super().get_config(),
+            **self._family_config(),
+            "localization": self._localization_config(),
+            "output_size": None if size is None else list(size),
+            "padding_mode": self.options.padding_mode,
+            "align_corners": self.options.align_corners,
+        }
+
+    def _family_config(self) -> dict[str, Any]:
+        return {}
+
+    def _localization_config(self) -> Any:
+        return networks.to_config(self._localization_name, self.localization)
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> SpatialTransformer:
+        config = dict(config)
+        config["localization"] = networks.from_config(config["localization"])
+        if isinstance(config.get("cells"), dict):
+            config["cells"] = Cpab(**config["cells"])
+        return super().from_config(config)  # type: ignore[no-any-return]
+
+
+@_register
+class STAffine(SpatialTransformer):
+    """Spatial transformer with affine maps, d = 6."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(Affine(), **options)
+
+
+@_register
+class STAffineDiffeo(SpatialTransformer):
+    """Spatial transformer with diffeomorphic affine maps, d = 6."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(AffineDiffeo(), **options)
+
+
+@_register
+class STHomography(SpatialTransformer):
+    """Spatial transformer with homographies, d = 8."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(Homography(), **options)
+
+
+@_register
+class STThinPlateSpline(SpatialTransformer):
+    """Spatial transformer with thin plate splines, d = 2 * nx * ny."""
+
+    transformation: ThinPlateSpline
+
+    def __init__(self, control_points: Sequence[int] = (4, 4), **options: Any) -> None:
+        super().__init__(ThinPlateSpline(control_points), **options)
+
+    def _family_config(self) -> dict[str, Any]:
+        return {"control_points": list(self.transformation.control_points)}
+
+
+@_register
+class STCPAB(SpatialTransformer):
+    """Spatial transformer with CPAB transformations; ``cells`` may be a :class:`cpabx.Cpab`."""
+
+    transformation: Cpab
+
+    def __init__(self, cells: Cpab | Sequence[int] = (4, 4), **options: Any) -> None:
+        super().__init__(as_cpab(cells), **options)
+
+    def _family_config(self) -> dict[str, Any]:
+        return {"cells": _cpab_config(self.transformation)}
+
+
+@_register
+class STAffineCPAB(SpatialTransformer):
+    """Affine, then CPAB, with two localization networks in serial (section 4.2 of the paper).
+
+    ``localization`` may be a pair; the second network sees what the first map made of the input.
+    ``interpolate="once"`` samples the input at the composed map, ``"twice"`` the affine result.
+    """
+
+    transformation: Composition
+
+    def __init__(self, cells: Cpab | Sequence[int] = (4, 4), *, interpolate: str = "once", **options: Any) -> None:
+        super().__init__(affine_cpab(cells, interpolate), **options)
+        self.interpolate = interpolate
+
+    def _make(self, localization: Any) -> None:
+        coarse, fine = localization_pair(localization)
+        self.localization = self._network(coarse, self.transformation.outer, "localization")
+        self.refinement = self._network(fine, self.transformation.inner, "refinement")
+        self._localization_name = (_name(coarse), _name(fine))
+
+    @property
+    def _networks(self) -> tuple[keras.Sequential, ...]:
+        return (self.localization, self.refinement)
+
+    def _stages(self, images: tf.Tensor, training: bool | None) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Both thetas, and the images between them."""
+        affine = self.localization(images, training=training)
+        between = self.options.keeping_size().warp(self.transformation.outer, images, affine)
+        return affine, between, self.refinement(between, training=training)
+
+    def theta(self, images: Any, training: bool | None = None) -> tf.Tensor:
+        """(N, 6 + d) predicted parameters: affine, then CPAB."""
+        affine, _, fine = self._stages(self._images(images), training)
+        return tf.concat([affine, fine], axis=-1)
+
+    def call(self, images: Any, training: bool | None = None) -> tf.Tensor:
+        images = self._images(images)
+        affine, between, fine = self._stages(images, training)
+        if self.interpolate == "twice":
+            return self._result(self.options.warp(self.transformation.inner, between, fine))
+        theta = tf.concat([affine, fine], axis=-1)
+        return self._result(self.options.warp(self.transformation, images, theta))
+
+    def _family_config(self) -> dict[str, Any]:
+        return {"cells": _cpab_config(self.transformation.inner), "interpolate": self.interpolate}
+
+    def _localization_config(self) -> Any:
+        pairs = zip(self._localization_name, self._networks, strict=True)
+        return [networks.to_config(name, network) for name, network in pairs]
+
+
+def _name(localization: Any) -> str | None:
+    return localization if isinstance(localization, str) else None
+
+
+def _cpab_config(transformation: Transformation) -> dict[str, Any]:
+    """The configuration as JSON gives it back: lists, no tuples."""
+    config = transformation.config
+    return {**config, "cells": list(config["cells"]), "domain": [list(bounds) for bounds in config["domain"]]}
+
+
+def _check_data_format() -> None:
+    if keras.config.image_data_format() != "channels_last":
+        raise OptionError(
+            "the layers take images (N, H, W, C)",
+            f"image_data_format {keras.config.image_data_format()!r}",
+            "Call keras.config.set_image_data_format('channels_last'), and permute the images.",
+        )
+
+
+def _check_input_shape(input_shape: Any) -> None:
+    if not (isinstance(input_shape, Sequence) and len(input_shape) == 3 and all(int(n) > 0 for n in input_shape)):
+        raise ShapeError("input_shape must be (H, W, C)", repr(input_shape), "Leave out the batch axis.")

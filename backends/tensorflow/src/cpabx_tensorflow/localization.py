@@ -1,0 +1,87 @@
+"""Localization networks: from an image to theta."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+
+from cpabx.layer_options import unknown_localization
+from cpabx.transforms import Transformation
+
+
+@keras.saving.register_keras_serializable(package="cpabx")
+class IdentityTheta(keras.initializers.Initializer):  # type: ignore[misc]
+    """The bias of the last layer: theta of the identity."""
+
+    def __init__(self, values: list[float]) -> None:
+        self.values = list(values)
+
+    def __call__(self, shape: Any, dtype: Any = None) -> Any:
+        return keras.ops.reshape(keras.ops.convert_to_tensor(self.values, dtype=dtype), shape)
+
+    def get_config(self) -> dict[str, Any]:
+        return {"values": self.values}
+
+
+def theta_dense(transformation: Transformation, dtype: str) -> keras.layers.Layer:
+    """The last layer: the transformation starts as exactly the identity, whatever the input (section 4.1)."""
+    identity = IdentityTheta(transformation.identity(1, backend="numpy", dtype="float64")[0].tolist())
+    return keras.layers.Dense(
+        transformation.n_params, kernel_initializer="zeros", bias_initializer=identity, dtype=dtype, name="theta"
+    )
+
+
+def cnn(dtype: Any) -> list[keras.layers.Layer]:
+    """Two convolutions and a hidden layer, after sections 5.1 and 5.3 of the paper."""
+    layers = keras.layers
+    return [
+        layers.Conv2D(20, 5, padding="same", activation="relu", dtype=dtype, name="conv1"),
+        layers.MaxPooling2D(2, padding="same", dtype=dtype, name="pool1"),
+        layers.Conv2D(20, 5, padding="same", activation="relu", dtype=dtype, name="conv2"),
+        layers.MaxPooling2D(2, padding="same", dtype=dtype, name="pool2"),
+        layers.Flatten(dtype=dtype, name="flatten"),
+        layers.Dense(32, activation="relu", dtype=dtype, name="dense"),
+    ]
+
+
+def fcn(dtype: Any) -> list[keras.layers.Layer]:
+    """Two fully connected layers, after section 5.1 of the paper."""
+    layers = keras.layers
+    return [
+        layers.Flatten(dtype=dtype, name="flatten"),
+        layers.Dense(32, activation="relu", dtype=dtype, name="dense1"),
+        layers.Dense(32, activation="relu", dtype=dtype, name="dense2"),
+    ]
+
+
+def build(
+    localization: Any, transformation: Transformation, *, name: str, dtype: Any, theta_dtype: str
+) -> keras.Sequential:
+    """A network that ends in theta: a default one by name, or features of a layer or model of the user's.
+
+    Raises:
+        OptionError: it is neither.
+    """
+    if isinstance(localization, str) and localization in ("cnn", "fcn"):
+        features = cnn(dtype) if localization == "cnn" else fcn(dtype)
+    elif isinstance(localization, keras.layers.Layer):
+        features = [localization]
+    else:
+        raise unknown_localization(localization, "keras.layers.Layer")
+    flatten = keras.layers.Flatten(dtype=theta_dtype, name="theta_features")
+    network = keras.Sequential([*features, flatten, theta_dense(transformation, theta_dtype)], name=name)
+    network.dtype_policy = dtype
+    return network
+
+
+def to_config(localization: Any, network: keras.Sequential) -> Any:
+    """The argument that made a network, as JSON."""
+    return localization if localization is not None else keras.saving.serialize_keras_object(network.layers[0])
+
+
+def from_config(config: Any) -> Any:
+    """The argument again; also of a pair."""
+    if isinstance(config, (list, tuple)):
+        return [from_config(one) for one in config]
+    return keras.saving.deserialize_keras_object(config) if isinstance(config, dict) else config

@@ -1,0 +1,143 @@
+"""What the suite tries things on: families, parameters, points, images; and how it compares."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from cpabx import (
+    Affine,
+    AffineDiffeo,
+    Composition,
+    Cpab,
+    Homography,
+    Tessellation,
+    ThinPlateSpline,
+    Transformation,
+)
+from cpabx.backend import Backend, Tensor
+
+Array = NDArray[Any]
+
+CELLS = ((1, 1), (2, 2), (4, 4), (3, 5))
+
+#: Every kind of Cpab: boundary x outside x basis x tessellation.
+CPABS = tuple(
+    Cpab(cells, boundary=boundary, outside=outside, basis=basis)
+    for boundary, outside, basis, cells in itertools.product(
+        ("free", "sliding", "fixed"), ("linear", "nearest"), ("orthonormal", "nodal"), CELLS
+    )
+)
+
+#: One or two of every family; the Cpabs differ in everything else, the domain included.
+FAMILIES: tuple[Transformation, ...] = (
+    Affine(),
+    AffineDiffeo(),
+    Homography(),
+    ThinPlateSpline(),
+    ThinPlateSpline((2, 3)),
+    Cpab(),
+    Cpab((3, 5), boundary="sliding", basis="nodal"),
+    Cpab((2, 2), outside="nearest", domain=((0, 1), (-2, 3))),
+    Composition(Affine(), Cpab((2, 2))),
+    Composition(Cpab((3, 2), boundary="fixed"), AffineDiffeo()),
+)
+
+
+def name_of(value: Any) -> str | None:
+    """A short id for pytest, with none of the characters that shells dislike."""
+    if isinstance(value, Cpab):
+        tess, default = value.tessellation, value.domain == ((-1, 1), (-1, 1))
+        size = "x".join(map(str, tess.cells))
+        return "-".join([size, value.boundary, tess.outside, value.config["basis"], *([] if default else ["domain"])])
+    if isinstance(value, Composition):
+        return f"{name_of(value.outer)}-after-{name_of(value.inner)}"
+    if isinstance(value, ThinPlateSpline):
+        return "TPS-" + "x".join(map(str, value.control_points))
+    return type(value).__name__ if isinstance(value, Transformation) else None
+
+
+each_cpab = pytest.mark.parametrize("family", CPABS, ids=name_of)
+each_family = pytest.mark.parametrize("family", FAMILIES, ids=name_of)
+each_dtype = pytest.mark.parametrize("dtype", ["float32", "float64"])
+each_padding = pytest.mark.parametrize("padding_mode", ["zeros", "border", "reflection"])
+each_alignment = pytest.mark.parametrize("align_corners", [False, True])
+
+
+def needs(backend: Backend, *abilities: str) -> None:
+    """Skips the test unless the backend declares the abilities."""
+    missing = set(abilities) - backend.supports
+    if missing:
+        pytest.skip(f"{backend.name} does not declare {', '.join(sorted(missing))}")
+
+
+# -- values, always drawn in float64 by numpy ----------------------------------------------------
+
+
+def draw_theta(family: Transformation, n: int, seed: int) -> Array:
+    """(n, d) parameters that move points by a good part of the domain.
+
+    An orthonormal theta of N(0, 1) gives |A| of about 1 in every triangle; nodal ones are
+    velocities, whose differences across a triangle count several times.
+    """
+    orthonormal = isinstance(family, Cpab) and family.config["basis"] == "orthonormal"
+    noise = np.random.default_rng(seed).standard_normal((n, family.n_params))
+    return family._identity() + (1.0 if orthonormal else 0.25) * noise
+
+
+def draw_points(family: Transformation, shape: tuple[int, ...], seed: int, *, beyond: float = 0.2) -> Array:
+    """(*shape, 2) points of the domain and, by default, a fifth of its size around it."""
+    low, high = np.array(family.domain).T
+    unit = np.random.default_rng(seed).uniform(-beyond, 1 + beyond, (*shape, family.ndim))
+    return np.asarray(low + unit * (high - low))
+
+
+def points_on_faces(tess: Tessellation, n: int, seed: int) -> Array:
+    """(3 n, 2): n vertices, n points on grid lines, n on diagonals."""
+    rng = np.random.default_rng(seed)
+    corners = tess.vertices[tess.cell_vertices]  # C, 3, 2; the first two may be any
+    centre_of = tess.vertices[-int(np.prod(tess.cells)) :].repeat(4, axis=0)
+    is_centre = (np.abs(corners - centre_of[:, None]) < 1e-12).all(-1)
+    edges = corners[~is_centre].reshape(-1, 2, 2)
+    chosen = rng.integers(len(edges), size=(2, n))
+    part = rng.uniform(size=(2, n, 1))
+    on_grid = edges[chosen[0], 0] * part[0] + edges[chosen[0], 1] * (1 - part[0])
+    on_diagonal = edges[chosen[1], 0] * part[1] + centre_of[chosen[1]] * (1 - part[1])
+    vertices = tess.vertices[rng.integers(tess.n_vertices, size=n)]
+    return np.concatenate([vertices, on_grid, on_diagonal])
+
+
+def draw_images(n: int, height: int, width: int, channels: int, seed: int) -> Array:
+    """(N, H, W, C) in [0, 1]."""
+    return np.random.default_rng(seed).uniform(size=(n, height, width, channels))
+
+
+# -- between numpy and a backend -----------------------------------------------------------------
+
+
+def tensor(backend: Backend, values: Any, dtype: str = "float64") -> Tensor:
+    # A copy: frameworks complain about arrays that are read only.
+    return backend.asarray(np.array(values, dtype=dtype), dtype=dtype)
+
+
+def image_tensor(backend: Backend, images: Array, dtype: str = "float64") -> Tensor:
+    """From (N, H, W, C) to the backend's layout."""
+    return tensor(backend, images if backend.channels_last else np.moveaxis(images, 3, 1), dtype)
+
+
+def image_array(backend: Backend, images: Tensor) -> Array:
+    """From the backend's layout to (N, H, W, C)."""
+    values = backend.to_numpy(images)
+    return values if backend.channels_last else np.moveaxis(values, 1, 3)
+
+
+def distance(got: Array, expected: Array) -> float:
+    """Largest difference, relative to max(1, |expected|) per number. NaN if any differs from NaN."""
+    assert got.shape == expected.shape
+    if got.size == 0:
+        return 0.0
+    return float(np.max(np.abs(got - expected) / np.maximum(1, np.abs(expected))))

@@ -1,0 +1,35 @@
+"""All conformance tests, for ``from cpabx.testing.conformance import *``."""
+
+from cpabx.testing.accuracy import TestAccuracy
+from cpabx.testing.agreement import TestAgreement
+from cpabx.testing.borders import TestBorders
+from cpabx.testing.contract import TestContract
+from cpabx.testing.empty_input import TestEmptyInput
+from cpabx.testing.families import TestFamilies
+from cpabx.testing.flow import TestFlow
+from cpabx.testing.gradients import TestGradients, TestGradientsOfWarp
+from cpabx.testing.invalid_input import TestInvalidInput, TestUnusualInput
+from cpabx.testing.layers import TestLayers
+from cpabx.testing.not_finite import TestNotFinite
+from cpabx.testing.sampling import TestSampling
+from cpabx.testing.too_large import TestTooLarge
+from cpabx.testing.warping import TestWarping
+
+__all__ = [
+    "TestAccuracy",
+    "TestAgreement",
+    "TestBorders",
+    "TestContract",
+    "TestEmptyInput",
+    "TestFamilies",
+    "TestFlow",
+    "TestGradients",
+    "TestGradientsOfWarp",
+    "TestInvalidInput",
+    "TestLayers",
+    "TestNotFinite",
+    "TestSampling",
+    "TestTooLarge",
+    "TestUnusualInput",
+    "TestWarping",
+]

@@ -1,0 +1,49 @@
+"""Nothing to do is not an error: empty batches and no points give empty results."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from cpabx import Cpab, Transformation
+from cpabx.backend import Backend
+from cpabx.testing.cases import draw_theta, each_family, image_array, image_tensor, tensor
+
+SHAPES = [((0,), 3), ((3, 0), 3), ((1, 0), 3), ((4,), 0), ((0, 4), 0), ((1, 4), 0), ((0, 0), 0), ((0,), 0)]
+each_shape = pytest.mark.parametrize(("shape", "n"), SHAPES, ids=str)
+
+
+class TestEmptyInput:
+    @each_shape
+    @each_family
+    def test_transform(self, backend: Backend, family: Transformation, shape: tuple[int, ...], n: int) -> None:
+        """Points of a shape, n theta: the result is (n, P, 2)."""
+        theta = tensor(backend, draw_theta(family, n, 0))
+        result = family.transform(tensor(backend, np.zeros((*shape, 2))), theta)
+        assert backend.to_numpy(result).shape == (n, shape[-1], 2)
+
+    @each_shape
+    @each_family
+    def test_vjp(self, backend: Backend, family: Transformation, shape: tuple[int, ...], n: int) -> None:
+        """Gradients have the shapes of points and theta, and nothing adds up to zero."""
+        theta, points = tensor(backend, draw_theta(family, n, 0)), tensor(backend, np.zeros((*shape, 2)))
+        grads = family.vjp(points, theta, tensor(backend, np.zeros((n, shape[-1], 2))))
+        grad_points, grad_theta = (backend.to_numpy(g) for g in grads)
+        assert grad_points.shape == (*shape, 2)
+        assert grad_theta.shape == (n, family.n_params)
+        assert not grad_points.any()
+        assert not grad_theta.any()
+
+    @each_family
+    def test_warp(self, backend: Backend, family: Transformation) -> None:
+        """No images, or images without channels."""
+        for n, channels in ((0, 3), (2, 0), (0, 0)):
+            images = image_tensor(backend, np.zeros((n, 4, 5, channels)))
+            for size in (None, (3, 2)):
+                result = family.warp(images, tensor(backend, draw_theta(family, n, 0)), size)
+                assert image_array(backend, result).shape == (n, *(size or (4, 5)), channels)
+
+    def test_velocity(self, backend: Backend) -> None:
+        family = Cpab((2, 2))
+        result = family.velocity(tensor(backend, np.zeros((0, 20))))
+        assert backend.to_numpy(result).shape == (0, family.tessellation.n_vertices, 2)

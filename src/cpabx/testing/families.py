@@ -1,0 +1,159 @@
+"""What every family of transformations does, and the formulas of each."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.linalg import expm
+
+import cpabx
+from cpabx import Affine, AffineDiffeo, Composition, Cpab, Homography, ThinPlateSpline, Transformation
+from cpabx.backend import Backend
+from cpabx.testing.cases import Array, distance, draw_points, draw_theta, each_dtype, each_family, tensor
+
+ROUNDING = 1e-12
+
+
+def moved(backend: Backend, family: Transformation, points: Array, theta: Array) -> Array:
+    return backend.to_numpy(family.transform(tensor(backend, points), tensor(backend, theta)))
+
+
+class TestFamilies:
+    @each_dtype
+    @each_family
+    def test_identity_is_the_identity_bit_for_bit(self, backend: Backend, family: Transformation, dtype: str) -> None:
+        """Layers start here, and must start exactly here."""
+        theta = family.identity(3, backend=backend.name, dtype=dtype)
+        points = tensor(backend, draw_points(family, (50,), 0), dtype)
+        for item in backend.to_numpy(family.transform(points, theta)):
+            assert np.array_equal(item, backend.to_numpy(points))
+
+    @each_dtype
+    @each_family
+    def test_identity_and_sample_make_tensors(self, backend: Backend, family: Transformation, dtype: str) -> None:
+        """(n, d) in the backend asked for, also for n = 0."""
+        for n in (0, 1, 5):
+            for theta in (
+                family.identity(n, backend=backend.name, dtype=dtype),
+                family.sample(n, backend=backend.name, dtype=dtype),
+            ):
+                assert cpabx.registry.owner(theta) == backend.name
+                assert backend.dtype(theta) == dtype
+                assert backend.shape(theta) == (n, family.n_params)
+
+    @each_dtype
+    @each_family
+    def test_a_seed_gives_the_same_bits_everywhere(self, backend: Backend, family: Transformation, dtype: str) -> None:
+        """Experiments can change their framework and keep their numbers."""
+        here, there = (
+            family.sample(4, seed=3, scale=0.5, backend=name, dtype=dtype) for name in (backend.name, "numpy")
+        )
+        assert backend.to_numpy(here).tobytes() == there.tobytes()
+
+    @each_family
+    def test_samples_scatter_around_the_identity(self, backend: Backend, family: Transformation) -> None:
+        """``scale`` is the standard deviation; other seeds give other numbers, no seed fresh ones."""
+
+        def draw(seed: int | None = None, scale: float = 0.1) -> Array:
+            return backend.to_numpy(family.sample(200, seed=seed, scale=scale, backend=backend.name))
+
+        noise = draw(seed=0, scale=0.5) - family._identity()
+        assert abs(noise.std() - 0.5) < 0.1
+        assert abs(noise.mean()) < 0.1
+        assert not np.array_equal(draw(seed=0), draw(seed=1))
+        assert not np.array_equal(draw(), draw())
+
+    @each_dtype
+    @each_family
+    def test_results_are_like_their_input(self, backend: Backend, family: Transformation, dtype: str) -> None:
+        """(N, P, n), of the type and on the device of theta."""
+        theta = tensor(backend, draw_theta(family, 3, 0), dtype)
+        for shape in ((7,), (1, 7), (3, 7)):
+            result = family.transform(tensor(backend, draw_points(family, shape, 0), dtype), theta)
+            assert backend.shape(result) == (3, 7, 2)
+            assert backend.dtype(result) == dtype
+            assert backend.device(result) == backend.device(theta)
+
+    @each_family
+    def test_items_of_a_batch_do_not_meet(self, backend: Backend, family: Transformation) -> None:
+        """Item i depends on theta i and points i alone; shared points are repeated points."""
+        theta, points = draw_theta(family, 4, 1), draw_points(family, (4, 9), 1)
+        together = moved(backend, family, points, theta)
+        for i in range(4):
+            assert distance(moved(backend, family, points[i], theta[i : i + 1])[0], together[i]) <= ROUNDING
+            shared = moved(backend, family, points[i], theta)
+            assert distance(shared[i], together[i]) <= ROUNDING
+
+    def test_affine_is_equation_1(self, backend: Backend) -> None:
+        """T(x) = [[th1, th2], [th4, th5]] x + [th3, th6]."""
+        theta, points = draw_theta(Affine(), 3, 2), draw_points(Affine(), (9,), 2)
+        a, b, c, d, e, f = theta.T[:, :, None]
+        x, y = points.T
+        expected = np.stack([a * x + b * y + c, d * x + e * y + f], axis=-1)
+        assert distance(moved(backend, Affine(), points, theta), expected) <= ROUNDING
+
+    def test_homography_divides_by_the_third_coordinate(self, backend: Backend) -> None:
+        """Row by row, with the last entry 1."""
+        theta, points = draw_theta(Homography(), 3, 3), draw_points(Homography(), (9,), 3)
+        matrix = np.concatenate([theta, np.ones((3, 1))], axis=1).reshape(-1, 3, 3)
+        projected = np.einsum("nij,pj->npi", matrix, np.column_stack([points, np.ones(9)]))
+        expected = projected[..., :2] / projected[..., 2:]
+        assert distance(moved(backend, Homography(), points, theta), expected) <= ROUNDING * 100
+
+    def test_homography_is_finite_at_its_horizon(self, backend: Backend) -> None:
+        """A denominator of 0 is held at 1e-6."""
+        theta = np.array([[1.0, 0, 0, 0, 1, 0, 1, 0]])
+        result = moved(backend, Homography(), np.array([[-1.0, 0.5]]), theta)
+        assert distance(result, np.array([[[-1e6, 0.5e6]]])) <= ROUNDING
+
+    def test_affine_diffeo_is_the_matrix_exponential(self, backend: Backend) -> None:
+        """Eq. 4, for small and large theta; the inverse is -theta."""
+        family = AffineDiffeo()
+        points = draw_points(family, (9,), 4)
+        for scale in (1e-3, 1.0, 5.0):
+            theta = scale * draw_theta(family, 3, 4)
+            for sign in (1, -1):
+                matrices = [expm(sign * np.vstack([t.reshape(2, 3), np.zeros(3)])) for t in theta]
+                expected = np.stack([points @ m[:2, :2].T + m[:2, 2] for m in matrices])
+                assert distance(moved(backend, family, points, sign * theta), expected) <= ROUNDING * 100
+            inverse = family.inverse(tensor(backend, points), tensor(backend, theta))
+            assert distance(backend.to_numpy(inverse), expected) <= ROUNDING * 100
+
+    def test_thin_plate_spline_moves_its_control_points_by_theta(self, backend: Backend) -> None:
+        """It interpolates; (dx, dy) per control point, x fastest."""
+        for size in ((4, 4), (2, 3)):
+            family = ThinPlateSpline(size)
+            x, y = np.meshgrid(np.linspace(-1, 1, size[0]), np.linspace(-1, 1, size[1]))
+            control = np.stack([x, y], axis=-1).reshape(-1, 2)
+            theta = draw_theta(family, 3, 5)
+            expected = control + theta.reshape(3, -1, 2)
+            assert distance(moved(backend, family, control, theta), expected) <= ROUNDING * 100
+
+    def test_thin_plate_spline_reproduces_affine_maps(self, backend: Backend) -> None:
+        """The smoothest map through affine displacements is that affine map, everywhere."""
+        family, matrix = ThinPlateSpline(), np.array([[0.2, -0.1, 0.3], [0.4, 0.1, -0.2]])
+        x, y = np.meshgrid(np.linspace(-1, 1, 4), np.linspace(-1, 1, 4))
+        control = np.stack([x, y, np.ones_like(x)], axis=-1).reshape(-1, 3)
+        points = draw_points(family, (20,), 6)
+        expected = points + np.column_stack([points, np.ones(20)]) @ matrix.T
+        result = moved(backend, family, points, (control @ matrix.T).reshape(1, -1))
+        assert distance(result[0], expected) <= ROUNDING * 100
+
+    def test_thin_plate_spline_between_control_points(self, backend: Backend) -> None:
+        """The thin plate itself: scipy's spline with the same kernel."""
+        from scipy.interpolate import RBFInterpolator
+
+        family = ThinPlateSpline()
+        x, y = np.meshgrid(np.linspace(-1, 1, 4), np.linspace(-1, 1, 4))
+        control = np.stack([x, y], axis=-1).reshape(-1, 2)
+        theta, points = draw_theta(family, 1, 7), draw_points(family, (20,), 7)
+        spline = RBFInterpolator(control, theta.reshape(-1, 2), kernel="thin_plate_spline")
+        assert distance(moved(backend, family, points, theta)[0], points + spline(points)) <= ROUNDING * 100
+
+    def test_composition_applies_inner_then_outer(self, backend: Backend) -> None:
+        """T(x) = outer(inner(x)), with theta = (outer, inner)."""
+        outer, inner = Affine(), Cpab((2, 2))
+        a, c = draw_theta(outer, 3, 8), draw_theta(inner, 3, 8)
+        points = draw_points(inner, (9,), 8)
+        expected = moved(backend, outer, moved(backend, inner, points, c), a)
+        result = moved(backend, Composition(outer, inner), points, np.concatenate([a, c], axis=1))
+        assert distance(result, expected) <= ROUNDING

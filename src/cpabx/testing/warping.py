@@ -1,0 +1,125 @@
+"""``Transformation.warp``: which pixel goes where."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from cpabx import Affine, Composition, Cpab, Transformation
+from cpabx.backend import Backend
+from cpabx.testing.cases import (
+    Array,
+    distance,
+    draw_images,
+    draw_theta,
+    each_alignment,
+    each_dtype,
+    each_family,
+    each_padding,
+    image_array,
+    image_tensor,
+    tensor,
+)
+
+TOLERANCE = {"float32": 1e-5, "float64": 1e-12}
+
+
+def warped(
+    backend: Backend, family: Transformation, images: Array, theta: Array, *size: int, **options: object
+) -> Array:
+    result = family.warp(image_tensor(backend, images), tensor(backend, theta), size or None, **options)  # type: ignore[arg-type]
+    return image_array(backend, result)
+
+
+class TestWarping:
+    @each_dtype
+    @each_padding
+    @each_alignment
+    @each_family
+    def test_identity_gives_the_image_back(
+        self, backend: Backend, family: Transformation, dtype: str, padding_mode: str, align_corners: bool
+    ) -> None:
+        """For every option and every domain: an image covers the domain."""
+        images = draw_images(2, 5, 7, 2, 0)
+        result = family.warp(
+            image_tensor(backend, images, dtype),
+            family.identity(2, backend=backend.name, dtype=dtype),
+            padding_mode=padding_mode,
+            align_corners=align_corners,
+        )
+        assert backend.dtype(result) == dtype
+        assert distance(image_array(backend, result), images) <= TOLERANCE[dtype]
+
+    def test_x_is_to_the_right_and_y_is_down(self, backend: Backend) -> None:
+        """T maps output to input: adding to x takes pixels from the right, so the image moves left."""
+        images = draw_images(1, 4, 5, 2, 1)
+        right, down = np.array([[1, 0, 2 / 5, 0, 1, 0]]), np.array([[1, 0, 0, 0, 1, 2 / 4]])
+        moved_left, moved_up = warped(backend, Affine(), images, right), warped(backend, Affine(), images, down)
+        assert distance(moved_left[:, :, :-1], images[:, :, 1:]) <= 1e-12
+        assert distance(moved_left[:, :, -1:], np.zeros((1, 4, 1, 2))) <= 1e-12
+        assert distance(moved_up[:, :-1], images[:, 1:]) <= 1e-12
+
+    def test_flips_and_transposes(self, backend: Backend) -> None:
+        """Exact symmetries of the pixel grid, which a swap of axes would not survive."""
+        images = draw_images(1, 4, 5, 2, 2)
+        flip_x, flip_y = np.array([[-1.0, 0, 0, 0, 1, 0]]), np.array([[1.0, 0, 0, 0, -1, 0]])
+        swap = np.array([[0.0, 1, 0, 1, 0, 0]])
+        assert distance(warped(backend, Affine(), images, flip_x), images[:, :, ::-1]) <= 1e-12
+        assert distance(warped(backend, Affine(), images, flip_y), images[:, ::-1]) <= 1e-12
+        assert distance(warped(backend, Affine(), images, swap, 5, 4), np.swapaxes(images, 1, 2)) <= 1e-12
+
+    @each_alignment
+    @pytest.mark.parametrize("size", [(2, 3), (9, 4), (1, 1), (1, 6)], ids=str)
+    def test_output_size_resamples_the_same_domain(
+        self, backend: Backend, align_corners: bool, size: tuple[int, int]
+    ) -> None:
+        """An image that is linear in (x, y) stays so at any resolution, inside its outermost pixels."""
+        theta = np.array([[0.4, 0.1, 0.05, -0.1, 0.4, 0.1]])  # stays inside
+
+        def centres(n: int) -> Array:
+            if align_corners:
+                return np.linspace(-1, 1, n) if n > 1 else np.zeros(1)
+            return (np.arange(n) + 0.5) * 2 / n - 1
+
+        def ramp(x: Array, y: Array) -> Array:
+            return np.stack([x, y, x + 2 * y], axis=-1)[None]
+
+        images = ramp(*np.meshgrid(centres(8), centres(6)))
+        x, y = np.meshgrid(centres(size[1]), centres(size[0]))
+        a, b, c, d, e, f = theta[0]
+        result = warped(backend, Affine(), images, theta, *size, align_corners=align_corners)
+        assert distance(result, ramp(a * x + b * y + c, d * x + e * y + f)) <= 1e-12
+
+    def test_padding_shows_beyond_the_border(self, backend: Backend) -> None:
+        """Twice the view of a constant image: zeros around it, or more of the same."""
+        images, theta = np.ones((1, 8, 8, 1)), np.array([[2.0, 0, 0, 0, 2, 0]])
+        zeros = warped(backend, Affine(), images, theta)[0, :, :, 0]
+        assert zeros[0, 0] == 0
+        assert zeros[4, 4] == 1
+        for mode in ("border", "reflection"):
+            assert distance(warped(backend, Affine(), images, theta, padding_mode=mode), images) <= 1e-12
+
+    def test_domain_is_a_matter_of_units(self, backend: Backend) -> None:
+        """One field in two coordinate systems warps an image to the same pixels."""
+        images, box = draw_images(2, 6, 5, 1, 3), ((0.0, 1.0), (-2.0, 3.0))
+        standard, other = (Cpab((2, 3), basis="nodal", boundary="sliding", domain=d) for d in ((-1, 1), box))
+        low, high = np.array(box).T
+        theta = draw_theta(standard, 2, 4)
+        # Nodal parameters are velocities, in units of the domain: find those of the scaled field.
+        velocity = standard.velocity(theta) * (high - low) / 2
+        dense = other.basis.to_dense().matrix  # type: ignore[union-attr]
+        scaled = np.linalg.lstsq(dense, velocity.reshape(2, -1).T, rcond=None)[0].T
+        result = warped(backend, other, images, scaled)
+        assert distance(result, warped(backend, standard, images, theta)) <= 1e-11
+        assert distance(result, images) > 0.01
+
+    def test_composition_is_warping_twice(self, backend: Backend) -> None:
+        """Warping with outer, then inner, but for the second interpolation: exact on a linear image."""
+        outer, inner = Affine(), Cpab((2, 2), boundary="fixed")
+        a, c = np.array([[0.6, 0.1, 0.0, -0.1, 0.6, 0.1]]), 0.2 * draw_theta(inner, 1, 5)
+        centres = (np.arange(12) + 0.5) / 6 - 1
+        images = np.stack(np.meshgrid(centres, centres), axis=-1)[None]
+        once = warped(backend, Composition(outer, inner), images, np.concatenate([a, c], axis=1))
+        twice = warped(backend, inner, warped(backend, outer, images, a), c, padding_mode="border")
+        inside = (slice(None), slice(1, -1), slice(1, -1))
+        assert distance(once[inside], twice[inside]) <= 1e-12

@@ -1,0 +1,65 @@
+"""Checks of arguments that all families share."""
+
+from __future__ import annotations
+
+import operator
+from typing import Any
+
+from cpabx import registry
+from cpabx.backend import DTYPES, Backend, Tensor
+from cpabx.errors import DeviceError, DtypeError, OptionError
+
+
+def count(n: Any) -> int:
+    """``n`` as a whole number of 0 or more."""
+    try:
+        value = operator.index(n)
+    except TypeError:
+        value = -1
+    if value < 0:
+        raise OptionError("n must be a whole number, 0 or more", repr(n), "Pass the number of parameter vectors.")
+    return value
+
+
+def float_name(dtype: str) -> str:
+    """``dtype``, if transformations are computed in it."""
+    if dtype not in DTYPES:
+        raise DtypeError(f"dtype must be {' or '.join(DTYPES)}", repr(dtype), "Choose one of them.")
+    return dtype
+
+
+def as_floats(backend: Backend, **values: Any) -> list[Tensor]:
+    """Tensors of one float type on one device; lists take after the tensors beside them."""
+    model = next((v for v in values.values() if registry.owner(v)), None)
+    tensors = {}
+    for name, value in values.items():
+        if registry.owner(value):
+            tensors[name] = backend.asarray(value)
+        else:
+            try:
+                tensors[name] = backend.asarray(value, like=model, dtype=None if model is not None else "float32")
+            except (TypeError, ValueError) as error:
+                raise DtypeError(
+                    f"{name} must be numbers", str(error), "Pass a rectangular array of floats."
+                ) from error
+    for name, tensor in tensors.items():
+        if backend.dtype(tensor) not in DTYPES:
+            raise DtypeError(
+                f"{name} must be {' or '.join(DTYPES)}", backend.dtype(tensor), f"Convert {name} to one of them."
+            )
+    first, *others = tensors
+    for name in others:
+        a, b = tensors[first], tensors[name]
+        if backend.dtype(a) != backend.dtype(b):
+            raise DtypeError(
+                f"{first} and {name} must have one dtype",
+                f"{backend.dtype(a)} and {backend.dtype(b)}",
+                "Convert one of them.",
+            )
+        if backend.device(a) != backend.device(b):
+            raise DeviceError(
+                f"{first} and {name} must be on one device",
+                f"{backend.device(a)} and {backend.device(b)}",
+                "Move one of them.",
+            )
+    return list(tensors.values())

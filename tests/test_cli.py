@@ -1,0 +1,81 @@
+"""`python -m cpabx`: the first answer of every bug report."""
+
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+
+import cpabx
+from cpabx import native
+from cpabx.__main__ import main
+
+
+def lines(capsys):
+    return dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines() if not line.startswith(" "))
+
+
+@pytest.fixture
+def numpy_only(monkeypatch):
+    """The others take seconds to import, and have the same line."""
+    from cpabx import registry
+
+    only = {"numpy": registry._installed()["numpy"]}
+    monkeypatch.setattr(registry, "_installed", lambda: only)
+
+
+def test_info_tells_versions_library_and_backends(capsys, numpy_only):
+    assert main(["info"]) == 0
+    said = lines(capsys)
+    library = native.load()
+    assert said["cpabx"].startswith(f"{cpabx.__version__}, plugin API ")
+    assert said["python"].startswith(".".join(map(str, sys.version_info[:3])))
+    assert f"{library.version}, ABI {library.abi_version}" in said["libcpab"]
+    assert int(said["threads"]) == native.default_threads()
+    assert re.match(rf"numpy \(cpabx {cpabx.__version__}\): numpy \d", said["backend"])
+
+
+def test_info_prints_the_library_in_use(capsys, numpy_only):
+    main(["info"])
+    assert str(native.load().path) in capsys.readouterr().out
+
+
+def test_backends_lists_every_installed_one(capsys):
+    assert main(["backends"]) == 0
+    out = capsys.readouterr().out
+    for entry in cpabx.available_backends():
+        (line,) = [line for line in out.splitlines() if line.startswith(f"backend   {entry.name} ")]
+        assert entry.distribution in line
+        assert (entry.problem or entry.framework) in line
+        for ability in entry.supports:
+            assert ability in line
+
+
+def test_broken_backend_is_shown_with_its_reason(capsys, monkeypatch):
+    broken = cpabx.registry.BackendInfo("broken", "cpabx-broken 1.0", problem="it is broken; mend it")
+    monkeypatch.setattr(cpabx, "available_backends", lambda: (broken,))
+    assert main(["backends"]) == 0
+    assert "broken (cpabx-broken 1.0): it is broken; mend it" in capsys.readouterr().out
+
+
+def test_missing_library_is_told_and_fails(tmp_path):
+    """In a new process, because the library is loaded once."""
+    result = subprocess.run(
+        [sys.executable, "-m", "cpabx", "info"],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "CPABX_LIBRARY_DIR": str(tmp_path)},
+        check=False,
+    )
+    assert result.returncode == 1
+    assert f"neither in {tmp_path}" in result.stdout
+    assert "Traceback" not in result.stdout + result.stderr
+
+
+@pytest.mark.parametrize("arguments", [[], ["informations"]])
+def test_unknown_command_shows_the_usage(capsys, arguments):
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+    assert caught.value.code == 2
+    assert "info" in capsys.readouterr().err

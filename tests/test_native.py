@@ -1,0 +1,221 @@
+"""The native library as Python sees it: header, symbols, loading, threads, status codes."""
+
+import re
+import shutil
+import subprocess
+import threading
+
+import numpy as np
+import pytest
+
+import cpabx
+from cpabx import errors, native
+from cpabx.errors import CpabxError, NativeLibraryError, OptionError
+from cpabx.native import library, threads
+from cpabx.native.calls import raise_for_status
+
+LOADED = native.load()
+HEADER = (LOADED.path.parent / "cpab.h").read_text(encoding="utf-8")
+
+# Without comments, the header's functions are what CPAB_API precedes.
+CODE = re.sub(r"/\*.*?\*/", "", HEADER, flags=re.DOTALL)
+DECLARED = set(re.findall(r"^CPAB_API\s[^(;]*?\b(cpab_\w+)\s*\(", CODE, flags=re.MULTILINE))
+
+
+# -- the interface -------------------------------------------------------------------------------
+
+
+def test_header_declares_the_interface():
+    """A guard for the tests below: the pattern finds what there is."""
+    assert {"cpab_abi_version", "cpab_transform_f32", "cpab_transform_vjp_f64", "cpab_tessellation_create"} <= DECLARED
+
+
+def test_every_declared_function_is_exported():
+    for name in DECLARED:
+        assert callable(getattr(LOADED.lib, name))
+
+
+def test_nothing_else_is_exported():
+    """Torch and TensorFlow bring their own C++ runtimes: ours must not meet them."""
+    nm = shutil.which("nm")
+    if nm is None:
+        pytest.skip("needs nm")
+    listing = subprocess.run(
+        [nm, "--dynamic", "--defined-only", str(LOADED.path)], capture_output=True, text=True, check=True
+    )
+    assert {line.split()[-1].partition("@")[0] for line in listing.stdout.splitlines()} == DECLARED
+
+
+def test_no_runtime_is_needed():
+    """A wheel for every Python and framework: libc and libm only."""
+    objdump = shutil.which("objdump")
+    if objdump is None or LOADED.path.suffix != ".so":
+        pytest.skip("needs objdump, and ELF")
+    listing = subprocess.run([objdump, "-p", str(LOADED.path)], capture_output=True, text=True, check=True)
+    needed = re.findall(r"NEEDED\s+(\S+)", listing.stdout)
+    allowed = ("libc.", "libm.", "libpthread.", "ld-linux", "linux-vdso")
+    assert [name for name in needed if not name.startswith(allowed)] == []
+
+
+def test_cffi_reads_what_python_was_told():
+    """Every function in the part that bindings parse; nothing is declared twice, here and there."""
+    assert (
+        set(re.findall(r"\b(cpab_\w+)\s*\(", re.sub(r"/\*.*?\*/", "", library.declarations(HEADER), flags=re.DOTALL)))
+        == DECLARED
+    )
+
+
+def test_versions():
+    assert LOADED.abi_version == LOADED.lib.CPAB_ABI_VERSION
+    assert LOADED.version == cpabx.__version__
+    assert LOADED.build_info
+
+
+STATUSES = {
+    name: int(value) for name, value in re.findall(r"\b(CPAB_E_\w+)\s*=\s*(\d+)", CODE)
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", STATUSES)
+def test_every_status_is_an_exception(name):
+    """One to one, each with what to do."""
+    with pytest.raises(CpabxError) as caught:
+        raise_for_status(LOADED, STATUSES[name], item=3, time=2.0)
+    assert caught.value.asked
+    assert caught.value.received
+    assert caught.value.remedy
+
+
+def test_statuses_have_texts_of_their_own():
+    texts = [LOADED.ffi.string(LOADED.lib.cpab_status_text(code)).decode() for code in (0, *STATUSES.values())]
+    assert len(set(texts)) == len(texts) == 13
+    assert LOADED.ffi.string(LOADED.lib.cpab_status_text(999))
+
+
+def test_limits_name_item_and_time():
+    with pytest.raises(errors.RangeError, match=r"batch item 3 .*time 2"):
+        raise_for_status(LOADED, STATUSES["CPAB_E_RANGE"], item=3, time=2.0)
+    with pytest.raises(errors.DivergenceError, match=r"batch item 3 .*time 2"):
+        raise_for_status(LOADED, STATUSES["CPAB_E_DIVERGED"], item=3, time=2.0)
+
+
+# -- loading -------------------------------------------------------------------------------------
+
+
+def load_from(directory, monkeypatch):
+    monkeypatch.setenv("CPABX_LIBRARY_DIR", str(directory))
+    return library.load.__wrapped__()
+
+
+def test_directory_can_be_chosen(tmp_path, monkeypatch):
+    for name in (LOADED.path.name, "cpab.h"):
+        shutil.copy(LOADED.path.parent / name, tmp_path)
+    other = load_from(tmp_path, monkeypatch)
+    assert other.path == tmp_path / LOADED.path.name
+    assert other.version == LOADED.version
+
+
+@pytest.mark.parametrize("missing", ["library", "header", "directory"])
+def test_missing_files_say_where_they_were_sought(tmp_path, monkeypatch, missing):
+    directory = tmp_path / "here"
+    if missing != "directory":
+        directory.mkdir()
+        shutil.copy(LOADED.path.parent / ("cpab.h" if missing == "library" else LOADED.path.name), directory)
+    with pytest.raises(NativeLibraryError, match=re.escape(str(directory))) as caught:
+        load_from(directory, monkeypatch)
+    assert isinstance(caught.value, ImportError)
+    assert "pip install" in caught.value.remedy
+
+
+def test_file_that_is_no_library(tmp_path, monkeypatch):
+    (tmp_path / LOADED.path.name).write_text("not a library")
+    shutil.copy(LOADED.path.parent / "cpab.h", tmp_path)
+    with pytest.raises(NativeLibraryError, match="must load"):
+        load_from(tmp_path, monkeypatch)
+
+
+def test_library_of_another_abi(tmp_path, monkeypatch):
+    """Both numbers: a library of tomorrow beside a header of today."""
+    compiler = shutil.which("cc")
+    if compiler is None or LOADED.path.suffix != ".so":
+        pytest.skip("needs a C compiler called cc")
+    shutil.copy(LOADED.path.parent / "cpab.h", tmp_path)
+    (tmp_path / "stub.c").write_text('#include "cpab.h"\nint32_t cpab_abi_version(void) { return 999; }\n')
+    command = [compiler, "-shared", "-fPIC", "-o", str(tmp_path / LOADED.path.name), str(tmp_path / "stub.c")]
+    subprocess.run(command, check=True)
+    with pytest.raises(NativeLibraryError) as caught:
+        load_from(tmp_path, monkeypatch)
+    assert f"ABI version {LOADED.abi_version}" in caught.value.asked
+    assert "version 999" in caught.value.received
+    assert "Reinstall" in caught.value.remedy
+
+
+# -- threads -------------------------------------------------------------------------------------
+
+
+def test_number_of_threads_from_the_environment(monkeypatch):
+    monkeypatch.setenv("CPABX_NUM_THREADS", "3")
+    assert native.default_threads() == 3
+    monkeypatch.delenv("CPABX_NUM_THREADS")
+    assert native.default_threads() >= 1
+
+
+@pytest.mark.parametrize("setting", ["0", "-1", "two", "", "1.5", " 2"])
+def test_number_of_threads_that_is_none(monkeypatch, setting):
+    """An error rather than a guess: a silent 1 would look like a slow library."""
+    monkeypatch.setenv("CPABX_NUM_THREADS", setting)
+    with pytest.raises(OptionError, match="CPABX_NUM_THREADS") as caught:
+        native.default_threads()
+    assert caught.value.received == repr(setting)
+
+
+def test_small_jobs_start_no_threads(monkeypatch):
+    monkeypatch.setenv("CPABX_NUM_THREADS", "8")
+    assert threads.worthwhile(None, 0) == 1
+    assert threads.worthwhile(None, 10) == 1
+    assert threads.worthwhile(None, 10**7) == 8
+    assert threads.worthwhile(2, 10**7) == 2
+
+
+def moved(n_threads, dtype, n, p):
+    """Transform and vjp of n * p points, all outputs."""
+    family = cpabx.Cpab((4, 4))
+    theta = family.sample(n, seed=0, scale=1.0, dtype=dtype)
+    velocity = np.ascontiguousarray(family.velocity(theta))
+    points = np.random.default_rng(0).uniform(-1.2, 1.2, (n, p, 2)).astype(dtype)
+    grad_out = np.random.default_rng(1).standard_normal((n, p, 2)).astype(dtype)
+    out, grad_velocity, grad_points = np.empty_like(points), np.empty_like(velocity), np.empty_like(points)
+    inputs = {"velocity": velocity.ctypes.data, "points": points.ctypes.data}
+    sizes = {"n_batch": n, "n_points": p, "points_batch": n, "time": 1.0, "n_threads": n_threads}
+    native.transform(family.tessellation, dtype, **inputs, out=out.ctypes.data, **sizes)
+    gradients = {"grad_velocity": grad_velocity.ctypes.data, "grad_points": grad_points.ctypes.data}
+    native.transform_vjp(family.tessellation, dtype, **inputs, grad_out=grad_out.ctypes.data, **gradients, **sizes)
+    return out, grad_velocity, grad_points
+
+
+@pytest.mark.parametrize(("n", "p"), [(1, 20_000), (7, 3_001), (200, 101)])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_any_number_of_threads_gives_the_same_bits(dtype, n, p):
+    """One item for many threads, many items for each, and neither dividing the other."""
+    expected = moved(1, dtype, n, p)
+    for n_threads in (2, 3, 8):
+        for a, b in zip(moved(n_threads, dtype, n, p), expected, strict=True):
+            assert a.tobytes() == b.tobytes()
+
+
+def test_calls_from_many_threads_at_once():
+    """cffi releases the lock, so the calls really run beside each other on one tessellation."""
+    expected, wrong = moved(1, "float64", 4, 2_000), []
+
+    def work():
+        for _ in range(3):
+            for a, b in zip(moved(2, "float64", 4, 2_000), expected, strict=True):
+                if a.tobytes() != b.tobytes():
+                    wrong.append(1)
+
+    workers = [threading.Thread(target=work) for _ in range(4)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert wrong == []
