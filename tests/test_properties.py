@@ -29,7 +29,7 @@ def flows(draw):
     theta = np.array([[few[k % len(few)] for k in pattern]])
     # |A| <= 3: the expansion of the flow, exp|A|, is then 20 at most, and rounding with it.
     size = np.abs(family.velocity(theta)).max() * max(cells) * 4 / min(h - lo for lo, h in family.domain)
-    return family, theta * min(1.0, 3 / size) if size > 0 else theta
+    return family, theta * (3 / size) if size > 3 else theta
 
 
 @st.composite

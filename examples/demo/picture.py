@@ -1,30 +1,53 @@
-"""The picture: digits as given, and as each layer hands them to its classifier."""
+"""The picture: digits as they were, as given, and as each classifier sees them."""
 
 from __future__ import annotations
 
 import io
-from typing import Any
 
 import matplotlib as mpl
+import numpy as np
+from experiment import Result, one_of_each
+from matplotlib.figure import Figure
 
-mpl.use("Agg")
-from matplotlib import pyplot as plt
+import data
+
+RIGHT, WRONG, INK = "#2a7f3f", "#c8372d", "#20304a"
 
 
-def draw(rows: dict[str, Any]) -> bytes:
-    """PNG of rows of images, (N, h, w) by name."""
-    n_columns = len(next(iter(rows.values())))
-    figure, axes = plt.subplots(len(rows), n_columns, figsize=(0.9 * n_columns + 1.6, 0.95 * len(rows)), squeeze=False)
-    for line, (name, images) in zip(axes, rows.items(), strict=True):
-        for ax, image in zip(line, images, strict=True):
-            ax.imshow(image, cmap="gray_r", vmin=0, vmax=1, interpolation="nearest")
+def draw(results: list[Result], test: data.Digits) -> Figure:
+    """A column per digit; a row per model, with the answer of its classifier."""
+    with mpl.rc_context({"font.family": "sans-serif", "font.size": 10, "text.color": INK}):
+        return _draw(results, test)
+
+
+def _draw(results: list[Result], test: data.Digits) -> Figure:
+    shown = one_of_each(test)
+    rows = [("digit", "before distortion", test.originals[shown], None)]
+    rows.append(("as given", "what all layers get", test.images[shown, :, :, 0], None))
+    for r in results:
+        label = r.model.name if r.model.layer else f"{r.model.name}, 2x2 means"
+        rows.append((label, f"accuracy {r.mean:.3f}", r.views, r.predictions))
+    figure = Figure(figsize=(11.5, 1.0 * len(rows) + 0.5), layout="constrained")
+    grid = figure.subplots(len(rows), len(shown))
+    for axes, (label, note, images, answers) in zip(grid, rows, strict=True):
+        for column, (ax, image) in enumerate(zip(axes, images, strict=True)):
+            ax.imshow(np.clip(image, 0, 1), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
             ax.set(xticks=[], yticks=[])
-            ax.spines[:].set_color("#b9c3d3")
-        line[0].set_ylabel(name, rotation=0, ha="right", va="center", fontsize=10, color="#20304a")
-    figure.subplots_adjust(
-        left=1.6 / (0.9 * n_columns + 1.6), right=0.99, top=0.99, bottom=0.01, wspace=0.08, hspace=0.08
-    )
-    out = io.BytesIO()
-    figure.savefig(out, format="png", dpi=100)
-    plt.close(figure)
-    return out.getvalue()
+            ax.spines[:].set_visible(False)
+            if answers is not None:
+                right = answers[column] == column
+                ax.text(
+                    0.96, 0.95, str(answers[column]), transform=ax.transAxes, ha="right", va="top", fontsize=9,
+                    fontweight="bold", color="white", bbox={"facecolor": RIGHT if right else WRONG, "lw": 0, "pad": 1.5},
+                )  # fmt: skip
+        axes[0].set_ylabel(f"{label}\n", rotation=0, ha="right", va="center", fontweight="bold", color=INK)
+        axes[0].annotate(note, (-0.08, 0.36), xycoords="axes fraction", ha="right", va="center", fontsize=9)
+    figure.suptitle("What the classifier sees, and its answer", fontsize=13, fontweight="bold")
+    return figure
+
+
+def as_png(figure: Figure) -> bytes:
+    """A PNG file."""
+    file = io.BytesIO()
+    figure.savefig(file, format="png", dpi=110)
+    return file.getvalue()

@@ -1,38 +1,78 @@
-"""What is held fixed: the data, the seven models and how they are trained.
+"""What is trained, on what, for how long: the same for every model and in every framework.
 
-Chosen on seeds 10 and 11, and on no other; the demo reports seeds 0, 1 and 2.
+These numbers were chosen with seeds 10, 11 and 12; a report uses seeds 0, 1 and 2.
 """
 
 from __future__ import annotations
 
-#: Name in the table, and the layer in front of the classifier (section 5 of the paper).
-MODELS = {
-    "CNN": None,
-    "ST-Affine": "STAffine",
-    "ST-AffineDiffeo": "STAffineDiffeo",
-    "ST-Homography": "STHomography",
-    "ST-TPS": "STThinPlateSpline",
-    "ST-CPAB": "STCPAB",
-    "ST-Affine+CPAB": "STAffineCPAB",
-}
+from dataclasses import dataclass
 
-CANVAS = 42  # as in the paper's distorted MNIST
-DIGIT = 28
-N_TRAIN = 1297  # of 1797 digits; the other 500 are for testing,
-TEST_COPIES = 3  # each under three distortions, so that one accuracy is an average over 1500 images
-DISTORTION = {"cells": (3, 3), "boundary": "sliding"}  # nothing leaves the canvas
-DISTORTION_SCALE = 0.5  # visibly bent, still legible
+#: Side of a digit and of the canvas it is put on, in pixels: 14 places along either axis.
+DIGIT, CANVAS = 28, 42
 
-BUDGET = 50_000  # parameters of every model, localization networks included
-BUDGET_TOLERANCE = 0.02
+#: Side of the image which the classifier sees, in every model. The transformers make it from the canvas;
+#: in the plain CNN a mean over 2x2 pixels does, because so it generalises better than from the full canvas
+#: (0.84 against 0.78), whose dense layer needs four times the weights: no reason to beat a weak opponent.
+VIEW = 21
 
-#: What a transformer hands on: half the canvas, so that it pays to zoom in on the digit.
-LAYER_OUTPUT = (21, 21)
+#: Digits of the set that are never trained on, and how many distorted images are made of each of them.
+TEST_DIGITS, TEST_COPIES = 500, 3
 
-FILTERS = (8, 16)  # of the two convolutions, in classifier and localization network alike
-LOCALIZATION_HIDDEN = 32
-KERNEL = 5
+#: Parameters of a model, within 2 %. A transformer pays for its localization network with classifier width.
+BUDGET = 50_000
 
-EPOCHS = 20
+#: Small batches: 1,297 digits are few, and a localization network must leave the identity in a few epochs.
 BATCH = 50
-LEARNING_RATE = 2e-3  # of Adam, falling to 0 along a half cosine
+
+#: Of Adam, for all parameters, falling to 0 along half a cosine. 1e-3 leaves all models undertrained.
+LEARNING_RATE = 3e-3
+
+#: All models then fit the training set; longer training changes accuracies by less than their error.
+EPOCHS = 25
+
+#: Convolutions of the classifier and of a localization network (5x5, each followed by a 2x2 maximum),
+#: and the hidden layer of the latter.
+CLASSIFIER_FILTERS, LOCALIZATION_FILTERS, LOCALIZATION_WIDTH = (8, 16), (8, 16), 32
+
+
+@dataclass(frozen=True)
+class Model:
+    """One row of the table.
+
+    Attributes:
+        name: as in section 5 of the paper.
+        layer: name of the class in ``cpabx.layers``; None is the CNN without a transformer.
+        cost: time of an epoch relative to the CNN's, roughly. Only the progress bar uses it.
+    """
+
+    name: str
+    layer: str | None
+    cost: float
+
+
+MODELS = (
+    Model("CNN", None, 1),
+    Model("ST-Affine", "STAffine", 2),
+    Model("ST-AffineDiffeo", "STAffineDiffeo", 2),
+    Model("ST-Homography", "STHomography", 2),
+    Model("ST-TPS", "STThinPlateSpline", 2.5),
+    Model("ST-CPAB", "STCPAB", 5),
+    Model("ST-Affine+CPAB", "STAffineCPAB", 6),
+)
+
+
+@dataclass(frozen=True)
+class Run:
+    """The size of one run of the demo.
+
+    Attributes:
+        seeds: of initial weights and of the order of the images; the images are always the same.
+        train_digits: how many of the digits to train on; None is all of them.
+        test_digits: likewise, of those to test on.
+    """
+
+    backend: str = "torch"
+    seeds: tuple[int, ...] = (0, 1, 2)
+    epochs: int = EPOCHS
+    train_digits: int | None = None
+    test_digits: int | None = None

@@ -41,7 +41,7 @@ FAMILIES: tuple[Transformation, ...] = (
     ThinPlateSpline(),
     ThinPlateSpline((2, 3)),
     Cpab(),
-    Cpab((3, 5), boundary="sliding", basis="nodal"),
+    Cpab((3, 5), boundary="sliding", outside="linear", basis="nodal"),
     Cpab((2, 2), outside="nearest", domain=((0, 1), (-2, 3))),
     Composition(Affine(), Cpab((2, 2))),
     Composition(Cpab((3, 2), boundary="fixed"), AffineDiffeo()),

@@ -39,6 +39,9 @@ class Transformation(abc.ABC):
         """(lower, upper) per axis: what an image covers in :meth:`warp`."""
         return ((-1.0, 1.0),) * self.ndim
 
+    #: Whether ``_apply`` itself makes NaN of all that depends on a number that is not finite.
+    _spreads_nan = False
+
     @property
     @abc.abstractmethod
     def config(self) -> dict[str, Any]:
@@ -100,7 +103,8 @@ class Transformation(abc.ABC):
 
     def _transform(self, points: Tensor, theta: Tensor, backend: str | None, **options: Any) -> Tensor:
         chosen, points, theta = self._checked(points, theta, backend)
-        return self._apply(chosen, points, theta, **options)
+        moved = self._apply(chosen, points, theta, **options)
+        return moved if self._spreads_nan else moved + _spoilt(chosen, points, theta)
 
     def vjp(self, points: Tensor, theta: Tensor, cotangent: Tensor) -> tuple[Tensor, Tensor]:
         """Vector-Jacobian product of :meth:`transform`, in any backend.
@@ -212,3 +216,12 @@ class Transformation(abc.ABC):
     def __repr__(self) -> str:
         arguments = ", ".join(f"{name}={value!r}" for name, value in self.config.items())
         return f"{type(self).__name__}({arguments})"
+
+
+def _spoilt(backend: Backend, points: Tensor, theta: Tensor) -> Tensor:
+    """(N, P, 1): NaN for items and points with a number that is not finite, else 0.
+
+    An infinite theta may otherwise give finite coordinates, and one bad coordinate a half-good point.
+    """
+    items = backend.sum(theta * 0, axis=-1)[:, None, None]
+    return items + backend.sum(points * 0, axis=-1)[:, :, None]

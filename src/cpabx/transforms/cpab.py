@@ -64,6 +64,8 @@ class Cpab(Transformation):
                 )
             self.tessellation = Tessellation(cells, domain=domain, outside="nearest")
 
+    _spreads_nan = True  # libcpab does
+
     @property
     def n_params(self) -> int:
         return self._basis.n_params

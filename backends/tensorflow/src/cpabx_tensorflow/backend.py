@@ -40,7 +40,7 @@ class TensorFlowBackend(Backend):
             tensor = tf.convert_to_tensor(values)
             return tf.cast(tensor, chosen) if chosen else tensor
         array = np.asarray(values)
-        if array.dtype.kind in "OSUc":  # numpy would make numbers of None, strings and real parts
+        if array.dtype.kind in ("OSUc" if chosen else "OSU"):  # numpy would make floats of them
             raise TypeError(f"an array of {array.dtype}")
         return tf.convert_to_tensor(array if chosen is None else array.astype(chosen))
 
@@ -48,7 +48,7 @@ class TensorFlowBackend(Backend):
         return np.asarray(tf.convert_to_tensor(tensor).numpy())
 
     def dtype(self, tensor: Any) -> str:
-        return tf.as_dtype(tensor.dtype).name
+        return str(tf.as_dtype(tensor.dtype).name)
 
     def device(self, tensor: Any) -> str:
         if not tf.executing_eagerly():

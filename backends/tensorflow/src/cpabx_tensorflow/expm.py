@@ -12,7 +12,7 @@ import tensorflow as tf
 _TERMS = 14  # 0.5^15 / 15! = 2e-17
 
 
-@tf.custom_gradient
+@tf.custom_gradient  # type: ignore[misc]
 def expm(matrices: tf.Tensor) -> Any:
     """exp(A) over the last two axes, (..., n, n); differentiable any number of times.
 

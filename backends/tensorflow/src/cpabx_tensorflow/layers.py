@@ -57,7 +57,7 @@ class SpatialTransformer(keras.layers.Layer):  # type: ignore[misc]
 
     def _make(self, localization: Any) -> None:
         self.localization = self._network(localization, self.transformation, "localization")
-        self._localization_name = _name(localization)
+        self._localization_names = [_name(localization)]
 
     def _network(self, localization: Any, transformation: Transformation, name: str) -> keras.Sequential:
         options: dict[str, Any] = {"name": name, "dtype": self.dtype_policy, "theta_dtype": self._working_dtype}
@@ -119,7 +119,10 @@ class SpatialTransformer(keras.layers.Layer):  # type: ignore[misc]
         return {}
 
     def _localization_config(self) -> Any:
-        return networks.to_config(self._localization_name, self.localization)
+        """What made the network, or the pair of networks."""
+        pairs = zip(self._localization_names, self._networks, strict=True)
+        made = [networks.to_config(name, network) for name, network in pairs]
+        return made[0] if len(made) == 1 else made
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> SpatialTransformer:
@@ -198,7 +201,7 @@ class STAffineCPAB(SpatialTransformer):
         coarse, fine = localization_pair(localization)
         self.localization = self._network(coarse, self.transformation.outer, "localization")
         self.refinement = self._network(fine, self.transformation.inner, "refinement")
-        self._localization_name = (_name(coarse), _name(fine))
+        self._localization_names = [_name(coarse), _name(fine)]
 
     @property
     def _networks(self) -> tuple[keras.Sequential, ...]:
@@ -225,10 +228,6 @@ class STAffineCPAB(SpatialTransformer):
 
     def _family_config(self) -> dict[str, Any]:
         return {"cells": _cpab_config(self.transformation.inner), "interpolate": self.interpolate}
-
-    def _localization_config(self) -> Any:
-        pairs = zip(self._localization_name, self._networks, strict=True)
-        return [networks.to_config(name, network) for name, network in pairs]
 
 
 def _name(localization: Any) -> str | None:

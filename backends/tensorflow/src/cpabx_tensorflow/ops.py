@@ -35,7 +35,7 @@ def transform(points: tf.Tensor, velocity: tf.Tensor, tessellation: Tessellation
         )
         return out
 
-    @tf.custom_gradient
+    @tf.custom_gradient  # type: ignore[misc]
     def differentiable(points: tf.Tensor, velocity: tf.Tensor) -> Any:
         def grad(grad_out: tf.Tensor) -> Any:
             return transform_vjp(points, velocity, grad_out, tessellation, time)
@@ -67,7 +67,7 @@ def transform_vjp(
         shared = len(points) != len(velocity)
         return grad_points.sum(0, keepdims=True) if shared else grad_points, grad_velocity
 
-    @tf.custom_gradient
+    @tf.custom_gradient  # type: ignore[misc]
     def once(points: tf.Tensor, velocity: tf.Tensor, grad_out: tf.Tensor) -> Any:
         grads = _on_host(pull_back, (points, velocity, grad_out), [points.shape, velocity.shape])
         return tuple(grads), _refuse
