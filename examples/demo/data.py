@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import cpabx
 import numpy as np
 from numpy.typing import NDArray
 from protocol import CANVAS, DIGIT, TEST_COPIES, TEST_DIGITS
+
+import cpabx
 
 Array = NDArray[np.float32]
 

@@ -7,6 +7,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import data
 import picture
 import report
 from experiment import Result, carry_out, framework
@@ -14,8 +15,6 @@ from options import DemoError
 from protocol import MODELS, Run
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-
-import data
 
 
 def perform(run: Run, out: Path, threads: int) -> None:
@@ -35,7 +34,7 @@ def perform(run: Run, out: Path, threads: int) -> None:
             progress.update(task, advance=result.model.cost, description=f"seed {seed}, {result.model.name}")
 
         results = carry_out(run, models, train, test, tick)
-    table = report.as_markdown(results, run, len(train.labels), len(test.labels))
+    table = report.as_markdown(results, run, len(train.labels), len(test.labels), models.VERSION)
     files = {
         f"accuracy_{run.backend}.csv": report.as_csv(results, run).encode(),
         f"accuracy_{run.backend}.md": table.encode(),

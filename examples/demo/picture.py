@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import io
 
+import data
 import matplotlib as mpl
 import numpy as np
 from experiment import Result, one_of_each
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-
-import data
 
 RIGHT, WRONG, INK = "#2a7f3f", "#c8372d", "#20304a"
 
@@ -35,15 +35,17 @@ def _draw(results: list[Result], test: data.Digits) -> Figure:
             ax.set(xticks=[], yticks=[])
             ax.spines[:].set_visible(False)
             if answers is not None:
-                right = answers[column] == column
-                ax.text(
-                    0.96, 0.95, str(answers[column]), transform=ax.transAxes, ha="right", va="top", fontsize=9,
-                    fontweight="bold", color="white", bbox={"facecolor": RIGHT if right else WRONG, "lw": 0, "pad": 1.5},
-                )  # fmt: skip
+                _answer(ax, answers[column], right=answers[column] == column)
         axes[0].set_ylabel(f"{label}\n", rotation=0, ha="right", va="center", fontweight="bold", color=INK)
         axes[0].annotate(note, (-0.08, 0.36), xycoords="axes fraction", ha="right", va="center", fontsize=9)
     figure.suptitle("What the classifier sees, and its answer", fontsize=13, fontweight="bold")
     return figure
+
+
+def _answer(ax: Axes, answer: int, *, right: bool) -> None:
+    box = {"facecolor": RIGHT if right else WRONG, "lw": 0, "pad": 1.5}
+    style = {"ha": "right", "va": "top", "fontsize": 9, "fontweight": "bold", "color": "white", "bbox": box}
+    ax.text(0.96, 0.95, str(answer), transform=ax.transAxes, **style)
 
 
 def as_png(figure: Figure) -> bytes:

@@ -6,10 +6,12 @@ import csv
 import io
 import math
 import platform
+from importlib.metadata import version
 
-import cpabx
 from experiment import Result
 from protocol import BATCH, BUDGET, LEARNING_RATE, Run
+
+import cpabx
 
 
 def as_csv(results: list[Result], run: Run) -> str:
@@ -24,7 +26,7 @@ def as_csv(results: list[Result], run: Run) -> str:
     return text.getvalue()
 
 
-def as_markdown(results: list[Result], run: Run, n_train: int, n_test: int) -> str:
+def as_markdown(results: list[Result], run: Run, n_train: int, n_test: int, framework: str) -> str:
     """The same for people, with the gain over the CNN and its standard error."""
     plain = results[0]
     lines = [
@@ -47,8 +49,8 @@ def as_markdown(results: list[Result], run: Run, n_train: int, n_test: int) -> s
             wins = f"{better} of {len(run.seeds)}"
         accuracy = _with_error(r.mean, r.standard_error)
         lines.append(f"| {r.model.name} | {accuracy} | {gain} | {wins} | {r.seconds_per_epoch:.2f} | {r.parameters} |")
-    where = next(b for b in cpabx.available_backends() if b.name == run.backend)
-    lines += ["", f"{where.distribution} on {where.framework}, Python {platform.python_version()}.", ""]
+    plugin = f"cpabx-{run.backend} {version(f'cpabx-{run.backend}')}"
+    lines += ["", f"cpabx {cpabx.__version__}, {plugin}, {framework}, Python {platform.python_version()}.", ""]
     return "\n".join(lines)
 
 

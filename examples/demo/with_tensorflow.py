@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 
-import cpabx
 import keras
 import numpy as np
 import tensorflow as tf
@@ -22,16 +22,17 @@ from protocol import (
     Model,
 )
 
+import cpabx
+
 Array = NDArray[np.float32]
+VERSION = f"TensorFlow {tf.__version__}"
 
 
 def prepare(threads: int) -> None:
     """To be called once, before anything else."""
     cpabx.set_backend("tensorflow")
-    try:
+    with contextlib.suppress(RuntimeError):  # TensorFlow has started already, in somebody else's test
         tf.config.threading.set_intra_op_parallelism_threads(threads)
-    except RuntimeError:  # TensorFlow has started already, in somebody else's test
-        pass
 
 
 def convolutions(filters: tuple[int, ...]) -> list[keras.Layer]:

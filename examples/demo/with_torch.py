@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-import cpabx
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -21,7 +20,10 @@ from protocol import (
 )
 from torch import Tensor, nn
 
+import cpabx
+
 Array = NDArray[np.float32]
+VERSION = f"torch {torch.__version__}"
 
 
 def prepare(threads: int) -> None:
