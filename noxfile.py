@@ -26,6 +26,8 @@ PATHS = {
     "all": ["tests", "backends/torch/tests", "backends/tensorflow/tests", "examples/demo/tests"],
 }
 QUIET = {"TF_CPP_MIN_LOG_LEVEL": "2", "TF_ENABLE_ONEDNN_OPTS": "0"}
+#: Many small calls: threads of the linear algebra would only wait for each other.
+ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 
 
 def group(name: str) -> list[str]:
@@ -44,7 +46,9 @@ def tests(session: nox.Session, backend: str) -> None:
     """The test matrix: core with numpy only, with each framework, with all."""
     install(session, backend, "test", *(["demo"] if backend == "all" else []))
     wanted = "numpy,torch,tensorflow" if backend == "all" else backend
-    session.run("pytest", *(session.posargs or PATHS[backend]), env={**QUIET, "CPABX_TEST_BACKENDS": wanted})
+    session.run(
+        "pytest", *(session.posargs or PATHS[backend]), env={**QUIET, **ONE_THREAD, "CPABX_TEST_BACKENDS": wanted}
+    )
 
 
 @nox.session

@@ -12,7 +12,7 @@ import cpabx
 from cpabx import errors, native
 from cpabx.errors import CpabxError, NativeLibraryError, OptionError
 from cpabx.native import library, threads
-from cpabx.native.calls import raise_for_status
+from cpabx.native.status import raise_for_status
 
 LOADED = native.load()
 HEADER = (LOADED.path.parent / "cpab.h").read_text(encoding="utf-8")

@@ -1,6 +1,6 @@
 """Seven networks on distorted handwritten digits, six of them with a spatial transformer.
 
-    python examples/demo [--backend torch] [--out demo] [--seeds 3] [--epochs 25] [--quick]
+    python examples/demo [--backend torch] [--out demo] [--seeds 3] [--epochs 20] [--quick]
 
 Writes accuracy_<backend>.csv and .md, a table, and digits_<backend>.png, a picture, to a folder.
 """
@@ -14,6 +14,7 @@ from options import DemoError, parse
 
 # Two threads that wait for each other by spinning are slower than one as soon as a core is shared.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # no word about instruction sets
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -70,9 +70,14 @@ def one_of_each(digits: data.Digits) -> NDArray[np.int64]:
 
 
 def carry_out(
-    run: Run, models: ModuleType, train: data.Digits, test: data.Digits, tick: Callable[[Result, int], None]
+    run: Run,
+    models: ModuleType,
+    train: data.Digits,
+    test: data.Digits,
+    tick: Callable[[Result, int], None],
+    done: Callable[[Result, int], None],
 ) -> list[Result]:
-    """Train every model with every seed; calls tick(result, seed) after every epoch."""
+    """Train every model with every seed; calls tick(result, seed) after every epoch, then done(result, seed)."""
     results = []
     for model in MODELS:
         hidden = hidden_width(models, model)
@@ -94,4 +99,5 @@ def carry_out(
             if result.views is None:
                 result.views = models.views(network, test.images[shown])
                 result.predictions = predictions[shown]
+            done(result, seed)
     return results

@@ -235,7 +235,7 @@ def from_affine(tess: Tessellation, basis: Any) -> DenseBasis:
     if values.ndim != 2 or values.shape[0] != n_rows or not np.isfinite(values).all():
         raise TessellationError(
             f"basis must be a finite array ({n_rows}, d) for cells {tess.cells}: n (n + 1) numbers per simplex",
-            f"{type(basis).__name__} of shape {np.shape(basis)}",
+            f"{type(basis).__name__} of shape {getattr(basis, 'shape', 'unknown')}",
             "Check its cell order and orientation; columns are basis fields.",
         )
     d = values.shape[1]

@@ -58,12 +58,7 @@ def _installed() -> dict[str, list[EntryPoint]]:
     found: dict[str, list[EntryPoint]] = {}
     for entry in entry_points(group=hookspecs.ENTRY_POINT_GROUP):
         found.setdefault(entry.name, []).append(entry)
-    return {name: _distinct(entries) for name, entries in sorted(found.items())}
-
-
-def _distinct(entries: list[EntryPoint]) -> list[EntryPoint]:
-    # The same distribution can be on sys.path twice; that is no conflict.
-    return list({(e.value, e.dist.name if e.dist else ""): e for e in entries}.values())
+    return dict(sorted(found.items()))
 
 
 def _distribution(entry: EntryPoint) -> str:
@@ -145,20 +140,20 @@ def _load(name: str) -> Backend:
 
 def _checked(entry: EntryPoint, backend: Any) -> Backend:
     who = f"backend {entry.name!r} ({_distribution(entry)})"
+    if not isinstance(backend, Backend):
+        raise BackendLoadError(
+            f"{who} must return a cpabx.backend.Backend from its hook cpabx_backend",
+            "no such hook" if backend is None else type(backend).__name__,
+            "Report this to its authors.",
+        )
     version = getattr(backend, "api_version", None)
-    if backend is not None and version != hookspecs.API_VERSION:
+    if version != hookspecs.API_VERSION:
         from cpabx import __version__
 
         raise BackendLoadError(
             f"{who} must be written for plugin API {hookspecs.API_VERSION} of cpabx {__version__}",
             f"plugin API {version}",
             f"Upgrade the older of the two: pip install -U cpabx {entry.dist.name if entry.dist else ''}".rstrip(),
-        )
-    if not isinstance(backend, Backend):
-        raise BackendLoadError(
-            f"{who} must return a cpabx.backend.Backend from its hook cpabx_backend",
-            "no such hook" if backend is None else type(backend).__name__,
-            "Report this to its authors.",
         )
     unknown = backend.supports - ABILITIES
     if unknown or backend.name != entry.name:

@@ -22,9 +22,10 @@ import os
 
 import pytest
 
-# Before scipy loads its linear algebra: on the oracle's 3x3 matrices threads only wait for each other,
-# which takes a hundred times as long on a busy machine.
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+# Before scipy and frameworks load their linear algebra: on small matrices threads only wait for each
+# other, which takes many times as long on a busy machine. libcpab's own threads are not affected.
+for _variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
+    os.environ.setdefault(_variable, "1")
 
 _TOPICS = (
     "accuracy",

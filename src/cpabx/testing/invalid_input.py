@@ -147,11 +147,9 @@ class TestInvalidInput:
 
     def test_backend_that_contradicts_the_tensor(self, backend: Backend) -> None:
         """``backend=`` insists; it does not convert."""
-        other = next(info.name for info in cpabx.available_backends() if not info.problem)
-        names = {other, "numpy"} - {backend.name} or {"torch"}
-        for name in names:
-            with complains(BackendMismatchError, builtin=TypeError, match=backend.name):
-                FAMILY.transform(zeros(backend, 4, 2), zeros(backend, 3, 20), backend=name)
+        other = "numpy" if backend.name != "numpy" else "torch"  # which need not be installed
+        with complains(BackendMismatchError, builtin=TypeError, match=f"(?s)(?=.*{other})(?=.*{backend.name})"):
+            FAMILY.transform(zeros(backend, 4, 2), zeros(backend, 3, 20), backend=other)
 
     def test_backend_that_does_not_exist(self, backend: Backend) -> None:
         with complains(BackendNotFoundError, builtin=ImportError, match=backend.name):

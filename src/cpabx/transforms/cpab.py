@@ -155,7 +155,9 @@ class Cpab(Transformation):
             points_batch=len(theta),
             time=1.0,
         )
-        return grad_points, self._basis.pull_back(grad_velocity.reshape(len(theta), -1))
+        return grad_points, self._basis.pull_back(
+            grad_velocity.reshape(len(theta), self.tessellation.n_vertices * self.ndim)
+        )
 
     def _theta_hint(self, received: int | None) -> str:
         for boundary in BOUNDARIES:

@@ -83,11 +83,11 @@ class ThinPlateSpline(Transformation):
         squared = (offset**2).sum(-1)
         log = np.log(squared + theta.dtype.type(_TINY))
         features = np.concatenate([squared * log, np.ones_like(points[..., :1]), points], axis=-1)
-        displacements = theta.reshape(len(theta), -1, 2)
+        displacements = theta.reshape(len(theta), *self._centres.shape)
         grad_theta = np.swapaxes(features @ solver, -1, -2) @ cotangent
         coefficients = solver @ displacements  # N, K + 3, 2
         along = cotangent @ np.swapaxes(coefficients, -1, -2)  # N, P, K + 3
         k = len(self._centres)
         slope = 2 * offset * (log + squared / (squared + theta.dtype.type(_TINY)))[..., None]
         grad_points = cotangent + (along[..., :k, None] * slope).sum(-2) + along[..., k + 1 :]
-        return grad_points, grad_theta.reshape(len(theta), -1)
+        return grad_points, grad_theta.reshape(len(theta), self.n_params)

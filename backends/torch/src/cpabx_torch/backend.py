@@ -39,7 +39,10 @@ class TorchBackend(Backend):
         chosen = getattr(torch, dtype) if dtype else like.dtype if like is not None else None
         if isinstance(values, Tensor):
             return values.to(dtype=chosen, device=like.device if like is not None else None)
-        return torch.tensor(np.asarray(values), dtype=chosen, device=like.device if like is not None else None)
+        array = np.asarray(values)
+        if array.dtype.kind == "c" and chosen is not None and not chosen.is_complex:  # torch would drop a part
+            raise TypeError(f"an array of {array.dtype}")
+        return torch.tensor(array, dtype=chosen, device=like.device if like is not None else None)
 
     def constant(self, values: np.ndarray[Any, Any], *, like: Tensor) -> Tensor:
         if torch.compiler.is_compiling():
