@@ -37,7 +37,7 @@ def perform(run: Run, out: Path, threads: int) -> None:
             line = f"seed {seed}  {result.model.name:<15} accuracy {result.accuracies[-1]:.3f}"
             progress.console.print(line, highlight=False)
 
-        results = carry_out(run, models, train, test, tick, done)
+        results = carry_out(run, models, train, test, tick=tick, done=done)
     table = report.as_markdown(results, run, len(train.labels), len(test.labels), models.VERSION)
     files = {
         f"accuracy_{run.backend}.csv": report.as_csv(results, run).encode(),

@@ -77,7 +77,7 @@ def carry_out(
     tick: Callable[[Result, int], None],
     done: Callable[[Result, int], None],
 ) -> list[Result]:
-    """Train every model with every seed; calls tick(result, seed) after every epoch, then done(result, seed)."""
+    """Train every model with every seed; calls tick(result, seed) after every epoch, done(result, seed) last."""
     results = []
     for model in MODELS:
         hidden = hidden_width(models, model)

@@ -50,7 +50,8 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("--seeds", type=int, help="how many trainings of each network (default: 3)")
     p.add_argument("--first-seed", type=int, default=0, help="their first seed (default: 0)")
     p.add_argument("--epochs", type=int, help=f"of each training (default: {EPOCHS})")
-    p.add_argument("--threads", type=int, default=2, help="of the framework (default: 2)")
+    # One: batches are so small that a second thread gains nothing, and loses much if a core is shared.
+    p.add_argument("--threads", type=int, default=1, help="of the framework (default: 1)")
     p.add_argument("--quick", action="store_true", help="few images, one seed, one epoch: only to see it work")
     return p
 
