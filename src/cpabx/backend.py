@@ -89,9 +89,6 @@ class Backend(abc.ABC):
     def concat(self, tensors: Sequence[Tensor], axis: int) -> Tensor: ...
 
     @abc.abstractmethod
-    def stack(self, tensors: Sequence[Tensor], axis: int) -> Tensor: ...
-
-    @abc.abstractmethod
     def take(self, tensor: Tensor, index: np.ndarray[Any, Any], axis: int) -> Tensor:
         """Elements of an axis by a 1D integer index known in advance."""
 

@@ -59,9 +59,6 @@ class NumpyBackend(Backend):
     def concat(self, tensors: Sequence[Array], axis: int) -> Array:
         return np.concatenate(tensors, axis)
 
-    def stack(self, tensors: Sequence[Array], axis: int) -> Array:
-        return np.stack(tensors, axis)
-
     def take(self, tensor: Array, index: Array, axis: int) -> Array:
         return np.take(tensor, index, axis)
 

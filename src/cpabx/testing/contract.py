@@ -85,7 +85,7 @@ class TestContract:
             assert distance(backend.to_numpy(got), expected) <= 1e-14
 
     def test_shapes(self, backend: Backend) -> None:
-        """reshape, concat, stack, take, matrix_transpose."""
+        """reshape, concat, take, matrix_transpose."""
         a, b = RNG(3).standard_normal((2, 2, 3, 4))
         s, t = tensor(backend, a), tensor(backend, b)
         index = np.array([2, 0, 2])
@@ -94,8 +94,6 @@ class TestContract:
             (backend.reshape(s, [-1]), a.reshape(-1)),
             (backend.concat([s, t], axis=1), np.concatenate([a, b], 1)),
             (backend.concat([s, t], axis=-1), np.concatenate([a, b], -1)),
-            (backend.stack([s, t], axis=1), np.stack([a, b], 1)),
-            (backend.stack([s, t], axis=-1), np.stack([a, b], -1)),
             (backend.take(s, index, axis=1), np.take(a, index, 1)),
             (backend.take(s, index, axis=-1), np.take(a, index, -1)),
             (backend.matrix_transpose(s), np.swapaxes(a, -1, -2)),

@@ -75,9 +75,6 @@ class TensorFlowBackend(Backend):
     def concat(self, tensors: Sequence[tf.Tensor], axis: int) -> tf.Tensor:
         return tf.concat(list(tensors), axis)
 
-    def stack(self, tensors: Sequence[tf.Tensor], axis: int) -> tf.Tensor:
-        return tf.stack(list(tensors), axis)
-
     def take(self, tensor: tf.Tensor, index: np.ndarray[Any, Any], axis: int) -> tf.Tensor:
         return tf.gather(tensor, index, axis=axis)
 

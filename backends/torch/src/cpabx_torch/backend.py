@@ -82,9 +82,6 @@ class TorchBackend(Backend):
     def concat(self, tensors: Sequence[Tensor], axis: int) -> Tensor:
         return torch.cat(list(tensors), dim=axis)
 
-    def stack(self, tensors: Sequence[Tensor], axis: int) -> Tensor:
-        return torch.stack(list(tensors), dim=axis)
-
     def take(self, tensor: Tensor, index: np.ndarray[Any, Any], axis: int) -> Tensor:
         return torch.index_select(tensor, axis, torch.from_numpy(index).to(tensor.device))
 
