@@ -39,6 +39,7 @@ def _draw(results: list[Result], test: data.Digits) -> Figure:
         axes[0].set_ylabel(f"{label}\n", rotation=0, ha="right", va="center", fontweight="bold", color=INK)
         axes[0].annotate(note, (-0.08, 0.36), xycoords="axes fraction", ha="right", va="center", fontsize=9)
     figure.suptitle("What the classifier sees, and its answer", fontsize=13, fontweight="bold")
+    figure.supxlabel("networks of the first seed; accuracies are means over all seeds", fontsize=9, color=INK)
     return figure
 
 
