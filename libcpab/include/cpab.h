@@ -162,6 +162,75 @@ CPAB_API cpab_status cpab_transform_vjp_f64(const cpab_tessellation *tess, const
                                             int64_t n_points, int64_t points_batch, double time,
                                             int32_t n_threads, int64_t *failed_item);
 
+/*
+ * cpab_velocity_*: out = v(points), also outside of the domain. Arguments and errors as above.
+ */
+CPAB_API cpab_status cpab_velocity_f32(const cpab_tessellation *tess, const float *velocity,
+                                       const float *points, float *out, int64_t n_batch, int64_t n_points,
+                                       int64_t points_batch, int32_t n_threads, int64_t *failed_item);
+CPAB_API cpab_status cpab_velocity_f64(const cpab_tessellation *tess, const double *velocity,
+                                       const double *points, double *out, int64_t n_batch, int64_t n_points,
+                                       int64_t points_batch, int32_t n_threads, int64_t *failed_item);
+
+/*
+ * cpab_transform_jvp_*: the Jacobian-vector product of cpab_transform_*, the derivative of `out` along a
+ * direction in which fields and points change.
+ *
+ *   tangent_velocity  [n_batch, n_vertices, ndim], or NULL: the fields stay as they are
+ *   tangent_points    [points_batch, n_points, ndim], or NULL: the points stay where they are
+ *   out_tangent       [n_batch, n_points, ndim]
+ *
+ * Other arguments and errors as above.
+ */
+CPAB_API cpab_status cpab_transform_jvp_f32(const cpab_tessellation *tess, const float *velocity,
+                                            const float *points, const float *tangent_velocity,
+                                            const float *tangent_points, float *out_tangent, int64_t n_batch,
+                                            int64_t n_points, int64_t points_batch, double time,
+                                            int32_t n_threads, int64_t *failed_item);
+CPAB_API cpab_status cpab_transform_jvp_f64(const cpab_tessellation *tess, const double *velocity,
+                                            const double *points, const double *tangent_velocity,
+                                            const double *tangent_points, double *out_tangent,
+                                            int64_t n_batch, int64_t n_points, int64_t points_batch,
+                                            double time, int32_t n_threads, int64_t *failed_item);
+
+/*
+ * cpab_transform_vjp_jvp_*: the derivative of cpab_transform_vjp_*'s results along a direction, which is
+ * a product with the second derivatives of sum(grad_out * out). Directions as in cpab_transform_jvp_*,
+ * the rest as in cpab_transform_vjp_*. The Jacobian of a transformation has kinks where trajectories
+ * touch a face without crossing it; there the result is one-sided.
+ */
+CPAB_API cpab_status cpab_transform_vjp_jvp_f32(const cpab_tessellation *tess, const float *velocity,
+                                                const float *points, const float *grad_out,
+                                                const float *tangent_velocity, const float *tangent_points,
+                                                float *grad_velocity, float *grad_points, int64_t n_batch,
+                                                int64_t n_points, int64_t points_batch, double time,
+                                                int32_t n_threads, int64_t *failed_item);
+CPAB_API cpab_status cpab_transform_vjp_jvp_f64(const cpab_tessellation *tess, const double *velocity,
+                                                const double *points, const double *grad_out,
+                                                const double *tangent_velocity, const double *tangent_points,
+                                                double *grad_velocity, double *grad_points, int64_t n_batch,
+                                                int64_t n_points, int64_t points_batch, double time,
+                                                int32_t n_threads, int64_t *failed_item);
+
+/*
+ * cpab_jacobian_*: the derivative of `out` with respect to each point, and how volumes change.
+ *
+ *   jacobian  [n_batch, n_points, ndim, ndim]  d out_i / d point_j by rows i; or NULL
+ *   log_det   [n_batch, n_points]  log |det jacobian|, computed as the integral of the divergence of the
+ *             field along the trajectory, hence finite where the determinant would over- or underflow;
+ *             or NULL
+ *
+ * Other arguments and errors as above.
+ */
+CPAB_API cpab_status cpab_jacobian_f32(const cpab_tessellation *tess, const float *velocity,
+                                       const float *points, float *jacobian, float *log_det, int64_t n_batch,
+                                       int64_t n_points, int64_t points_batch, double time, int32_t n_threads,
+                                       int64_t *failed_item);
+CPAB_API cpab_status cpab_jacobian_f64(const cpab_tessellation *tess, const double *velocity,
+                                       const double *points, double *jacobian, double *log_det,
+                                       int64_t n_batch, int64_t n_points, int64_t points_batch, double time,
+                                       int32_t n_threads, int64_t *failed_item);
+
 /* cdef end */
 
 #ifdef __cplusplus

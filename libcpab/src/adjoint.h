@@ -4,94 +4,100 @@
  * A segment maps its start x to x + sum_k w_k with w_1 = v(x) h and w_k = A w_(k-1) h / k. Since the
  * field is continuous, the crossing times contribute nothing to the derivative of the whole, and a
  * cotangent lam passes through one segment after the other. The cost does not depend on the number
- * of parameters: what is collected per cell is dL/dA and dL/db, D (D + 1) numbers.
+ * of parameters: what is collected per cell is dL/dv at its nodes, as far as it is due to w_1, and dL/dA.
  */
 #ifndef CPAB_ADJOINT_H
 #define CPAB_ADJOINT_H
 
+#include "dual.h"
 #include "field.h"
-#include "host_device.h"
-#include "tessellation.h"
 #include "walk.h"
 
 namespace cpab {
+namespace CPAB_ISA {
 
-/* dL/dA and dL/dv at the anchor of a cell. double: thousands of points add to one cell. */
-template <int D>
+/* What a segment adds to the gradient of its cell: to the velocities of the nodes, and to A by rows. */
+template <typename N, int D>
 struct CellGradient {
-    double linear[D][D];
-    double constant[D];
+    N velocity[D + 1][D];
+    N linear[D][D];
 };
 
-/* Takes lam, the cotangent of a segment's end, to that of its start, and adds to the cell's gradient. */
-template <typename T, int D>
-CPAB_HD inline void pull_back(const cpab_tessellation &tess, const Field<T, D> &field,
-                              const Segment<T, D> &segment, T *lam, CellGradient<D> &gradient) {
+/* Takes lam, the cotangent of a segment's end, to that of its start. */
+template <typename N, int D>
+CPAB_HD inline CellGradient<N, D> pull_back(const Flow<N, D> &flow, const Segment<N, D> &segment, N *lam) {
+    using V = LaneOf<N>;
+    using T = ScalarOf<N>;
     constexpr int order = Precision<T>::order;
-    const T h = segment.duration;
-    const CellField<T, D> &cell = field.cells()[segment.cell];
-    const int32_t *nodes = &tess.cell_node[int64_t(segment.cell) * (D + 1)];
-    const int64_t anchor = nodes[tess.anchor[segment.cell]];
+    const N h = segment.duration;
+    N velocity[D + 1][D], rate[D][D]; /* rate: A h */
+    flow.load_reverse(segment.from.cell, velocity, rate);
+    for (int i = 0; i < D; i++)
+        for (int j = 0; j < D; j++) rate[i][j] = rate[i][j] * h;
 
-    T x[D], w[order][D]; /* start, relative to the anchor; w[k] = w_k for k >= 1 */
-    for (int d = 0; d < D; d++) {
-        x[d] = 0;
-        w[1][d] = 0;
-        for (int k = 0; k <= D; k++) {
-            const T from = is_ideal(tess, nodes[k]) ? T(0) : T(tess.node[anchor * D + d]);
-            x[d] += segment.l[k] * (T(tess.node[int64_t(nodes[k]) * D + d]) - from);
-            w[1][d] += segment.l[k] * field.velocity(nodes[k])[d] * h;
-        }
+    N w[order][D]; /* w[k] = w_k for 1 <= k < order */
+    for (int i = 0; i < D; i++) {
+        w[1][i] = segment.from.l[0] * velocity[0][i];
+        for (int k = 1; k <= D; k++) w[1][i] = w[1][i] + segment.from.l[k] * velocity[k][i];
+        w[1][i] = w[1][i] * h;
     }
     for (int k = 2; k < order; k++)
         for (int i = 0; i < D; i++) {
-            T sum = 0;
-            for (int j = 0; j < D; j++) sum += cell.linear[i][j] * w[k - 1][j];
-            w[k][i] = sum * (h / T(k));
+            N sum = rate[i][0] * w[k - 1][0];
+            for (int j = 1; j < D; j++) sum = sum + rate[i][j] * w[k - 1][j];
+            w[k][i] = sum * V(T(1) / T(k));
         }
 
-    T bar[D], outer[D][D] = {}; /* bar: cotangent of w_k; outer: its part of dL/dA */
+    CellGradient<N, D> gradient;
+    for (int i = 0; i < D; i++)
+        for (int j = 0; j < D; j++) gradient.linear[i][j] = N(V(0));
+    N bar[D], next[D]; /* bar: cotangent of w_k */
     for (int d = 0; d < D; d++) bar[d] = lam[d];
-    for (int k = order; k >= 1; k--) {
-        T r[D];
-        for (int d = 0; d < D; d++) r[d] = bar[d] * (h / T(k));
-        const T *before = k > 1 ? w[k - 1] : x;
+    for (int k = order; k > 1; k--) {
+        for (int d = 0; d < D; d++) bar[d] = bar[d] * V(T(1) / T(k));
         for (int i = 0; i < D; i++)
-            for (int j = 0; j < D; j++) outer[i][j] += r[i] * before[j];
+            for (int j = 0; j < D; j++) gradient.linear[i][j] = gradient.linear[i][j] + bar[i] * w[k - 1][j];
         for (int j = 0; j < D; j++) {
-            T sum = 0;
-            for (int i = 0; i < D; i++) sum += cell.linear[i][j] * r[i];
-            bar[j] = lam[j] + sum;
+            next[j] = lam[j];
+            for (int i = 0; i < D; i++) next[j] = next[j] + rate[i][j] * bar[i];
         }
-        if (k == 1)
-            for (int d = 0; d < D; d++) gradient.constant[d] += double(r[d]);
+        for (int d = 0; d < D; d++) bar[d] = next[d];
     }
     for (int i = 0; i < D; i++)
-        for (int j = 0; j < D; j++) gradient.linear[i][j] += double(outer[i][j]);
-    for (int d = 0; d < D; d++) lam[d] = bar[d];
+        for (int j = 0; j < D; j++) gradient.linear[i][j] = gradient.linear[i][j] * h;
+    for (int j = 0; j < D; j++)
+        for (int i = 0; i < D; i++) lam[j] = lam[j] + rate[i][j] * bar[i];
+    for (int d = 0; d < D; d++) bar[d] = bar[d] * h;
+    for (int k = 0; k <= D; k++)
+        for (int d = 0; d < D; d++) gradient.velocity[k][d] = bar[d] * segment.from.l[k];
+    return gradient;
 }
 
-/* Adds what was collected per cell to the vertices: velocity_k weighs l_k(x) = gradient_k . x + const.
-   `vertex` is [n_nodes, D], zeroed by the caller; only its first n_vertices rows are the result. */
-template <int D>
-inline void cells_to_vertices(const cpab_tessellation &tess, const CellGradient<D> *cells, double *vertex) {
-    for (int64_t c = 0; c < tess.n_cells; c++)
+/* Adds what was collected per cell to the nodes: A = sum_k velocity_k (outer) gradient_k. `node` is
+   [n_nodes, D], zeroed by the caller; only its first n_vertices rows are the result. */
+template <typename T, int D>
+inline void cells_to_vertices(const cpab_tessellation &tess, const T *cells, double *node) {
+    constexpr int stride = RecordLayout<D>::reverse;
+    for (int64_t c = 0; c < tess.n_cells; c++) {
+        const T *linear = &cells[c * stride + (D + 1) * D];
         for (int k = 0; k <= D; k++) {
             const double *gradient = &tess.gradient[(c * (D + 1) + k) * D];
-            double *to = &vertex[int64_t(tess.cell_node[c * (D + 1) + k]) * D];
+            double *to = &node[int64_t(tess.cell_node[c * (D + 1) + k]) * D];
             for (int i = 0; i < D; i++) {
-                double sum = k == tess.anchor[c] ? cells[c].constant[i] : 0;
-                for (int j = 0; j < D; j++) sum += cells[c].linear[i][j] * gradient[j];
+                double sum = double(cells[c * stride + k * D + i]);
+                for (int j = 0; j < D; j++) sum += double(linear[i * D + j]) * gradient[j];
                 to[i] += sum;
             }
         }
+    }
     for (int64_t q = 0; q < tess.n_nodes - tess.n_vertices; q++)
         for (int32_t e = tess.ideal_first[q]; e < tess.ideal_first[q + 1]; e++)
             for (int d = 0; d < D; d++)
-                vertex[int64_t(tess.ideal_vertex[e]) * D + d] +=
-                    tess.ideal_weight[e] * vertex[(tess.n_vertices + q) * D + d];
+                node[int64_t(tess.ideal_vertex[e]) * D + d] +=
+                    tess.ideal_weight[e] * node[(tess.n_vertices + q) * D + d];
 }
 
+}  // namespace CPAB_ISA
 }  // namespace cpab
 
 #endif

@@ -10,61 +10,70 @@
 
 #include <cmath>
 
-#include "host_device.h"
+#include "dual.h"
+#include "lanes.h"
 #include "precision.h"
+#include "records.h"
 #include "tessellation.h"
 
 namespace cpab {
+namespace CPAB_ISA {
 
-template <typename T, int D>
-struct CellField {
-    T rate[D + 1][D + 1]; /* M */
-    T linear[D][D];       /* A */
-    T longest;            /* time for which the Taylor series is trusted */
-};
+template <typename T>
+inline const Records<T> &records_of(const cpab_tessellation &tess);
+template <>
+inline const Records<float> &records_of(const cpab_tessellation &tess) {
+    return tess.records_f32;
+}
+template <>
+inline const Records<double> &records_of(const cpab_tessellation &tess) {
+    return tess.records_f64;
+}
 
-/* The parts of a field that depend on the batch item. */
+/* Two tables of one field. `rates` is for the way there: M by rows, then the longest time that the Taylor
+   series is trusted for. `reverse` is for the way back: the velocities of the nodes, then A by rows. */
 template <typename T, int D>
 class Field {
 public:
+    using Layout = RecordLayout<D>;
+    static constexpr int slots = D + 1;
+
     explicit Field(const cpab_tessellation &tess) : tess_(tess) {}
 
-    bool allocate() { return velocity_.allocate(tess_.n_nodes * D) && cells_.allocate(tess_.n_cells); }
+    bool allocate(bool with_reverse) {
+        return velocity_.allocate(tess_.n_nodes * D) && rates_.allocate(tess_.n_cells * Layout::rate) &&
+               (!with_reverse || reverse_.allocate(tess_.n_cells * Layout::reverse));
+    }
 
     /* Prepares the field with velocities [n_vertices, D], in units of the domain, for `time`. */
-    cpab_status prepare(const T *velocity, double time) {
-        if (!all_finite(velocity)) {
-            finite_ = false;
-            return CPAB_OK;
-        }
-        finite_ = true;
-        const double fastest = set_node_velocities(velocity, time);
-        double stiffest = 0;
+    void prepare(const T *velocity, double time) {
+        T sum = 0; /* x * 0 is 0, or NaN if x is not finite */
+        for (int64_t i = 0; i < tess_.n_vertices * D; i++) sum += velocity[i] * T(0);
+        finite_ = sum == 0;
+        if (!finite_) return;
+        fastest_ = set_node_velocities(velocity, time);
+        stiffest_ = 0;
         for (int64_t c = 0; c < tess_.n_cells; c++) {
-            const double rate = set_cell(c);
-            if (!(rate <= stiffest)) stiffest = rate;
+            const T rate = set_cell(c);
+            if (!(rate <= stiffest_)) stiffest_ = rate;
         }
-        return fastest <= CPAB_MAX_SPEED && stiffest <= CPAB_MAX_RATE ? CPAB_OK : CPAB_E_RANGE;
     }
 
     /* false if a velocity was NaN or infinite; the other members then hold nothing. */
     bool finite() const { return finite_; }
-    const CellField<T, D> *cells() const { return cells_.data(); }
-    const T *velocity(int64_t node) const { return &velocity_[node * D]; }
+    bool in_range() const {
+        return !finite_ || (double(fastest_) <= CPAB_MAX_SPEED && double(stiffest_) <= CPAB_MAX_RATE);
+    }
+    const T *rates() const { return rates_.data(); }
+    const T *reverse() const { return reverse_.data(); }
 
 private:
-    bool all_finite(const T *velocity) const {
-        T sum = 0; /* x * 0 is 0, or NaN if x is not finite */
-        for (int64_t i = 0; i < tess_.n_vertices * D; i++) sum += velocity[i] * T(0);
-        return sum == 0;
-    }
-
     /* Returns the largest speed. */
     double set_node_velocities(const T *velocity, double time) {
         double fastest = 0;
         for (int64_t v = 0; v < tess_.n_vertices; v++)
             for (int d = 0; d < D; d++) {
-                const double scaled = double(velocity[v * D + d]) * tess_.scale[d] * time;
+                const double scaled = double(velocity[v * D + d]) * (tess_.scale[d] * time);
                 if (!(std::fabs(scaled) <= fastest)) fastest = std::fabs(scaled);
                 velocity_[v * D + d] = T(scaled);
             }
@@ -73,44 +82,102 @@ private:
             const int64_t ideal = q - tess_.n_vertices;
             for (int32_t e = tess_.ideal_first[ideal]; e < tess_.ideal_first[ideal + 1]; e++)
                 for (int d = 0; d < D; d++)
-                    sum[d] += tess_.ideal_weight[e] * double(velocity_[tess_.ideal_vertex[e] * D + d]);
+                    sum[d] += tess_.ideal_weight[e] * double(velocity_[int64_t(tess_.ideal_vertex[e]) * D + d]);
             for (int d = 0; d < D; d++) velocity_[q * D + d] = T(sum[d]);
         }
         return fastest;
     }
 
     /* Returns the row-sum norm of A. */
-    double set_cell(int64_t c) {
-        CellField<T, D> &cell = cells_[c];
-        const int32_t *nodes = &tess_.cell_node[c * (D + 1)];
-        const double *gradient = &tess_.gradient[c * (D + 1) * D];
-        for (int i = 0; i <= D; i++)
-            for (int j = 0; j <= D; j++) {
+    T set_cell(int64_t c) {
+        const int32_t *nodes = &tess_.cell_node[c * slots];
+        const T *gradient = &records_of<T>(tess_).place[c * Layout::place + Layout::row];
+        T velocity[slots][D];
+        for (int k = 0; k < slots; k++)
+            for (int d = 0; d < D; d++) velocity[k][d] = velocity_[int64_t(nodes[k]) * D + d];
+        T *rate = &rates_[c * Layout::rate];
+        for (int i = 0; i < slots; i++)
+            for (int j = 0; j < slots; j++) {
                 T sum = 0;
-                for (int d = 0; d < D; d++) sum += T(gradient[i * D + d]) * velocity(nodes[j])[d];
-                cell.rate[i][j] = sum;
+                for (int d = 0; d < D; d++) sum += gradient[i * slots + d] * velocity[j][d];
+                rate[i * slots + j] = sum;
             }
-        double norm = 0;
+        T linear[D][D], norm = 0;
         for (int row = 0; row < D; row++) {
-            double row_sum = 0;
+            T row_sum = 0;
             for (int col = 0; col < D; col++) {
                 T sum = 0;
-                for (int k = 0; k <= D; k++) sum += velocity(nodes[k])[row] * T(gradient[k * D + col]);
-                cell.linear[row][col] = sum;
-                row_sum += std::fabs(double(sum));
+                for (int k = 0; k < slots; k++) sum += velocity[k][row] * gradient[k * slots + col];
+                linear[row][col] = sum;
+                row_sum += std::fabs(sum);
             }
             if (!(row_sum <= norm)) norm = row_sum;
         }
-        cell.longest = norm > Precision<T>::reach ? T(Precision<T>::reach / norm) : T(1);
+        rate[slots * slots] = norm > T(Precision<T>::reach) ? T(Precision<T>::reach) / norm : T(1);
+        if (reverse_.size()) {
+            T *reverse = &reverse_[c * Layout::reverse];
+            for (int k = 0; k < slots; k++)
+                for (int d = 0; d < D; d++) reverse[k * D + d] = velocity[k][d];
+            for (int i = 0; i < D; i++)
+                for (int j = 0; j < D; j++) reverse[slots * D + i * D + j] = linear[i][j];
+        }
         return norm;
     }
 
     const cpab_tessellation &tess_;
     Array<T> velocity_; /* [n_nodes, D] */
-    Array<CellField<T, D>> cells_;
+    Array<T> rates_, reverse_;
+    double fastest_ = 0;
+    T stiffest_ = 0;
     bool finite_ = true;
 };
 
+/* A prepared field and the tessellation's tables, as numbers of type N read them. Dual numbers read the
+   field's tangent beside it. */
+template <typename N, int D>
+struct Flow {
+    using V = LaneOf<N>;
+    using T = typename V::Scalar;
+    using Index = typename V::Index;
+    using Layout = RecordLayout<D>;
+    static constexpr int slots = D + 1;
+
+    const T *place, *crossing;
+    const Field<T, D> *field, *tangent; /* tangent: NULL unless N is dual */
+
+    CPAB_HD void load_rates(const Index &cell, N rate[slots][slots], V &longest) const {
+        V record[slots * slots + 1];
+        load_records<slots * slots + 1>(field->rates(), Layout::rate, cell, record);
+        longest = record[slots * slots];
+        load_pairs<slots * slots>(tangent ? tangent->rates() : nullptr, Layout::rate, cell, record, &rate[0][0]);
+    }
+
+    CPAB_HD void load_reverse(const Index &cell, N velocity[slots][D], N linear[D][D]) const {
+        constexpr int n = slots * D + D * D;
+        V record[n];
+        N both[n];
+        load_records<n>(field->reverse(), Layout::reverse, cell, record);
+        load_pairs<n>(tangent ? tangent->reverse() : nullptr, Layout::reverse, cell, record, both);
+        for (int k = 0; k < slots; k++)
+            for (int d = 0; d < D; d++) velocity[k][d] = both[k * D + d];
+        for (int i = 0; i < D; i++)
+            for (int j = 0; j < D; j++) linear[i][j] = both[slots * D + i * D + j];
+    }
+
+private:
+    template <int n>
+    CPAB_HD static void load_pairs(const T *table, int stride, const Index &cell, const V *values, N *out) {
+        if constexpr (Number<N>::is_dual) {
+            V tangents[n];
+            load_records<n>(table, stride, cell, tangents);
+            for (int i = 0; i < n; i++) out[i] = N(values[i], tangents[i]);
+        } else {
+            for (int i = 0; i < n; i++) out[i] = values[i];
+        }
+    }
+};
+
+}  // namespace CPAB_ISA
 }  // namespace cpab
 
 #endif

@@ -24,17 +24,6 @@ public:
         return data_ != nullptr;
     }
 
-    /* Room for at least n elements; contents stay, and growth is geometric. */
-    bool reserve(int64_t n) {
-        if (n <= size_) return true;
-        const int64_t wanted = n > 2 * size_ ? n : 2 * size_;
-        void *grown = std::realloc(data_, static_cast<size_t>(wanted) * sizeof(T));
-        if (!grown) return false;
-        data_ = static_cast<T *>(grown);
-        size_ = wanted;
-        return true;
-    }
-
     void zero() { std::memset(data_, 0, static_cast<size_t>(size_) * sizeof(T)); }
 
     T *data() { return data_; }
@@ -46,6 +35,47 @@ public:
 private:
     T *data_ = nullptr;
     int64_t size_ = 0;
+};
+
+/* A stack of trivially copyable elements, aligned for any vector type. */
+template <typename T>
+class Stack {
+public:
+    Stack() = default;
+    Stack(const Stack &) = delete;
+    Stack &operator=(const Stack &) = delete;
+    ~Stack() { std::free(memory_); }
+
+    /* false if there is no memory for it. */
+    bool push(const T &element) {
+        if (size_ == capacity_ && !grow()) return false;
+        elements_[size_++] = element;
+        return true;
+    }
+    void clear() { size_ = 0; }
+    int64_t size() const { return size_; }
+    const T &operator[](int64_t i) const { return elements_[i]; }
+
+private:
+    static constexpr size_t alignment = 64;
+
+    bool grow() {
+        const int64_t wanted = capacity_ ? 2 * capacity_ : 32;
+        void *memory = std::malloc(static_cast<size_t>(wanted) * sizeof(T) + alignment);
+        if (!memory) return false;
+        const uintptr_t address = (reinterpret_cast<uintptr_t>(memory) + alignment - 1) / alignment * alignment;
+        T *elements = reinterpret_cast<T *>(address);
+        if (size_) std::memcpy(static_cast<void *>(elements), elements_, static_cast<size_t>(size_) * sizeof(T));
+        std::free(memory_);
+        memory_ = memory;
+        elements_ = elements;
+        capacity_ = wanted;
+        return true;
+    }
+
+    void *memory_ = nullptr;
+    T *elements_ = nullptr;
+    int64_t size_ = 0, capacity_ = 0;
 };
 
 }  // namespace cpab

@@ -1,4 +1,4 @@
-/* What each number type is good for. The lane type of a SIMD build gets its own entry here. */
+/* What each number type is good for. */
 #ifndef CPAB_PRECISION_H
 #define CPAB_PRECISION_H
 
@@ -7,8 +7,8 @@ namespace cpab {
 /*
  * Taylor series of order `order` are used for times h with |A| h <= reach. What they leave out,
  * relative to the distance travelled, is at most about reach^order / (order + 1)!:
- * 1 / 10! = 2.8e-7 (float32, epsilon 1.2e-7) and 1 / 19! = 8.2e-18 (float64). walk.h needs
- * reach < pi.
+ * 0.8^7 / 8! = 5e-6 (float32) of what a step moves in a field as steep as allowed, and
+ * 1 / 19! = 8.2e-18 (float64). walk.h needs reach < pi.
  *
  * A trajectory may be `slack` behind a face, in barycentric units, before it counts as having left;
  * a few roundings at float32's epsilon, and a value far below all that is promised for float64.
@@ -21,8 +21,8 @@ struct Precision;
 
 template <>
 struct Precision<float> {
-    static constexpr int order = 9;
-    static constexpr double reach = 1;
+    static constexpr int order = 7;
+    static constexpr double reach = 0.8;
     static constexpr float slack = 1e-6f;
     static constexpr int root_steps = 2;
 };

@@ -314,7 +314,7 @@ cpab_status cpab_tessellation_create(const cpab_tessellation_options *options, c
     }
     if (ok) {
         fill_transfer(*t);
-        ok = fill_ideal_velocities(*t);
+        ok = fill_ideal_velocities(*t) && cpab::fill_records(*t);
     }
     if (!ok) {
         delete t;

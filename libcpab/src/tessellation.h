@@ -17,6 +17,7 @@
 
 #include "../include/cpab.h"
 #include "memory.h"
+#include "records.h"
 
 /* Opaque to users, hence outside of the namespace. */
 struct cpab_tessellation {
@@ -45,6 +46,13 @@ struct cpab_tessellation {
     cpab::Array<int32_t> ideal_first;
     cpab::Array<int32_t> ideal_vertex;
     cpab::Array<double> ideal_weight;
+
+    /* The same for the walk, in its number types. */
+    cpab::Records<float> records_f32;
+    cpab::Records<double> records_f64;
+
+    /* |A| <= rate_per_speed * the largest velocity component at a vertex, in any cell. */
+    double rate_per_speed = 0;
 };
 
 namespace cpab {

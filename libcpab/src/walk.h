@@ -1,5 +1,5 @@
 /*
- * The walk: one trajectory, from face to face of the coloured complex.
+ * The walk: trajectories from face to face of the coloured complex, one in each lane.
  *
  * A trajectory is a cell and barycentric coordinates l in it. One step expands l(t) into a Taylor
  * series, looks for the first face that the trajectory leaves its cell through (some l_k reaches
@@ -10,259 +10,401 @@
  * Within a step, |A| h <= 1, so l_k(t) has at most one extremum (in 2D: its derivative is a sum of
  * two exponentials, or a sine of less than half a turn). Hence a face is left in one of two ways:
  * l_k(h) < 0, or a dip: l_k falls at first, rises at the end, and is negative in between.
+ *
+ * What a lane computes never depends on the other lanes, or results would depend on how points are
+ * grouped.
  */
 #ifndef CPAB_WALK_H
 #define CPAB_WALK_H
 
-#include <cmath>
-
+#include "dual.h"
 #include "field.h"
-#include "find_cell.h"
-#include "host_device.h"
+#include "lanes.h"
 #include "precision.h"
-#include "tessellation.h"
 
 namespace cpab {
+namespace CPAB_ISA {
 
-template <typename T, int D>
+template <typename N, int D>
 struct Trajectory {
-    int32_t cell;
-    T l[D + 1];
+    typename LaneOf<N>::Index cell;
+    N l[D + 1];
 };
 
-/* What the way back needs to know about a step. */
-template <typename T, int D>
+/* What the way back needs to know about a step: where it began, and how long it took. */
+template <typename N, int D>
 struct Segment {
-    int32_t cell;
-    T duration;
-    T l[D + 1]; /* at its start */
+    Trajectory<N, D> from;
+    N duration;
 };
 
 /* l_k over one step, in units of the step: l_k(s h) = sum_i c[i] s^i for s in [0, 1]. */
-template <typename T>
+template <typename N>
 struct Series {
-    static constexpr int order = Precision<T>::order;
-    T c[order + 1];
+    using V = LaneOf<N>;
+    static constexpr int order = Precision<ScalarOf<N>>::order;
+    N c[order + 1];
 
-    CPAB_HD T value(T s) const {
-        T sum = c[order];
+    CPAB_HD N value(V s) const {
+        N sum = c[order];
         for (int i = order - 1; i >= 0; i--) sum = sum * s + c[i];
         return sum;
     }
-    CPAB_HD T slope(T s) const {
-        T sum = c[order] * T(order);
-        for (int i = order - 1; i >= 1; i--) sum = sum * s + c[i] * T(i);
+    CPAB_HD V slope(V s) const {
+        V sum = value_of(c[order]) * V(order);
+        for (int i = order - 1; i >= 1; i--) sum = sum * s + value_of(c[i]) * V(i);
         return sum;
     }
-    CPAB_HD T curvature(T s) const {
-        T sum = c[order] * T(order * (order - 1));
-        for (int i = order - 1; i >= 2; i--) sum = sum * s + c[i] * T(i * (i - 1));
+    CPAB_HD V curvature(V s) const {
+        V sum = value_of(c[order]) * V(order * (order - 1));
+        for (int i = order - 1; i >= 2; i--) sum = sum * s + value_of(c[i]) * V(i * (i - 1));
         return sum;
     }
-    CPAB_HD T last_value() const {
-        T sum = c[order];
-        for (int i = order - 1; i >= 0; i--) sum += c[i];
-        return sum;
-    }
-    CPAB_HD T last_slope() const {
-        T sum = c[order] * T(order);
-        for (int i = order - 1; i >= 1; i--) sum += c[i] * T(i);
+    CPAB_HD N last_value() const {
+        N sum = c[order];
+        for (int i = order - 1; i >= 0; i--) sum = sum + c[i];
         return sum;
     }
 };
 
-/* The series of l' = M l: c_i = (M h)^i l / i!, with the factorials kept out of the long chain. */
-template <typename T, int D>
-CPAB_HD inline void expand(const CellField<T, D> &field, T h, const T *start, Series<T> *series) {
-    T rate[D + 1][D + 1], derivative[D + 1];
-    for (int k = 0; k <= D; k++) {
-        series[k].c[0] = derivative[k] = start[k];
-        for (int j = 0; j <= D; j++) rate[k][j] = field.rate[k][j] * h;
-    }
+/* The series of l' = M l, given M h: c_i = (M h)^i l / i!, with the factorials kept out of the chain. */
+template <typename N, int D>
+CPAB_HD inline void expand(const N rate[D + 1][D + 1], const N *start, Series<N> *series) {
+    using T = ScalarOf<N>;
+    N derivative[D + 1];
+    for (int k = 0; k <= D; k++) series[k].c[0] = derivative[k] = start[k];
     double factorial = 1;
-    for (int i = 1; i <= Series<T>::order; i++) {
+    for (int i = 1; i <= Series<N>::order; i++) {
         factorial *= i;
-        T next[D + 1];
+        N next[D + 1];
         for (int k = 0; k <= D; k++) {
-            T sum = rate[k][0] * derivative[0];
-            for (int j = 1; j <= D; j++) sum += rate[k][j] * derivative[j];
+            N sum = rate[k][0] * derivative[0];
+            for (int j = 1; j <= D; j++) sum = sum + rate[k][j] * derivative[j];
             next[k] = sum;
-            series[k].c[i] = sum * T(1 / factorial);
+            series[k].c[i] = sum * LaneOf<N>(T(1 / factorial));
         }
         for (int k = 0; k <= D; k++) derivative[k] = next[k];
     }
 }
 
-/*
- * The root of e + a s + c s^2 where it falls below zero; 0 if it never does, and the minimum if rounding
- * has lifted that above zero. The formula is stable for both signs of a; scaling keeps the discriminant
- * in range.
- */
-template <typename T>
-CPAB_HD inline T falling_root(T e, T a, T c) {
-    T scale = std::fabs(e) > std::fabs(a) ? std::fabs(e) : std::fabs(a);
-    if (std::fabs(c) > scale) scale = std::fabs(c);
-    if (!(scale > 0)) return 0;
-    e /= scale;
-    a /= scale;
-    c /= scale;
-    const T discriminant = a * a - 4 * c * e;
-    const T root = std::sqrt(discriminant > 0 ? discriminant : T(0));
-    if (a > 0) return c != 0 ? (-a - root) / (2 * c) : T(0);
-    return root - a > 0 ? 2 * e / (root - a) : T(0);
+template <typename V>
+CPAB_HD inline V within_step(V s) {
+    return select(s > V(0), smaller(s, V(1)), V(0)); /* NaN becomes 0 */
 }
 
-template <typename T>
-CPAB_HD inline T within_step(T s) {
-    return s > 0 ? (s < 1 ? s : T(1)) : T(0);
+/*
+ * The root of e + a s + c s^2 where it falls below zero; 0 if it never does, and the minimum if rounding
+ * has lifted that above zero. The formula is stable for both signs of a.
+ */
+template <typename V>
+CPAB_HD inline V falling_root(V e, V a, V c) {
+    const V discriminant = a * a - V(4) * c * e;
+    const V root = sqrt(larger(discriminant, V(0)));
+    const auto rising = a > V(0);
+    const V numerator = select(rising, -a - root, e + e);
+    const V denominator = select(rising, c + c, root - a);
+    const auto exists = select(rising, magnitude(denominator), denominator) > V(0);
+    return select(exists, numerator / select(exists, denominator, V(1)), V(0));
+}
+
+/* l_k of one face, and what is known of it at the end of the step. */
+template <typename V>
+struct Face {
+    Series<V> l;
+    V last, last_slope, slack;
+};
+
+/* On the face or behind it, and going out: at once. On it and going in: the later root. */
+template <typename V>
+CPAB_HD inline typename V::Bits leaves_at_once(V l0, V slope0) {
+    return (l0 <= V(0)) & (slope0 < V(0));
+}
+
+/* First guess of when l_k, negative at the end, becomes so: by the parabola through what is known. */
+template <typename V>
+CPAB_HD inline V first_guess(V l0, V slope0, V last) {
+    const V e = larger(l0, V(0));
+    return within_step(falling_root(e, slope0, last - e - slope0));
+}
+
+/*
+ * Not by Newton's method: where a trajectory grazes the face, value and slope vanish together, and a
+ * guess may lie beyond the minimum. The falling root of the local parabola is right there too.
+ */
+template <typename V>
+CPAB_HD inline V refine(const Series<V> &l, V s) {
+    for (int i = 0; i < Precision<typename V::Scalar>::root_steps; i++)
+        s = within_step(s + falling_root(l.value(s), l.slope(s), l.curvature(s) * V(0.5f)));
+    return select(leaves_at_once(l.c[0], l.c[1]), V(0), s);
 }
 
 /* Where l_k is least, given that it falls at the start of the step and rises at its end. */
-template <typename T>
-CPAB_HD inline T lowest_point(const Series<T> &l, T slope0, T slope1) {
-    T s = slope0 / (slope0 - slope1);
-    for (int i = 0; i < Precision<T>::root_steps; i++) {
-        const T curvature = l.curvature(s);
-        if (!(curvature > 0)) break;
-        s = within_step(s - l.slope(s) / curvature);
+template <typename V>
+CPAB_HD inline V lowest_point(const Face<V> &face) {
+    const V slope0 = face.l.c[1];
+    V s = within_step(slope0 / (slope0 - face.last_slope));
+    for (int i = 0; i < Precision<typename V::Scalar>::root_steps; i++) {
+        const V curvature = face.l.curvature(s);
+        const auto convex = curvature > V(0);
+        s = select(convex, within_step(s - face.l.slope(s) / select(convex, curvature, V(1))), s);
     }
     return s;
 }
 
-/*
- * When, as a part of the step, the trajectory leaves through a face, given its l_k and the value at
- * the end; -1 if it does not.
- *
- * Not by Newton's method: where a trajectory grazes the face, value and slope vanish together, and a
- * guess may lie beyond the minimum. The falling root of the local quadratic is right there too.
- */
-template <typename T>
-CPAB_HD inline T leaving_time(const Series<T> &l, T last, T slack) {
-    const T l0 = l.c[0], slope0 = l.c[1];
-    T s;
-    if (last < -slack) {
-        const T e = l0 > 0 ? l0 : T(0);
-        s = within_step(falling_root(e, slope0, last - e - slope0));
-    } else {
-        if (!(slope0 < 0)) return -1;
-        const T slope1 = l.last_slope();
-        if (!(slope1 > 0)) return -1;
-        s = lowest_point(l, slope0, slope1);
-        if (!(l.value(s) < -slack)) return -1;
+/* Whether a dip is possible: falling at the start, rising at the end, and not too far from the face. A
+   derivative that changes its sign within |A| h <= 1 does not get much steeper before it does. */
+template <typename V>
+CPAB_HD inline typename V::Bits may_dip(V l0, V slope0, V last_slope, V slack) {
+    return (slope0 < V(0)) & (last_slope > V(0)) & (l0 + V(2) * slope0 < -slack);
+}
+
+/* When, as a part of the step, a trajectory leaves through a face; 2 if it does not. */
+template <typename V>
+CPAB_HD inline V leaving_time(const Face<V> &face) {
+    const V l0 = face.l.c[0], slope0 = face.l.c[1];
+    const auto out = face.last < -face.slack;
+    const V lowest = lowest_point(face);
+    const auto dips =
+        may_dip(l0, slope0, face.last_slope, face.slack) & (face.l.value(lowest) < -face.slack) & ~out;
+    const V s = refine(face.l, select(out, first_guess(l0, slope0, face.last), lowest));
+    return select(out | dips, s, V(2));
+}
+
+/* Lane by lane the series of another face. */
+template <typename N, int D>
+CPAB_HD inline Series<LaneOf<N>> series_of(const Series<N> *series, const typename LaneOf<N>::Index &face) {
+    using V = LaneOf<N>;
+    Series<V> own;
+    for (int i = 0; i <= Series<N>::order; i++) {
+        own.c[i] = value_of(series[0].c[i]);
+        for (int k = 1; k <= D; k++)
+            own.c[i] = select(face == typename V::Index(k), value_of(series[k].c[i]), own.c[i]);
     }
-    /* On the face or behind it, and going out: at once. On it and going in: the later root. */
-    if (l0 <= 0 && slope0 < 0) return 0;
-    for (int i = 0; i < Precision<T>::root_steps; i++)
-        s = within_step(s + falling_root(l.value(s), l.slope(s), l.curvature(s) / 2));
-    return s;
+    return own;
 }
 
-/* Enters the neighbour behind face k: old node k is a combination of the neighbour's nodes. */
-template <typename T, int D>
-CPAB_HD inline void cross(const cpab_tessellation &tess, int k, Trajectory<T, D> &at) {
-    const double *row = &tess.transfer[(int64_t(at.cell) * (D + 1) + k) * (D + 1)];
-    const T residual = at.l[k];
-    at.l[k] = 0;
-    for (int j = 0; j <= D; j++) at.l[j] += T(row[j]) * residual;
-    at.cell = tess.neighbour[int64_t(at.cell) * (D + 1) + k];
+/* Brings a series to size 1, and answers the factor: roots do not depend on it, but their discriminants
+   could overflow. */
+template <typename V>
+CPAB_HD inline V normalize(Series<V> &l) {
+    const V size = larger(larger(magnitude(l.c[0]), magnitude(l.c[1])), magnitude(l.c[2]));
+    const V factor = V(1) / select(size > V(0), size, V(1));
+    for (int i = 0; i <= Series<V>::order; i++) l.c[i] = l.c[i] * factor;
+    return factor;
 }
+
+/* Where and when lanes leave their cells. */
+template <typename V>
+struct Exit {
+    typename V::Bits leaves;
+    typename V::Index face;
+    V time; /* as a part of the step, 1 where nothing is left */
+};
 
 /*
- * Advances by at most `left`; returns the time taken, and through `face` the face crossed or -1.
+ * The first face that is left. Usually one face has the earliest guess by far, and only its crossing is
+ * computed; where another face turns out to be crossed before, or might be dipped through, each face is
+ * looked at for itself.
  */
-template <typename T, int D>
-CPAB_HD inline T step(const cpab_tessellation &tess, const CellField<T, D> &field, T left, T slack,
-                      Trajectory<T, D> &at, int &face) {
-    Series<T> series[D + 1];
-    const T h = left < field.longest ? left : field.longest;
-    expand<T, D>(field, h, at.l, series);
-    for (int k = 0; k <= D; k++) at.l[k] = series[k].last_value();
-    T first = 1;
-    face = -1;
+template <typename N, int D>
+CPAB_HD inline Exit<LaneOf<N>> find_exit(const Series<N> *series, const LaneOf<N> *last,
+                                         const LaneOf<N> *last_slope, LaneOf<N> slack,
+                                         typename LaneOf<N>::Bits active) {
+    using V = LaneOf<N>;
+    using Index = typename V::Index;
+    using Bits = typename V::Bits;
+    Exit<V> exit{Bits::none(), Index(0), V(1)};
+    Bits out[D + 1], unclear = Bits::none(), some = Bits::none();
     for (int k = 0; k <= D; k++) {
-        const T s = leaving_time(series[k], at.l[k], slack);
-        if (s < 0 || (face >= 0 && s >= first)) continue;
-        if (tess.neighbour[int64_t(at.cell) * (D + 1) + k] < 0) continue; /* rounding in a wedge */
-        first = s;
-        face = k;
+        out[k] = active & (last[k] < -slack);
+        some = some | out[k];
+        unclear = unclear | (active & ~out[k] &
+                             may_dip(value_of(series[k].c[0]), value_of(series[k].c[1]), last_slope[k], slack));
     }
-    if (face < 0) return h;
-    for (int k = 0; k <= D; k++) at.l[k] = series[k].value(first);
-    cross<T, D>(tess, face, at);
-    return h * first;
+    if (!any(some | unclear)) return exit;
+
+    V earliest(2);
+    for (int k = 0; k <= D; k++) {
+        const V l0 = value_of(series[k].c[0]), slope0 = value_of(series[k].c[1]);
+        const V guess = select(leaves_at_once(l0, slope0), V(0), first_guess(l0, slope0, last[k]));
+        const Bits better = out[k] & (guess < earliest);
+        earliest = select(better, guess, earliest);
+        exit.face = select(better, Index(k), exit.face);
+        exit.leaves = exit.leaves | better;
+    }
+    Series<V> own = series_of<N, D>(series, exit.face);
+    normalize(own);
+    exit.time = select(exit.leaves, refine(own, earliest), V(1));
+    for (int j = 0; j <= D; j++)
+        unclear = unclear | (exit.leaves & ~(exit.face == Index(j)) &
+                             (value_of(series[j].value(exit.time)) < -slack));
+    if (!any(unclear)) return exit;
+
+    V first(2);
+    Index face(0);
+    for (int k = 0; k <= D; k++) {
+        own = series_of<N, D>(series, Index(k));
+        const V factor = normalize(own);
+        const V time = leaving_time(Face<V>{own, last[k] * factor, last_slope[k] * factor, slack * factor});
+        const Bits better = time < first;
+        first = select(better, time, first);
+        face = select(better, Index(k), face);
+    }
+    const Bits leaves = first < V(2);
+    exit.leaves = select(unclear, leaves, exit.leaves);
+    exit.face = select(unclear, face, exit.face);
+    exit.time = select(unclear, select(leaves, first, V(1)), exit.time);
+    return exit;
+}
+
+/* A lane's progress: where it is, the time left, and its patience. */
+template <typename N, int D>
+struct Walker {
+    using V = LaneOf<N>;
+    Trajectory<N, D> at;
+    N left;
+    V slack, stalls;
+
+    CPAB_HD explicit Walker(const Trajectory<N, D> &start)
+        : at(start), left(V(1)), slack(Precision<ScalarOf<N>>::slack), stalls(0) {}
+    CPAB_HD typename V::Bits active() const { return value_of(left) > V(0); }
+};
+
+/* Enters the neighbour behind a face: the old node is a combination of the neighbour's nodes. */
+template <typename N, int D>
+CPAB_HD inline void cross(const Flow<N, D> &flow, const Exit<LaneOf<N>> &exit, Trajectory<N, D> &at) {
+    using V = LaneOf<N>;
+    using Index = typename V::Index;
+    V row[D + 2]; /* the combination, and the number of the neighbour */
+    load_records<D + 2>(flow.crossing, Flow<N, D>::Layout::crossing, at.cell * Index(D + 1) + exit.face, row);
+    N residual = at.l[0];
+    for (int k = 1; k <= D; k++) residual = select(exit.face == Index(k), at.l[k], residual);
+    for (int k = 0; k <= D; k++) {
+        const N kept = select(exit.face == Index(k), N(V(0)), at.l[k]);
+        at.l[k] = select(exit.leaves, kept + residual * row[k], at.l[k]);
+    }
+    at.cell = select(exit.leaves, bits_of(row[D + 1]), at.cell);
+}
+
+/* In dual numbers, what a change of the crossing time adds: l_face + slope ds must stay 0. Where a face
+   is grazed, crossing times have no derivative. */
+template <typename V, int D>
+CPAB_HD inline V time_tangent(const Dual<V> *at, const V *slope, const Exit<V> &exit) {
+    V tangent(0), steepness(0);
+    for (int k = 0; k <= D; k++) {
+        tangent = select(exit.face == typename V::Index(k), at[k].b, tangent);
+        steepness = select(exit.face == typename V::Index(k), slope[k], steepness);
+    }
+    const auto proper = exit.leaves & (steepness < V(0));
+    return select(proper, -tangent / select(proper, steepness, V(-1)), V(0));
+}
+
+/* Advances every active lane to its next face, or as far as its series is trusted. Returns the time. */
+template <typename N, int D>
+CPAB_HD inline N step(const Flow<N, D> &flow, Walker<N, D> &walker) {
+    using V = LaneOf<N>;
+    const auto active = walker.active();
+    N rate[D + 1][D + 1];
+    V longest;
+    flow.load_rates(walker.at.cell, rate, longest);
+    const auto finishes = value_of(walker.left) <= longest;
+    const N h = select(finishes, walker.left, N(longest));
+    for (int i = 0; i <= D; i++)
+        for (int j = 0; j <= D; j++) rate[i][j] = rate[i][j] * h;
+    Series<N> series[D + 1];
+    expand<N, D>(rate, walker.at.l, series);
+
+    V last[D + 1], last_slope[D + 1];
+    for (int k = 0; k <= D; k++) {
+        walker.at.l[k] = series[k].last_value();
+        last[k] = value_of(walker.at.l[k]);
+    }
+    for (int k = 0; k <= D; k++) {
+        last_slope[k] = value_of(rate[k][0]) * last[0];
+        for (int j = 1; j <= D; j++) last_slope[k] = last_slope[k] + value_of(rate[k][j]) * last[j];
+    }
+    const Exit<V> exit = find_exit<N, D>(series, last, last_slope, walker.slack, active);
+    if (!any(exit.leaves)) {
+        walker.left = select(finishes, N(V(0)), walker.left - h);
+        return h;
+    }
+
+    N part(exit.time);
+    for (int k = 0; k <= D; k++)
+        walker.at.l[k] = select(exit.leaves, series[k].value(exit.time), walker.at.l[k]);
+    if constexpr (Number<N>::is_dual) {
+        V slope[D + 1];
+        for (int k = 0; k <= D; k++) slope[k] = series[k].slope(exit.time);
+        part.b = time_tangent<V, D>(walker.at.l, slope, exit);
+        for (int k = 0; k <= D; k++) walker.at.l[k].b = walker.at.l[k].b + slope[k] * part.b;
+    }
+    const N duration = h * part;
+    cross<N, D>(flow, exit, walker.at);
+    walker.left = select(finishes & ~exit.leaves, N(V(0)), walker.left - duration);
+
+    /* Steps of no duration occur at vertices, where a trajectory changes through several cells at once.
+       Should rounding ever make two cells hand it back and forth, the growing slack ends that. */
+    constexpr int patience = 32; /* up to 24 cells meet at a vertex */
+    const auto stalled = exit.leaves & (value_of(duration) <= V(0));
+    const V base(Precision<ScalarOf<N>>::slack);
+    walker.stalls = select(stalled, walker.stalls + V(1), V(0));
+    walker.slack = select(walker.stalls > V(patience), walker.slack * V(4), base);
+    return duration;
 }
 
 /*
- * Most steps of a trajectory. Taylor steps number CPAB_MAX_RATE / reach, and a trajectory that turns
- * around a vertex meets a handful of faces per unit of |A| t; straight ahead it passes every cell of
- * a row or column at most a few times. Twice that with room to spare: a bound against hanging, which
- * no test has ever reached.
+ * Follows the trajectories for unit time. `record(segment)` is told of every segment once it is walked,
+ * and answers false to stop. Returns the lanes that did not arrive: it was stopped, or they met the bound
+ * on steps.
  */
-inline int64_t most_steps(const cpab_tessellation &tess) {
-    int64_t row = 0;
-    for (int d = 0; d < tess.ndim; d++) row += tess.cells[d];
-    return 64 * (row + CPAB_MAX_RATE);
-}
-
-/* Position of a trajectory, in cells. */
-template <typename T, int D>
-CPAB_HD inline void position(const cpab_tessellation &tess, const Trajectory<T, D> &at, T *x) {
-    const int32_t *nodes = &tess.cell_node[int64_t(at.cell) * (D + 1)];
-    for (int d = 0; d < D; d++) {
-        T sum = 0;
-        for (int k = 0; k <= D; k++) sum += at.l[k] * T(tess.node[int64_t(nodes[k]) * D + d]);
-        x[d] = sum;
+template <typename N, int D, typename Record>
+CPAB_HD inline typename LaneOf<N>::Bits walk(const Flow<N, D> &flow, int64_t most, Trajectory<N, D> &at,
+                                             Record record) {
+    Walker<N, D> walker(at);
+    for (int64_t n = 0; n < most && any(walker.active()); n++) {
+        Segment<N, D> segment;
+        segment.from = walker.at;
+        segment.duration = step<N, D>(flow, walker);
+        if (!record(segment)) break;
     }
+    at = walker.at;
+    return walker.active();
 }
 
-/* The trajectory that starts at a finite position u, in cells. */
-template <typename T, int D>
-CPAB_HD inline Trajectory<T, D> start(const cpab_tessellation &tess, const T *u) {
-    Trajectory<T, D> at;
-    at.cell = static_cast<int32_t>(CellGrid<D>(tess.cells).find(u));
-    const int32_t anchor_slot = tess.anchor[at.cell];
-    const int64_t anchor = tess.cell_node[int64_t(at.cell) * (D + 1) + anchor_slot];
+/* -- where a trajectory begins and ends -------------------------------------------------------- */
+
+/* The trajectory that starts in a cell: `offset` is measured from the low corner of the nearest box. */
+template <typename N, int D>
+CPAB_HD inline Trajectory<N, D> start(const Flow<N, D> &flow, const typename LaneOf<N>::Index &cell,
+                                      const N *offset) {
+    using V = LaneOf<N>;
+    using Layout = RecordLayout<D>;
+    Trajectory<N, D> at;
+    at.cell = cell;
+    V record[Layout::place];
+    load_records<Layout::place>(flow.place, Layout::place, cell, record);
     for (int k = 0; k <= D; k++) {
-        const double *gradient = &tess.gradient[(int64_t(at.cell) * (D + 1) + k) * D];
-        T sum = k == anchor_slot ? T(1) : T(0);
-        for (int d = 0; d < D; d++) sum += T(gradient[d]) * (u[d] - T(tess.node[anchor * D + d]));
-        at.l[k] = sum;
+        const V *row = &record[Layout::row + k * (D + 1)];
+        at.l[k] = N(row[D]);
+        for (int d = 0; d < D; d++) at.l[k] = at.l[k] + offset[d] * row[d];
     }
     return at;
 }
 
-/*
- * Follows the trajectory for unit time. `record(segment)` is told of every segment before it is
- * walked and answers false to stop. Returns false if it was stopped or met the bound on steps.
- *
- * Steps of no duration occur at vertices, where a trajectory changes through several cells at once.
- * Should rounding ever make two cells hand it back and forth, the growing slack ends that.
- */
-template <typename T, int D, typename Record>
-CPAB_HD inline bool walk(const cpab_tessellation &tess, const CellField<T, D> *field, int64_t most,
-                         Trajectory<T, D> &at, Record record) {
-    constexpr int patience = 16; /* 8 cells meet at a vertex */
-    T left = 1, slack = Precision<T>::slack;
-    int stalled = 0;
-    for (int64_t n = 0; n < most; n++) {
-        Segment<T, D> segment;
-        segment.cell = at.cell;
-        for (int k = 0; k <= D; k++) segment.l[k] = at.l[k];
-        int face;
-        segment.duration = step<T, D>(tess, field[at.cell], left, slack, at, face);
-        if (segment.duration > 0) {
-            if (!record(segment)) return false;
-            stalled = 0;
-            slack = Precision<T>::slack;
-        } else if (++stalled > patience) {
-            slack *= 4;
-        }
-        if (segment.duration >= left) return true;
-        left -= segment.duration;
+/* Positions of trajectories, in cells. */
+template <typename N, int D>
+CPAB_HD inline void position(const Flow<N, D> &flow, const Trajectory<N, D> &at, N *x) {
+    using V = LaneOf<N>;
+    using Layout = RecordLayout<D>;
+    V node[D * (D + 1)];
+    load_records<D *(D + 1)>(flow.place, Layout::place, at.cell, node);
+    for (int d = 0; d < D; d++) {
+        x[d] = at.l[0] * node[d];
+        for (int k = 1; k <= D; k++) x[d] = x[d] + at.l[k] * node[k * D + d];
     }
-    return false;
 }
 
+}  // namespace CPAB_ISA
 }  // namespace cpab
 
 #endif

@@ -1,14 +1,12 @@
-/* The CPU entry points: argument checks, and loops over batch items and slices of points. */
+/* The entry points that move points: argument checks, and loops over batch items and slices of points. */
 #include <algorithm>
 #include <atomic>
 #include <cmath>
 #include <limits>
 
-#include "../adjoint.h"
-#include "../field.h"
 #include "../tessellation.h"
-#include "../walk.h"
 #include "parallel.h"
+#include "worker.h"
 
 namespace {
 
@@ -16,306 +14,276 @@ using namespace cpab;
 
 template <typename T>
 struct Problem {
-    const cpab_tessellation &tess;
+    const cpab_tessellation *tess;
     const T *velocity;
     const T *points;
     int64_t n_batch, n_points, points_batch;
     double time;
+    int32_t n_threads;
+    int64_t *failed_item;
+    const T *tangent_velocity = nullptr; /* the direction of derivatives; NULL stands for zeros */
+    const T *tangent_points = nullptr;
 
-    int64_t field_size() const { return tess.n_vertices * tess.ndim; }
-    int64_t cloud_size() const { return n_points * tess.ndim; }
+    int64_t field_size() const { return tess->n_vertices * tess->ndim; }
+    int64_t cloud_size() const { return n_points * tess->ndim; }
     const T *velocity_of(int64_t item) const { return velocity + item * field_size(); }
-    const T *points_of(int64_t item) const { return points + (points_batch == 1 ? 0 : item) * cloud_size(); }
+    const T *tangent_velocity_of(int64_t item) const {
+        return tangent_velocity ? tangent_velocity + item * field_size() : nullptr;
+    }
+    const T *cloud_of(const T *clouds, int64_t item) const {
+        return clouds ? clouds + (points_batch == 1 ? 0 : item) * cloud_size() : nullptr;
+    }
 };
 
-template <typename T>
-constexpr T nan_value() {
-    return std::numeric_limits<T>::quiet_NaN();
-}
+/* The points of one batch item that a thread works on at a time. */
+struct Slice {
+    int64_t unit, item, first, count;
+};
 
-template <typename T, int D>
-bool all_finite(const T *x) {
-    for (int d = 0; d < D; d++)
-        if (!std::isfinite(x[d])) return false;
-    return true;
-}
-
-template <typename T, int D>
-void to_cells(const cpab_tessellation &tess, const T *x, T *u) {
-    for (int d = 0; d < D; d++) u[d] = (x[d] - T(tess.lower[d])) * T(tess.scale[d]);
-}
-
-/* What is handed to threads: slices of the points of one batch item. Their size depends on the
-   problem alone, so results do not depend on the number of threads. A slice is large enough for its
-   walk to outweigh the preparation of the field. */
+/* Their size depends on the problem alone, so results do not depend on the number of threads. A slice is
+   large enough for its walk to outweigh the preparation of the field. */
 struct Slices {
     int64_t size, per_item, total;
 
     template <typename T>
     explicit Slices(const Problem<T> &p)
-        : size(std::max<int64_t>(4096, p.tess.n_cells)),
+        : size(std::max<int64_t>(4096, p.tess->n_cells)),
           per_item(std::max<int64_t>(1, (p.n_points + size - 1) / size)),
           total(p.n_batch * per_item) {}
+
+    template <typename T>
+    Slice slice(const Problem<T> &p, int64_t unit) const {
+        const int64_t first = unit % per_item * size;
+        return {unit, unit / per_item, first, std::min(size, p.n_points - first)};
+    }
 };
 
+/* A worker that is given back at the end of its scope. */
+template <typename T>
+class Hired {
+public:
+    Hired(const cpab_tessellation &tess, const Needs &needs) : worker_(make_worker<T>(tess, needs)) {}
+    Hired(const Hired &) = delete;
+    Hired &operator=(const Hired &) = delete;
+    ~Hired() {
+        if (worker_) worker_->release();
+    }
+    explicit operator bool() const { return worker_ != nullptr; }
+    Worker<T> *operator->() const { return worker_; }
+    Worker<T> &operator*() const { return *worker_; }
+
+private:
+    Worker<T> *worker_;
+};
+
+/* Whether the fastest vertex already shows that a field is in range. False says nothing. */
+template <typename T>
+bool surely_in_range(const Problem<T> &p, int64_t item) {
+    const T *velocity = p.velocity_of(item);
+    double fastest = 0;
+    for (int d = 0; d < p.tess->ndim; d++) {
+        T most = 0, spoilt = 0;
+        for (int64_t v = 0; v < p.tess->n_vertices; v++) {
+            const T speed = std::fabs(velocity[v * p.tess->ndim + d]);
+            most = speed > most ? speed : most;
+            spoilt += speed * T(0); /* NaN if it is not finite */
+        }
+        if (spoilt != 0) return true; /* such a field is not integrated at all */
+        fastest = std::max(fastest, double(most) * p.tess->scale[d] * std::fabs(p.time));
+    }
+    return fastest <= CPAB_MAX_SPEED && fastest * p.tess->rate_per_speed <= 0.99 * CPAB_MAX_RATE;
+}
+
 /* Nothing is written before every field is known to be in range. */
-template <typename T, int D>
-cpab_status check_range(const Problem<T> &p, int64_t *failed_item) {
-    Field<T, D> field(p.tess);
-    if (!field.allocate()) return CPAB_E_MEMORY;
-    for (int64_t item = 0; item < p.n_batch; item++)
-        if (field.prepare(p.velocity_of(item), p.time) != CPAB_OK) {
-            *failed_item = item;
+template <typename T>
+cpab_status check_range(const Problem<T> &p) {
+    int64_t item = 0;
+    while (item < p.n_batch && surely_in_range(p, item)) item++;
+    if (item == p.n_batch) return CPAB_OK;
+    Hired<T> worker(*p.tess, Needs{});
+    if (!worker) return CPAB_E_MEMORY;
+    for (; item < p.n_batch; item++) {
+        worker->prepare(p.velocity_of(item), nullptr, p.time);
+        if (!worker->in_range()) {
+            *p.failed_item = item;
             return CPAB_E_RANGE;
         }
+    }
     return CPAB_OK;
 }
 
-/* How a trajectory ended. */
-enum class End { reached, not_finite_input, diverged, no_memory };
-
-/* Moves one point, x to out; the segments go to `record`. Positions are changed by the displacement,
-   not recomputed, so that a point at rest stays where it is to the last bit. */
-template <typename T, int D, typename Record>
-End move_point(const cpab_tessellation &tess, const Field<T, D> &field, int64_t most, const T *x, T *out,
-               Record record) {
-    if (!field.finite() || !all_finite<T, D>(x)) {
-        std::fill(out, out + D, nan_value<T>());
-        return End::not_finite_input;
-    }
-    T u[D], from[D], to[D];
-    to_cells<T, D>(tess, x, u);
-    Trajectory<T, D> at = start<T, D>(tess, u);
-    position<T, D>(tess, at, from);
-    const bool arrived = walk<T, D>(tess, field.cells(), most, at, record);
-    position<T, D>(tess, at, to);
-    for (int d = 0; d < D; d++) {
-        const T moved = (to[d] - from[d]) / T(tess.scale[d]);
-        out[d] = moved == 0 ? x[d] : x[d] + moved; /* -0.0 stays what it is */
-    }
-    if (arrived && all_finite<T, D>(out)) return End::reached;
-    std::fill(out, out + D, nan_value<T>());
-    return End::diverged;
-}
-
-template <typename T, int D>
-cpab_status forward(const Problem<T> &p, T *out, int32_t n_threads, int64_t *failed_item) {
-    const cpab_status status = check_range<T, D>(p, failed_item);
+/* Calls body(worker, slice) for all slices, each with its field prepared. */
+template <typename T, typename Body>
+cpab_status for_slices(const Problem<T> &p, const Needs &needs, Body body) {
+    const cpab_status status = check_range(p);
     if (status != CPAB_OK) return status;
     const Slices slices(p);
-    const int64_t most = most_steps(p.tess);
     std::atomic<int64_t> next{0};
     std::atomic<bool> out_of_memory{false};
     FirstFailure diverged;
     auto work = [&]() {
-        Field<T, D> field(p.tess);
-        if (!field.allocate()) {
+        Hired<T> worker(*p.tess, needs);
+        if (!worker) {
             out_of_memory = true;
             return;
         }
         int64_t prepared = -1;
         for (int64_t unit; (unit = next.fetch_add(1)) < slices.total;) {
-            const int64_t item = unit / slices.per_item, first = unit % slices.per_item * slices.size;
-            const int64_t last = std::min(p.n_points, first + slices.size);
-            if (item != prepared) field.prepare(p.velocity_of(item), p.time);
-            prepared = item;
-            const T *points = p.points_of(item);
-            T *moved = out + item * p.cloud_size();
-            for (int64_t i = first; i < last; i++) {
-                T x[D]; /* a copy: `out` may be `points` */
-                std::copy(points + i * D, points + (i + 1) * D, x);
-                auto ignore = [](const Segment<T, D> &) { return true; };
-                if (move_point<T, D>(p.tess, field, most, x, moved + i * D, ignore) == End::diverged)
-                    diverged.report(item);
-            }
+            const Slice slice = slices.slice(p, unit);
+            if (slice.item != prepared)
+                worker->prepare(p.velocity_of(slice.item), p.tangent_velocity_of(slice.item), p.time);
+            prepared = slice.item;
+            const Trouble trouble = body(*worker, slice);
+            if (trouble.diverged) diverged.report(slice.item);
+            if (trouble.no_memory) out_of_memory = true;
         }
     };
-    run_threads(static_cast<int32_t>(std::min<int64_t>(n_threads, slices.total)), work);
-    *failed_item = diverged.item();
-    if (out_of_memory && next.load() < slices.total) return CPAB_E_MEMORY;
-    return diverged.item() < 0 ? CPAB_OK : CPAB_E_DIVERGED;
-}
-
-/* One thread's means to differentiate: a field, a stack of segments, and sums per cell and node. */
-template <typename T, int D>
-struct Tape {
-    Field<T, D> field;
-    Array<Segment<T, D>> segments;
-    Array<CellGradient<D>> cells;
-    Array<double> nodes;
-    int64_t n_segments = 0;
-    bool poisoned = false; /* a point of this slice has no gradient */
-
-    explicit Tape(const cpab_tessellation &tess) : field(tess) {}
-
-    bool allocate(const cpab_tessellation &tess) {
-        return field.allocate() && cells.allocate(tess.n_cells) && nodes.allocate(tess.n_nodes * D) &&
-               segments.reserve(64);
-    }
-
-    /* Differentiates one point: the cotangent `grad_out` of its end to that of its start. */
-    End differentiate(const cpab_tessellation &tess, int64_t most, const T *x, const T *grad_out,
-                      T *grad_point) {
-        n_segments = 0;
-        bool no_memory = false;
-        T moved[D];
-        const End end = move_point<T, D>(tess, field, most, x, moved, [&](const Segment<T, D> &segment) {
-            no_memory = !segments.reserve(n_segments + 1);
-            if (no_memory) return false;
-            segments[n_segments++] = segment;
-            return true;
-        });
-        if (end != End::reached) {
-            std::fill(grad_point, grad_point + D, nan_value<T>());
-            poisoned = true;
-            return no_memory ? End::no_memory : end;
-        }
-        T lam[D];
-        for (int d = 0; d < D; d++) lam[d] = grad_out[d] / T(tess.scale[d]);
-        for (int64_t s = n_segments - 1; s >= 0; s--)
-            pull_back<T, D>(tess, field, segments[s], lam, cells[segments[s].cell]);
-        for (int d = 0; d < D; d++) grad_point[d] = lam[d] * T(tess.scale[d]);
-        return End::reached;
-    }
-
-    void start_slice() {
-        cells.zero();
-        poisoned = false;
-    }
-
-    /* Adds a slice's gradient to the batch item's, or NaN where it has none. */
-    void add_to(const cpab_tessellation &tess, double time, T *grad_velocity) {
-        nodes.zero();
-        cells_to_vertices<D>(tess, cells.data(), nodes.data());
-        for (int64_t v = 0; v < tess.n_vertices; v++)
-            for (int d = 0; d < D; d++) {
-                const double sum = nodes[v * D + d] * tess.scale[d] * time;
-                grad_velocity[v * D + d] += poisoned ? nan_value<T>() : T(sum);
-            }
-    }
-};
-
-template <typename T, int D>
-cpab_status backward(const Problem<T> &p, const T *grad_out, T *grad_velocity, T *grad_points,
-                     int32_t n_threads, int64_t *failed_item) {
-    const cpab_status status = check_range<T, D>(p, failed_item);
-    if (status != CPAB_OK) return status;
-    const Slices slices(p);
-    const int64_t most = most_steps(p.tess);
-    if (grad_velocity) std::fill(grad_velocity, grad_velocity + p.n_batch * p.field_size(), T(0));
-    std::atomic<int64_t> next{0};
-    std::atomic<bool> out_of_memory{false};
-    FirstFailure diverged;
-    Turns turns;
-    auto work = [&]() {
-        Tape<T, D> tape(p.tess);
-        if (!tape.allocate(p.tess)) {
-            out_of_memory = true;
-            return;
-        }
-        int64_t prepared = -1;
-        for (int64_t unit; (unit = next.fetch_add(1)) < slices.total;) {
-            const int64_t item = unit / slices.per_item, first = unit % slices.per_item * slices.size;
-            const int64_t last = std::min(p.n_points, first + slices.size);
-            if (item != prepared) tape.field.prepare(p.velocity_of(item), p.time);
-            prepared = item;
-            tape.start_slice();
-            for (int64_t i = first; i < last; i++) {
-                const int64_t at = item * p.cloud_size() + i * D;
-                T grad_point[D];
-                const End end =
-                    tape.differentiate(p.tess, most, p.points_of(item) + i * D, grad_out + at, grad_point);
-                if (end == End::diverged) diverged.report(item);
-                if (end == End::no_memory) out_of_memory = true;
-                if (grad_points) std::copy(grad_point, grad_point + D, grad_points + at);
-            }
-            turns.take(unit, [&]() {
-                if (grad_velocity) tape.add_to(p.tess, p.time, grad_velocity + item * p.field_size());
-            });
-        }
-    };
-    run_threads(static_cast<int32_t>(std::min<int64_t>(n_threads, slices.total)), work);
-    *failed_item = diverged.item();
+    run_threads(static_cast<int32_t>(std::min<int64_t>(p.n_threads, slices.total)), work);
+    *p.failed_item = diverged.item();
     if (out_of_memory) return CPAB_E_MEMORY;
     return diverged.item() < 0 ? CPAB_OK : CPAB_E_DIVERGED;
 }
 
+/* The checks that all entry points share; `results` are arrays with one entry or more per point. */
 template <typename T>
-cpab_status check(const cpab_tessellation *tess, const T *velocity, const T *points, const T *result,
-                  int64_t n_batch, int64_t n_points, int64_t points_batch, double time, int32_t n_threads) {
-    if (!tess) return CPAB_E_NULL;
-    if (n_batch < 0 || n_points < 0 || (points_batch != n_batch && points_batch != 1)) return CPAB_E_SHAPE;
-    const bool no_points = n_batch == 0 || n_points == 0;
-    if ((!velocity && n_batch > 0) || (!points && !no_points) || (!result && !no_points)) return CPAB_E_NULL;
-    if (!std::isfinite(time)) return CPAB_E_TIME;
-    return n_threads < 1 ? CPAB_E_THREADS : CPAB_OK;
+cpab_status check(Problem<T> &p, std::initializer_list<const void *> results) {
+    static thread_local int64_t ignored;
+    if (!p.failed_item) p.failed_item = &ignored;
+    *p.failed_item = -1;
+    if (!p.tess) return CPAB_E_NULL;
+    if (p.n_batch < 0 || p.n_points < 0 || (p.points_batch != p.n_batch && p.points_batch != 1))
+        return CPAB_E_SHAPE;
+    const bool no_points = p.n_batch == 0 || p.n_points == 0;
+    if ((!p.velocity && p.n_batch > 0) || (!p.points && !no_points)) return CPAB_E_NULL;
+    for (const void *result : results)
+        if (!result && !no_points) return CPAB_E_NULL;
+    if (!std::isfinite(p.time)) return CPAB_E_TIME;
+    return p.n_threads < 1 ? CPAB_E_THREADS : CPAB_OK;
 }
 
 template <typename T>
-cpab_status transform(const cpab_tessellation *tess, const T *velocity, const T *points, T *out,
-                      int64_t n_batch, int64_t n_points, int64_t points_batch, double time, int32_t n_threads,
-                      int64_t *failed_item) {
-    int64_t ignored;
-    if (!failed_item) failed_item = &ignored;
-    *failed_item = -1;
-    const cpab_status status =
-        check(tess, velocity, points, out, n_batch, n_points, points_batch, time, n_threads);
+cpab_status velocity(Problem<T> p, T *out) {
+    const cpab_status status = check(p, {out});
     if (status != CPAB_OK) return status;
-    const Problem<T> problem{*tess, velocity, points, n_batch, n_points, points_batch, time};
-    return tess->ndim == 1 ? forward<T, 1>(problem, out, n_threads, failed_item)
-                           : forward<T, 2>(problem, out, n_threads, failed_item);
+    return for_slices(p, Needs{}, [&](Worker<T> &worker, const Slice &s) {
+        const int64_t at = s.item * p.cloud_size() + s.first * p.tess->ndim;
+        worker.velocities(p.cloud_of(p.points, s.item) + s.first * p.tess->ndim, s.count, out + at);
+        return Trouble{};
+    });
 }
 
 template <typename T>
-cpab_status transform_vjp(const cpab_tessellation *tess, const T *velocity, const T *points,
-                          const T *grad_out, T *grad_velocity, T *grad_points, int64_t n_batch,
-                          int64_t n_points, int64_t points_batch, double time, int32_t n_threads,
-                          int64_t *failed_item) {
-    int64_t ignored;
-    if (!failed_item) failed_item = &ignored;
-    *failed_item = -1;
-    const cpab_status status =
-        check(tess, velocity, points, grad_out, n_batch, n_points, points_batch, time, n_threads);
+cpab_status transform(Problem<T> p, T *out) {
+    const cpab_status status = check(p, {out});
     if (status != CPAB_OK) return status;
-    const Problem<T> problem{*tess, velocity, points, n_batch, n_points, points_batch, time};
-    return tess->ndim == 1
-               ? backward<T, 1>(problem, grad_out, grad_velocity, grad_points, n_threads, failed_item)
-               : backward<T, 2>(problem, grad_out, grad_velocity, grad_points, n_threads, failed_item);
+    return for_slices(p, Needs{}, [&](Worker<T> &worker, const Slice &s) {
+        const int64_t offset = s.first * p.tess->ndim;
+        return worker.move(p.cloud_of(p.points, s.item) + offset, s.count,
+                           out + s.item * p.cloud_size() + offset);
+    });
+}
+
+template <typename T>
+cpab_status jvp(Problem<T> p, T *out_tangent) {
+    const cpab_status status = check(p, {out_tangent});
+    if (status != CPAB_OK) return status;
+    Needs needs;
+    needs.tangent = true;
+    return for_slices(p, needs, [&](Worker<T> &worker, const Slice &s) {
+        const int64_t offset = s.first * p.tess->ndim;
+        const T *tangents = p.cloud_of(p.tangent_points, s.item);
+        return worker.move_tangent(p.cloud_of(p.points, s.item) + offset, tangents ? tangents + offset : nullptr,
+                                   s.count, out_tangent + s.item * p.cloud_size() + offset);
+    });
+}
+
+template <typename T>
+cpab_status jacobian(Problem<T> p, T *jacobian, T *log_det) {
+    const cpab_status status = check(p, {});
+    if (status != CPAB_OK) return status;
+    return for_slices(p, Needs{}, [&](Worker<T> &worker, const Slice &s) {
+        const int64_t at = s.item * p.n_points + s.first, n = p.tess->ndim;
+        return worker.jacobian(p.cloud_of(p.points, s.item) + s.first * n, s.count,
+                               jacobian ? jacobian + at * n * n : nullptr, log_det ? log_det + at : nullptr);
+    });
+}
+
+/* The gradient, or with a tangent its derivative along that. */
+template <typename T>
+cpab_status vjp(Problem<T> p, bool along_tangent, const T *grad_out, T *grad_velocity, T *grad_points) {
+    const cpab_status status = check(p, {grad_out});
+    if (status != CPAB_OK) return status;
+    Needs needs;
+    needs.gradient = true;
+    needs.tangent = along_tangent;
+    Turns turns;
+    const cpab_status range = check_range(p);
+    if (range != CPAB_OK) return range;
+    if (grad_velocity) std::fill(grad_velocity, grad_velocity + p.n_batch * p.field_size(), T(0));
+    return for_slices(p, needs, [&](Worker<T> &worker, const Slice &s) {
+        const int64_t offset = s.first * p.tess->ndim, at = s.item * p.cloud_size() + offset;
+        const T *tangents = p.cloud_of(p.tangent_points, s.item);
+        worker.start_slice();
+        const Trouble trouble =
+            worker.pull_back(p.cloud_of(p.points, s.item) + offset, tangents ? tangents + offset : nullptr,
+                             grad_out + at, s.count, grad_points ? grad_points + at : nullptr);
+        turns.take(s.unit, [&]() {
+            if (grad_velocity) worker.add_gradient(grad_velocity + s.item * p.field_size());
+        });
+        return trouble;
+    });
 }
 
 }  // namespace
 
+#define CPAB_FOR_TYPE(T, suffix)                                                                             \
+    cpab_status cpab_velocity_##suffix(const cpab_tessellation *tess, const T *velocity_, const T *points,   \
+                                       T *out, int64_t n_batch, int64_t n_points, int64_t points_batch,      \
+                                       int32_t n_threads, int64_t *failed_item) {                            \
+        return velocity<T>(                                                                                  \
+            {tess, velocity_, points, n_batch, n_points, points_batch, 1, n_threads, failed_item}, out);     \
+    }                                                                                                        \
+    cpab_status cpab_transform_##suffix(const cpab_tessellation *tess, const T *velocity_, const T *points,  \
+                                        T *out, int64_t n_batch, int64_t n_points, int64_t points_batch,     \
+                                        double time, int32_t n_threads, int64_t *failed_item) {              \
+        return transform<T>(                                                                                 \
+            {tess, velocity_, points, n_batch, n_points, points_batch, time, n_threads, failed_item}, out);  \
+    }                                                                                                        \
+    cpab_status cpab_transform_vjp_##suffix(                                                                 \
+        const cpab_tessellation *tess, const T *velocity_, const T *points, const T *grad_out,               \
+        T *grad_velocity, T *grad_points, int64_t n_batch, int64_t n_points, int64_t points_batch,           \
+        double time, int32_t n_threads, int64_t *failed_item) {                                              \
+        return vjp<T>({tess, velocity_, points, n_batch, n_points, points_batch, time, n_threads,            \
+                       failed_item},                                                                         \
+                      false, grad_out, grad_velocity, grad_points);                                          \
+    }                                                                                                        \
+    cpab_status cpab_transform_jvp_##suffix(                                                                 \
+        const cpab_tessellation *tess, const T *velocity_, const T *points, const T *tangent_velocity,       \
+        const T *tangent_points, T *out_tangent, int64_t n_batch, int64_t n_points, int64_t points_batch,    \
+        double time, int32_t n_threads, int64_t *failed_item) {                                              \
+        return jvp<T>({tess, velocity_, points, n_batch, n_points, points_batch, time, n_threads,            \
+                       failed_item, tangent_velocity, tangent_points},                                       \
+                      out_tangent);                                                                          \
+    }                                                                                                        \
+    cpab_status cpab_transform_vjp_jvp_##suffix(                                                             \
+        const cpab_tessellation *tess, const T *velocity_, const T *points, const T *grad_out,               \
+        const T *tangent_velocity, const T *tangent_points, T *grad_velocity, T *grad_points,                \
+        int64_t n_batch, int64_t n_points, int64_t points_batch, double time, int32_t n_threads,             \
+        int64_t *failed_item) {                                                                              \
+        return vjp<T>({tess, velocity_, points, n_batch, n_points, points_batch, time, n_threads,            \
+                       failed_item, tangent_velocity, tangent_points},                                       \
+                      true, grad_out, grad_velocity, grad_points);                                           \
+    }                                                                                                        \
+    cpab_status cpab_jacobian_##suffix(const cpab_tessellation *tess, const T *velocity_, const T *points,   \
+                                       T *jacobian_, T *log_det, int64_t n_batch, int64_t n_points,          \
+                                       int64_t points_batch, double time, int32_t n_threads,                 \
+                                       int64_t *failed_item) {                                               \
+        return jacobian<T>(                                                                                  \
+            {tess, velocity_, points, n_batch, n_points, points_batch, time, n_threads, failed_item},        \
+            jacobian_, log_det);                                                                             \
+    }
+
 extern "C" {
-
-cpab_status cpab_transform_f32(const cpab_tessellation *tess, const float *velocity, const float *points,
-                               float *out, int64_t n_batch, int64_t n_points, int64_t points_batch,
-                               double time, int32_t n_threads, int64_t *failed_item) {
-    return transform(tess, velocity, points, out, n_batch, n_points, points_batch, time, n_threads,
-                     failed_item);
+CPAB_FOR_TYPE(float, f32)
+CPAB_FOR_TYPE(double, f64)
 }
-
-cpab_status cpab_transform_f64(const cpab_tessellation *tess, const double *velocity, const double *points,
-                               double *out, int64_t n_batch, int64_t n_points, int64_t points_batch,
-                               double time, int32_t n_threads, int64_t *failed_item) {
-    return transform(tess, velocity, points, out, n_batch, n_points, points_batch, time, n_threads,
-                     failed_item);
-}
-
-cpab_status cpab_transform_vjp_f32(const cpab_tessellation *tess, const float *velocity, const float *points,
-                                   const float *grad_out, float *grad_velocity, float *grad_points,
-                                   int64_t n_batch, int64_t n_points, int64_t points_batch, double time,
-                                   int32_t n_threads, int64_t *failed_item) {
-    return transform_vjp(tess, velocity, points, grad_out, grad_velocity, grad_points, n_batch, n_points,
-                         points_batch, time, n_threads, failed_item);
-}
-
-cpab_status cpab_transform_vjp_f64(const cpab_tessellation *tess, const double *velocity,
-                                   const double *points, const double *grad_out, double *grad_velocity,
-                                   double *grad_points, int64_t n_batch, int64_t n_points,
-                                   int64_t points_batch, double time, int32_t n_threads,
-                                   int64_t *failed_item) {
-    return transform_vjp(tess, velocity, points, grad_out, grad_velocity, grad_points, n_batch, n_points,
-                         points_batch, time, n_threads, failed_item);
-}
-
-}  // extern "C"

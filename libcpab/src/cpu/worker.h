@@ -1,0 +1,69 @@
+/*
+ * What one thread does with points. The interface knows no instruction set; cpu/kernel.h implements it,
+ * compiled once for each.
+ */
+#ifndef CPAB_CPU_WORKER_H
+#define CPAB_CPU_WORKER_H
+
+#include <cstdint>
+
+#include "../../include/cpab.h"
+
+namespace cpab {
+
+/* What went wrong with some of the points. */
+struct Trouble {
+    bool diverged = false, no_memory = false;
+    void add(const Trouble &other) {
+        diverged |= other.diverged;
+        no_memory |= other.no_memory;
+    }
+};
+
+/* What a worker must have room for. */
+struct Needs {
+    bool gradient = false, tangent = false;
+};
+
+template <typename T>
+class Worker {
+public:
+    virtual void release() = 0;
+
+    /* Takes over the field of a batch item, and the direction that derivatives are taken in (or NULL). */
+    virtual void prepare(const T *velocity, const T *tangent, double time) = 0;
+    virtual bool in_range() const = 0;
+
+    /* Points [n, ndim] to v(points). */
+    virtual void velocities(const T *points, int64_t n, T *out) = 0;
+
+    /* Points [n, ndim] to where they end; `out` may be `points`. */
+    virtual Trouble move(const T *points, int64_t n, T *out) = 0;
+
+    /* The same, and the derivative along `tangent_points` (or NULL) and the field's tangent. */
+    virtual Trouble move_tangent(const T *points, const T *tangent_points, int64_t n, T *out_tangent) = 0;
+
+    /* Jacobians [n, ndim, ndim] and logarithms of their determinants [n]; each may be NULL. */
+    virtual Trouble jacobian(const T *points, int64_t n, T *jacobian, T *log_det) = 0;
+
+    /* Gradients are collected from start_slice() to add_gradient(), which adds them to an item's. With
+       a field's tangent, they are the derivatives of gradients along it and `tangent_points`. */
+    virtual void start_slice() = 0;
+    virtual Trouble pull_back(const T *points, const T *tangent_points, const T *grad_out, int64_t n,
+                              T *grad_points) = 0;
+    virtual void add_gradient(T *grad_velocity) = 0;
+
+protected:
+    ~Worker() = default;
+};
+
+/* A worker for the best instruction set that this processor has, or NULL if there is no memory. */
+template <typename T>
+Worker<T> *make_worker(const cpab_tessellation &tess, const Needs &needs);
+
+/* Name of that instruction set. */
+const char *instruction_set();
+
+}  // namespace cpab
+
+#endif

@@ -1,0 +1,372 @@
+/*
+ * Numbers in lanes: W points side by side, one operation for all of them.
+ *
+ * The compiler's vector types do the work, so one source serves every instruction set; a build picks W
+ * (see cpu/). Lanes<T, 1> is a plain number: what compilers without vector types use, and what a GPU
+ * thread runs. Everything that is compiled more than once lives in a namespace named after the
+ * instruction set, or the linker would take one version for another.
+ */
+#ifndef CPAB_LANES_H
+#define CPAB_LANES_H
+
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+
+#include "host_device.h"
+
+#ifndef CPAB_ISA
+#    define CPAB_ISA scalar
+#endif
+
+#if defined(__GNUC__) && !defined(__CUDACC__)
+#    define CPAB_HAS_VECTORS 1
+#else
+#    define CPAB_HAS_VECTORS 0
+#endif
+
+namespace cpab {
+namespace CPAB_ISA {
+
+template <typename T>
+struct IntegerOf;
+template <>
+struct IntegerOf<float> {
+    using type = int32_t;
+};
+template <>
+struct IntegerOf<double> {
+    using type = int64_t;
+};
+
+/* -- one lane ---------------------------------------------------------------------------------- */
+
+template <typename T, int W>
+struct Lanes;
+template <typename T, int W>
+struct Indices;
+template <typename T, int W>
+struct Mask;
+
+template <typename T>
+struct Mask<T, 1> {
+    bool v;
+    CPAB_HD friend Mask operator&(Mask a, Mask b) { return {a.v && b.v}; }
+    CPAB_HD friend Mask operator|(Mask a, Mask b) { return {a.v || b.v}; }
+    CPAB_HD friend Mask operator~(Mask a) { return {!a.v}; }
+    CPAB_HD friend bool any(Mask a) { return a.v; }
+    CPAB_HD friend Mask select(Mask m, Mask a, Mask b) { return m.v ? a : b; }
+    CPAB_HD bool operator[](int) const { return v; }
+    CPAB_HD static Mask none() { return {false}; }
+};
+
+template <typename T>
+struct Indices<T, 1> {
+    using Integer = typename IntegerOf<T>::type;
+    Integer v;
+    CPAB_HD Indices() : v(0) {}
+    CPAB_HD Indices(Integer x) : v(x) {}
+    CPAB_HD Integer operator[](int) const { return v; }
+    CPAB_HD static Indices load(const Integer *from) { return *from; }
+    CPAB_HD friend Indices operator+(Indices a, Indices b) { return a.v + b.v; }
+    CPAB_HD friend Indices operator*(Indices a, Indices b) { return a.v * b.v; }
+    CPAB_HD friend Mask<T, 1> operator==(Indices a, Indices b) { return {a.v == b.v}; }
+    CPAB_HD friend Indices select(Mask<T, 1> m, Indices a, Indices b) { return m.v ? a : b; }
+};
+
+template <typename T>
+struct Lanes<T, 1> {
+    static constexpr int width = 1;
+    using Scalar = T;
+    using Index = Indices<T, 1>;
+    using Bits = Mask<T, 1>;
+    T v;
+    CPAB_HD Lanes() : v(0) {}
+    CPAB_HD Lanes(T x) : v(x) {}
+    CPAB_HD static Lanes load(const T *from) { return *from; }
+    CPAB_HD void store(T *to) const { *to = v; }
+    CPAB_HD T operator[](int) const { return v; }
+    CPAB_HD Lanes operator-() const { return -v; }
+    CPAB_HD friend Lanes operator+(Lanes a, Lanes b) { return a.v + b.v; }
+    CPAB_HD friend Lanes operator-(Lanes a, Lanes b) { return a.v - b.v; }
+    CPAB_HD friend Lanes operator*(Lanes a, Lanes b) { return a.v * b.v; }
+    CPAB_HD friend Lanes operator/(Lanes a, Lanes b) { return a.v / b.v; }
+    CPAB_HD friend Bits operator<(Lanes a, Lanes b) { return {a.v < b.v}; }
+    CPAB_HD friend Bits operator<=(Lanes a, Lanes b) { return {a.v <= b.v}; }
+    CPAB_HD friend Bits operator>(Lanes a, Lanes b) { return {a.v > b.v}; }
+    CPAB_HD friend Bits operator==(Lanes a, Lanes b) { return {a.v == b.v}; }
+    CPAB_HD friend Lanes select(Bits m, Lanes a, Lanes b) { return m.v ? a : b; }
+    CPAB_HD friend Lanes sqrt(Lanes a) { return std::sqrt(a.v); }
+};
+
+/* -- several lanes ----------------------------------------------------------------------------- */
+
+#if CPAB_HAS_VECTORS
+
+template <typename T, int W>
+struct Mask {
+    typedef typename IntegerOf<T>::type Vector __attribute__((vector_size(W * sizeof(T))));
+    Vector v;
+    friend Mask operator&(Mask a, Mask b) { return {a.v & b.v}; }
+    friend Mask operator|(Mask a, Mask b) { return {a.v | b.v}; }
+    friend Mask operator~(Mask a) { return {~a.v}; }
+    friend Mask select(Mask m, Mask a, Mask b) { return {m.v ? a.v : b.v}; }
+    bool operator[](int lane) const { return v[lane] != 0; }
+    static Mask none() { return {Vector{}}; }
+
+    friend bool any(Mask a) { return any_bit(a.v); }
+
+private:
+    typedef long long Words32 __attribute__((vector_size(32)));
+    typedef float Words16 __attribute__((vector_size(16)));
+    static bool any_bit(Vector v) {
+#    if defined(__AVX__)
+        if constexpr (sizeof(Vector) == 32) return !__builtin_ia32_ptestz256((Words32)v, (Words32)v);
+#    endif
+#    if defined(__SSE2__)
+        if constexpr (sizeof(Vector) == 16) return __builtin_ia32_movmskps((Words16)v) != 0;
+#    endif
+        int64_t words[W * sizeof(T) / 8], bits = 0;
+        std::memcpy(words, &v, sizeof words);
+        for (const int64_t word : words) bits |= word;
+        return bits != 0;
+    }
+};
+
+template <typename T, int W>
+struct Indices {
+    using Integer = typename IntegerOf<T>::type;
+    using Vector = typename Mask<T, W>::Vector;
+    Vector v;
+    Indices() : v{} {}
+    Indices(Integer x) : v(Vector{} + x) {}
+    static Indices from(Vector x) {
+        Indices i;
+        i.v = x;
+        return i;
+    }
+    Integer operator[](int lane) const { return v[lane]; }
+    static Indices load(const Integer *from) {
+        Indices i;
+        std::memcpy(&i.v, from, sizeof i.v);
+        return i;
+    }
+    friend Indices operator+(Indices a, Indices b) { return from(a.v + b.v); }
+    friend Indices operator*(Indices a, Indices b) { return from(a.v * b.v); }
+    friend Mask<T, W> operator==(Indices a, Indices b) { return {a.v == b.v}; }
+    friend Indices select(Mask<T, W> m, Indices a, Indices b) { return from(m.v ? a.v : b.v); }
+};
+
+template <typename T, int W>
+struct Lanes {
+    static constexpr int width = W;
+    typedef T Vector __attribute__((vector_size(W * sizeof(T))));
+    using Scalar = T;
+    using Index = Indices<T, W>;
+    using Bits = Mask<T, W>;
+    Vector v;
+    Lanes() : v{} {}
+    Lanes(T x) : v(Vector{} + x) {}
+    static Lanes from(Vector x) {
+        Lanes r;
+        r.v = x;
+        return r;
+    }
+    static Lanes load(const T *source) {
+        Lanes r;
+        std::memcpy(&r.v, source, sizeof r.v);
+        return r;
+    }
+    void store(T *to) const { std::memcpy(to, &v, sizeof v); }
+    T operator[](int lane) const { return v[lane]; }
+    Lanes operator-() const { return from(-v); }
+    friend Lanes operator+(Lanes a, Lanes b) { return from(a.v + b.v); }
+    friend Lanes operator-(Lanes a, Lanes b) { return from(a.v - b.v); }
+    friend Lanes operator*(Lanes a, Lanes b) { return from(a.v * b.v); }
+    friend Lanes operator/(Lanes a, Lanes b) { return from(a.v / b.v); }
+    friend Bits operator<(Lanes a, Lanes b) { return {a.v < b.v}; }
+    friend Bits operator<=(Lanes a, Lanes b) { return {a.v <= b.v}; }
+    friend Bits operator>(Lanes a, Lanes b) { return {a.v > b.v}; }
+    friend Bits operator==(Lanes a, Lanes b) { return {a.v == b.v}; }
+    friend Lanes select(Bits m, Lanes a, Lanes b) { return from(m.v ? a.v : b.v); }
+
+    friend Lanes sqrt(Lanes a) {
+#    if defined(__clang__)
+        return from(__builtin_elementwise_sqrt(a.v));
+#    else
+#        if defined(__AVX__)
+        if constexpr (sizeof(Vector) == 32 && sizeof(T) == 4) return from(__builtin_ia32_sqrtps256(a.v));
+        if constexpr (sizeof(Vector) == 32 && sizeof(T) == 8) return from(__builtin_ia32_sqrtpd256(a.v));
+#        endif
+#        if defined(__SSE2__)
+        if constexpr (sizeof(Vector) == 16 && sizeof(T) == 4) return from(__builtin_ia32_sqrtps(a.v));
+        if constexpr (sizeof(Vector) == 16 && sizeof(T) == 8) return from(__builtin_ia32_sqrtpd(a.v));
+#        endif
+        for (int i = 0; i < W; i++) a.v[i] = std::sqrt(a.v[i]);
+        return a;
+#    endif
+    }
+};
+
+#endif /* CPAB_HAS_VECTORS */
+
+template <typename V>
+CPAB_HD inline V smaller(V a, V b) {
+    return select(a < b, a, b);
+}
+template <typename V>
+CPAB_HD inline V larger(V a, V b) {
+    return select(a < b, b, a);
+}
+template <typename V>
+CPAB_HD inline V magnitude(V a) {
+    return larger(a, -a);
+}
+
+/* The integers whose bits are in the lanes. */
+template <typename T, int W>
+CPAB_HD inline Indices<T, W> bits_of(const Lanes<T, W> &lanes) {
+    Indices<T, W> index;
+    static_assert(sizeof index == sizeof lanes, "integers as wide as the numbers");
+    std::memcpy(&index.v, &lanes.v, sizeof index);
+    return index;
+}
+
+/* -- records ----------------------------------------------------------------------------------- */
+
+/* Numbers per 16 bytes, by which records are read. */
+template <typename T>
+constexpr int block_size = 16 / sizeof(T);
+
+/* Transposes tiles of block_size x block_size numbers: out[c] lane r = row r, column c. */
+#if CPAB_HAS_VECTORS
+
+template <typename T, int W>
+struct Tiles {
+    using Vector = typename Lanes<T, W>::Vector;
+    static constexpr int B = block_size<T>;
+    typedef T Block __attribute__((vector_size(16)));
+
+    static Block block(const T *from) {
+        Block result;
+        std::memcpy(&result, from, 16);
+        return result;
+    }
+
+    /* Lane group q, of B lanes, is a block of the row for the group's lane; not through memory, which
+       would have to wait for its own stores. */
+    static Vector join(const T *const *rows, int column) {
+        if constexpr (W == B) return block(rows[0] + column);
+        if constexpr (W == 2 * B) return pair(block(rows[0] + column), block(rows[B] + column));
+        if constexpr (W == 4 * B) {
+            const auto first = pair(block(rows[0] + column), block(rows[B] + column));
+            const auto second = pair(block(rows[2 * B] + column), block(rows[3 * B] + column));
+            return pair(first, second);
+        }
+    }
+
+    /* In every group of B lanes: the transpose of B vectors. */
+    static void transpose(Vector *v) {
+        if constexpr (B == 4) {
+            const Vector a = low(v[0], v[2]), b = high(v[0], v[2]);
+            const Vector c = low(v[1], v[3]), d = high(v[1], v[3]);
+            v[0] = low(a, c);
+            v[1] = high(a, c);
+            v[2] = low(b, d);
+            v[3] = high(b, d);
+        } else {
+            const Vector a = low(v[0], v[1]), b = high(v[0], v[1]);
+            v[0] = a;
+            v[1] = b;
+        }
+    }
+
+private:
+    template <typename Half>
+    static auto pair(Half a, Half b) {
+        constexpr int n = sizeof(Half) / sizeof(T);
+        if constexpr (n == 2) return __builtin_shufflevector(a, b, 0, 1, 2, 3);
+        if constexpr (n == 4) return __builtin_shufflevector(a, b, 0, 1, 2, 3, 4, 5, 6, 7);
+        if constexpr (n == 8)
+            return __builtin_shufflevector(a, b, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    }
+
+    /* The first, and the second, halves of each group of two vectors, interleaved. */
+    static Vector low(Vector a, Vector b) { return interleave<0>(a, b); }
+    static Vector high(Vector a, Vector b) { return interleave<B / 2>(a, b); }
+    template <int Start>
+    static Vector interleave(Vector a, Vector b) {
+        if constexpr (W == 2) return __builtin_shufflevector(a, b, Start, 2 + Start);
+        if constexpr (W == 4 && B == 4)
+            return __builtin_shufflevector(a, b, Start, 4 + Start, Start + 1, 5 + Start);
+        if constexpr (W == 4 && B == 2)
+            return __builtin_shufflevector(a, b, Start, 4 + Start, 2 + Start, 6 + Start);
+        if constexpr (W == 8 && B == 4)
+            return __builtin_shufflevector(a, b, Start, 8 + Start, Start + 1, 9 + Start, Start + 4,
+                                           12 + Start, Start + 5, 13 + Start);
+        if constexpr (W == 8 && B == 2)
+            return __builtin_shufflevector(a, b, Start, 8 + Start, Start + 2, 10 + Start, Start + 4,
+                                           12 + Start, Start + 6, 14 + Start);
+        if constexpr (W == 16)
+            return __builtin_shufflevector(a, b, Start, 16 + Start, Start + 1, 17 + Start, Start + 4,
+                                           20 + Start, Start + 5, 21 + Start, Start + 8, 24 + Start,
+                                           Start + 9, 25 + Start, Start + 12, 28 + Start, Start + 13,
+                                           29 + Start);
+    }
+};
+
+#endif
+
+/* out[c] lane r = table[index[r] * stride + c] for the first `columns` numbers of each record. The
+   table is padded: whole blocks are read. */
+template <int columns, typename T, int W>
+CPAB_HD inline void load_records(const T *table, int stride, const Indices<T, W> &index, Lanes<T, W> *out) {
+#if CPAB_HAS_VECTORS
+    if constexpr (W > 1) {
+        constexpr int B = block_size<T>;
+        const T *rows[W];
+        for (int r = 0; r < W; r++) rows[r] = table + int64_t(index[r]) * stride;
+        for (int first = 0; first < columns; first += B) {
+            typename Lanes<T, W>::Vector tile[B];
+            for (int r = 0; r < B; r++) tile[r] = Tiles<T, W>::join(rows + r, first);
+            Tiles<T, W>::transpose(tile);
+            for (int c = 0; c < B && first + c < columns; c++) out[first + c].v = tile[c];
+        }
+        return;
+    }
+#endif
+    for (int c = 0; c < columns; c++) out[c] = Lanes<T, W>(table[int64_t(index[0]) * stride + c]);
+}
+
+/* table[index[r] * stride + c] += in[c] lane r, lane after lane. */
+template <int columns, typename T, int W>
+CPAB_HD inline void add_records(T *table, int stride, const Indices<T, W> &index, const Lanes<T, W> *in) {
+#if CPAB_HAS_VECTORS
+    if constexpr (W > 1) {
+        constexpr int B = block_size<T>;
+        typedef T Block __attribute__((vector_size(16)));
+        for (int first = 0; first < columns; first += B) {
+            typename Lanes<T, W>::Vector tile[B];
+            for (int c = 0; c < B; c++)
+                tile[c] = first + c < columns ? in[first + c].v : typename Lanes<T, W>::Vector{};
+            Tiles<T, W>::transpose(tile);
+            for (int q = 0; q < W / B; q++)
+                for (int r = 0; r < B; r++) {
+                    T *row = table + int64_t(index[q * B + r]) * stride + first;
+                    Block sum, part;
+                    std::memcpy(&sum, row, 16);
+                    std::memcpy(&part, (const char *)&tile[r] + 16 * q, 16);
+                    sum += part;
+                    std::memcpy(row, &sum, 16);
+                }
+        }
+        return;
+    }
+#endif
+    for (int c = 0; c < columns; c++) table[int64_t(index[0]) * stride + c] += in[c][0];
+}
+
+}  // namespace CPAB_ISA
+}  // namespace cpab
+
+#endif

@@ -1,0 +1,44 @@
+/*
+ * The tessellation as lanes read it: one padded record per cell, and one per face of a cell.
+ *
+ *   place     per cell: positions of its nodes [D + 1, D], then the rows (gradient_k, constant_k) of its
+ *             barycentric coordinates, l_k = gradient_k . (u - corner) + constant_k, with u - corner
+ *             measured from the low corner of the box that is nearest to the cell
+ *   crossing  per cell and face k: node k as a combination of the nodes of the cell behind that face
+ *             [D + 1], then the number of that cell as an integer of the same width
+ */
+#ifndef CPAB_RECORDS_H
+#define CPAB_RECORDS_H
+
+#include <cstdint>
+
+#include "memory.h"
+
+struct cpab_tessellation;
+
+namespace cpab {
+
+/* Records are read in blocks of 16 bytes. */
+constexpr int padded(int n) { return (n + 3) / 4 * 4; }
+
+template <int D>
+struct RecordLayout {
+    static constexpr int nodes = D + 1;
+    static constexpr int row = D * nodes; /* where the rows of the coordinates begin */
+    static constexpr int place = padded(D * nodes + nodes * nodes);
+    static constexpr int crossing = padded(nodes + 1);
+    static constexpr int rate = padded(nodes * nodes + 1);
+    static constexpr int reverse = padded(D * nodes + D * D);
+};
+
+template <typename T>
+struct Records {
+    Array<T> place, crossing;
+};
+
+/* Fills both tables; false if there is no memory. */
+bool fill_records(cpab_tessellation &tess);
+
+}  // namespace cpab
+
+#endif
