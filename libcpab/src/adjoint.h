@@ -25,7 +25,7 @@ struct CellGradient {
 
 /* Takes lam, the cotangent of a segment's end, to that of its start. */
 template <typename N, int D>
-CPAB_HD inline CellGradient<N, D> pull_back(const Flow<N, D> &flow, const Segment<N, D> &segment, N *lam) {
+CPAB_INLINE CellGradient<N, D> pull_back(const Flow<N, D> &flow, const Segment<N, D> &segment, N *lam) {
     using V = LaneOf<N>;
     using T = ScalarOf<N>;
     constexpr int order = Precision<T>::order;

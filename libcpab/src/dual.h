@@ -15,7 +15,7 @@ template <typename V>
 struct Dual {
     using Lane = V;
     V a, b;
-    CPAB_HD Dual() : a(0), b(0) {}
+    Dual() = default;
     CPAB_HD Dual(V value) : a(value), b(0) {}
     CPAB_HD Dual(typename V::Scalar value) : a(value), b(0) {}
     CPAB_HD Dual(V value, V tangent) : a(value), b(tangent) {}

@@ -145,14 +145,14 @@ struct Flow {
     const T *place, *crossing;
     const Field<T, D> *field, *tangent; /* tangent: NULL unless N is dual */
 
-    CPAB_HD void load_rates(const Index &cell, N rate[slots][slots], V &longest) const {
+    CPAB_INLINE void load_rates(const Index &cell, N rate[slots][slots], V &longest) const {
         V record[slots * slots + 1];
         load_records<slots * slots + 1>(field->rates(), Layout::rate, cell, record);
         longest = record[slots * slots];
         load_pairs<slots * slots>(tangent ? tangent->rates() : nullptr, Layout::rate, cell, record, &rate[0][0]);
     }
 
-    CPAB_HD void load_reverse(const Index &cell, N velocity[slots][D], N linear[D][D]) const {
+    CPAB_INLINE void load_reverse(const Index &cell, N velocity[slots][D], N linear[D][D]) const {
         constexpr int n = slots * D + D * D;
         V record[n];
         N both[n];
@@ -166,7 +166,7 @@ struct Flow {
 
 private:
     template <int n>
-    CPAB_HD static void load_pairs(const T *table, int stride, const Index &cell, const V *values, N *out) {
+    CPAB_INLINE static void load_pairs(const T *table, int stride, const Index &cell, const V *values, N *out) {
         if constexpr (Number<N>::is_dual) {
             V tangents[n];
             load_records<n>(table, stride, cell, tangents);

@@ -8,4 +8,11 @@
 #    define CPAB_HD
 #endif
 
+/* For the inner loops, where a call would send dozens of vectors through memory. */
+#if defined(__GNUC__) && !defined(__CUDACC__) && defined(__OPTIMIZE__)
+#    define CPAB_INLINE __attribute__((always_inline)) inline
+#else
+#    define CPAB_INLINE CPAB_HD inline
+#endif
+
 #endif

@@ -64,7 +64,7 @@ template <typename T>
 struct Indices<T, 1> {
     using Integer = typename IntegerOf<T>::type;
     Integer v;
-    CPAB_HD Indices() : v(0) {}
+    Indices() = default;
     CPAB_HD Indices(Integer x) : v(x) {}
     CPAB_HD Integer operator[](int) const { return v; }
     CPAB_HD static Indices load(const Integer *from) { return *from; }
@@ -81,7 +81,7 @@ struct Lanes<T, 1> {
     using Index = Indices<T, 1>;
     using Bits = Mask<T, 1>;
     T v;
-    CPAB_HD Lanes() : v(0) {}
+    Lanes() = default; /* undefined, as plain numbers are */
     CPAB_HD Lanes(T x) : v(x) {}
     CPAB_HD static Lanes load(const T *from) { return *from; }
     CPAB_HD void store(T *to) const { *to = v; }
@@ -138,7 +138,7 @@ struct Indices {
     using Integer = typename IntegerOf<T>::type;
     using Vector = typename Mask<T, W>::Vector;
     Vector v;
-    Indices() : v{} {}
+    Indices() = default;
     Indices(Integer x) : v(Vector{} + x) {}
     static Indices from(Vector x) {
         Indices i;
@@ -165,7 +165,7 @@ struct Lanes {
     using Index = Indices<T, W>;
     using Bits = Mask<T, W>;
     Vector v;
-    Lanes() : v{} {}
+    Lanes() = default; /* undefined, as plain numbers are */
     Lanes(T x) : v(Vector{} + x) {}
     static Lanes from(Vector x) {
         Lanes r;
@@ -223,6 +223,31 @@ CPAB_HD inline V magnitude(V a) {
     return larger(a, -a);
 }
 
+/* Lanes that are not negative and fit an integer, rounded down. */
+template <typename T, int W>
+CPAB_HD inline Indices<T, W> truncated(const Lanes<T, W> &lanes) {
+#if CPAB_HAS_VECTORS
+    if constexpr (W > 1) {
+        Indices<T, W> index;
+        index.v = __builtin_convertvector(lanes.v, typename Indices<T, W>::Vector);
+        return index;
+    }
+#endif
+    return Indices<T, W>(static_cast<typename IntegerOf<T>::type>(lanes[0]));
+}
+
+template <typename T, int W>
+CPAB_HD inline Lanes<T, W> as_numbers(const Indices<T, W> &index) {
+#if CPAB_HAS_VECTORS
+    if constexpr (W > 1) {
+        Lanes<T, W> lanes;
+        lanes.v = __builtin_convertvector(index.v, typename Lanes<T, W>::Vector);
+        return lanes;
+    }
+#endif
+    return Lanes<T, W>(T(index[0]));
+}
+
 /* The integers whose bits are in the lanes. */
 template <typename T, int W>
 CPAB_HD inline Indices<T, W> bits_of(const Lanes<T, W> &lanes) {
@@ -230,6 +255,69 @@ CPAB_HD inline Indices<T, W> bits_of(const Lanes<T, W> &lanes) {
     static_assert(sizeof index == sizeof lanes, "integers as wide as the numbers");
     std::memcpy(&index.v, &lanes.v, sizeof index);
     return index;
+}
+
+#if CPAB_HAS_VECTORS
+
+/* Elements f, f + 2, f + 4 ... of a followed by b. */
+template <int f, int W, typename Vector>
+CPAB_INLINE Vector every_second(Vector a, Vector b) {
+    if constexpr (W == 2) return __builtin_shufflevector(a, b, f, f + 2);
+    if constexpr (W == 4) return __builtin_shufflevector(a, b, f, f + 2, f + 4, f + 6);
+    if constexpr (W == 8)
+        return __builtin_shufflevector(a, b, f, f + 2, f + 4, f + 6, f + 8, f + 10, f + 12, f + 14);
+    if constexpr (W == 16)
+        return __builtin_shufflevector(a, b, f, f + 2, f + 4, f + 6, f + 8, f + 10, f + 12, f + 14, f + 16,
+                                       f + 18, f + 20, f + 22, f + 24, f + 26, f + 28, f + 30);
+}
+
+/* W elements of a[f], b[f], a[f + 1], b[f + 1] ... */
+template <int f, int W, typename Vector>
+CPAB_INLINE Vector alternate(Vector a, Vector b) {
+    if constexpr (W == 2) return __builtin_shufflevector(a, b, f, f + W);
+    if constexpr (W == 4) return __builtin_shufflevector(a, b, f, f + W, f + 1, f + 1 + W);
+    if constexpr (W == 8)
+        return __builtin_shufflevector(a, b, f, f + W, f + 1, f + 1 + W, f + 2, f + 2 + W, f + 3, f + 3 + W);
+    if constexpr (W == 16)
+        return __builtin_shufflevector(a, b, f, f + W, f + 1, f + 1 + W, f + 2, f + 2 + W, f + 3, f + 3 + W,
+                                       f + 4, f + 4 + W, f + 5, f + 5 + W, f + 6, f + 6 + W, f + 7, f + 7 + W);
+}
+
+#endif
+
+/* -- interleaved arrays ------------------------------------------------------------------------ */
+
+/* out[d] lane r = from[r * D + d]. */
+template <int D, typename T, int W>
+CPAB_INLINE void deinterleave(const T *from, Lanes<T, W> *out) {
+#if CPAB_HAS_VECTORS
+    if constexpr (D == 2 && W > 1) {
+        const auto a = Lanes<T, W>::load(from).v, b = Lanes<T, W>::load(from + W).v;
+        out[0].v = every_second<0, W>(a, b);
+        out[1].v = every_second<1, W>(a, b);
+        return;
+    }
+#endif
+    T lanes[D][W];
+    for (int r = 0; r < W; r++)
+        for (int d = 0; d < D; d++) lanes[d][r] = from[r * D + d];
+    for (int d = 0; d < D; d++) out[d] = Lanes<T, W>::load(lanes[d]);
+}
+
+/* to[r * D + d] = in[d] lane r. */
+template <int D, typename T, int W>
+CPAB_INLINE void interleave(const Lanes<T, W> *in, T *to) {
+#if CPAB_HAS_VECTORS
+    if constexpr (D == 2 && W > 1) {
+        Lanes<T, W>::from(alternate<0, W>(in[0].v, in[1].v)).store(to);
+        Lanes<T, W>::from(alternate<W / 2, W>(in[0].v, in[1].v)).store(to + W);
+        return;
+    }
+#endif
+    T lanes[D][W];
+    for (int d = 0; d < D; d++) in[d].store(lanes[d]);
+    for (int r = 0; r < W; r++)
+        for (int d = 0; d < D; d++) to[r * D + d] = lanes[d][r];
 }
 
 /* -- records ----------------------------------------------------------------------------------- */
@@ -320,7 +408,7 @@ private:
 /* out[c] lane r = table[index[r] * stride + c] for the first `columns` numbers of each record. The
    table is padded: whole blocks are read. */
 template <int columns, typename T, int W>
-CPAB_HD inline void load_records(const T *table, int stride, const Indices<T, W> &index, Lanes<T, W> *out) {
+CPAB_INLINE void load_records(const T *table, int stride, const Indices<T, W> &index, Lanes<T, W> *out) {
 #if CPAB_HAS_VECTORS
     if constexpr (W > 1) {
         constexpr int B = block_size<T>;
@@ -340,7 +428,7 @@ CPAB_HD inline void load_records(const T *table, int stride, const Indices<T, W>
 
 /* table[index[r] * stride + c] += in[c] lane r, lane after lane. */
 template <int columns, typename T, int W>
-CPAB_HD inline void add_records(T *table, int stride, const Indices<T, W> &index, const Lanes<T, W> *in) {
+CPAB_INLINE void add_records(T *table, int stride, const Indices<T, W> &index, const Lanes<T, W> *in) {
 #if CPAB_HAS_VECTORS
     if constexpr (W > 1) {
         constexpr int B = block_size<T>;

@@ -24,7 +24,7 @@ struct Precision<float> {
     static constexpr int order = 7;
     static constexpr double reach = 0.8;
     static constexpr float slack = 1e-6f;
-    static constexpr int root_steps = 2;
+    static constexpr int root_steps = 1;
 };
 
 template <>

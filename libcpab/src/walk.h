@@ -69,7 +69,7 @@ struct Series {
 
 /* The series of l' = M l, given M h: c_i = (M h)^i l / i!, with the factorials kept out of the chain. */
 template <typename N, int D>
-CPAB_HD inline void expand(const N rate[D + 1][D + 1], const N *start, Series<N> *series) {
+CPAB_INLINE void expand(const N rate[D + 1][D + 1], const N *start, Series<N> *series) {
     using T = ScalarOf<N>;
     N derivative[D + 1];
     for (int k = 0; k <= D; k++) series[k].c[0] = derivative[k] = start[k];
@@ -88,7 +88,7 @@ CPAB_HD inline void expand(const N rate[D + 1][D + 1], const N *start, Series<N>
 }
 
 template <typename V>
-CPAB_HD inline V within_step(V s) {
+CPAB_INLINE V within_step(V s) {
     return select(s > V(0), smaller(s, V(1)), V(0)); /* NaN becomes 0 */
 }
 
@@ -97,7 +97,7 @@ CPAB_HD inline V within_step(V s) {
  * has lifted that above zero. The formula is stable for both signs of a.
  */
 template <typename V>
-CPAB_HD inline V falling_root(V e, V a, V c) {
+CPAB_INLINE V falling_root(V e, V a, V c) {
     const V discriminant = a * a - V(4) * c * e;
     const V root = sqrt(larger(discriminant, V(0)));
     const auto rising = a > V(0);
@@ -116,13 +116,13 @@ struct Face {
 
 /* On the face or behind it, and going out: at once. On it and going in: the later root. */
 template <typename V>
-CPAB_HD inline typename V::Bits leaves_at_once(V l0, V slope0) {
+CPAB_INLINE typename V::Bits leaves_at_once(V l0, V slope0) {
     return (l0 <= V(0)) & (slope0 < V(0));
 }
 
 /* First guess of when l_k, negative at the end, becomes so: by the parabola through what is known. */
 template <typename V>
-CPAB_HD inline V first_guess(V l0, V slope0, V last) {
+CPAB_INLINE V first_guess(V l0, V slope0, V last) {
     const V e = larger(l0, V(0));
     return within_step(falling_root(e, slope0, last - e - slope0));
 }
@@ -132,7 +132,7 @@ CPAB_HD inline V first_guess(V l0, V slope0, V last) {
  * guess may lie beyond the minimum. The falling root of the local parabola is right there too.
  */
 template <typename V>
-CPAB_HD inline V refine(const Series<V> &l, V s) {
+CPAB_INLINE V refine(const Series<V> &l, V s) {
     for (int i = 0; i < Precision<typename V::Scalar>::root_steps; i++)
         s = within_step(s + falling_root(l.value(s), l.slope(s), l.curvature(s) * V(0.5f)));
     return select(leaves_at_once(l.c[0], l.c[1]), V(0), s);
@@ -140,7 +140,7 @@ CPAB_HD inline V refine(const Series<V> &l, V s) {
 
 /* Where l_k is least, given that it falls at the start of the step and rises at its end. */
 template <typename V>
-CPAB_HD inline V lowest_point(const Face<V> &face) {
+CPAB_INLINE V lowest_point(const Face<V> &face) {
     const V slope0 = face.l.c[1];
     V s = within_step(slope0 / (slope0 - face.last_slope));
     for (int i = 0; i < Precision<typename V::Scalar>::root_steps; i++) {
@@ -154,13 +154,13 @@ CPAB_HD inline V lowest_point(const Face<V> &face) {
 /* Whether a dip is possible: falling at the start, rising at the end, and not too far from the face. A
    derivative that changes its sign within |A| h <= 1 does not get much steeper before it does. */
 template <typename V>
-CPAB_HD inline typename V::Bits may_dip(V l0, V slope0, V last_slope, V slack) {
+CPAB_INLINE typename V::Bits may_dip(V l0, V slope0, V last_slope, V slack) {
     return (slope0 < V(0)) & (last_slope > V(0)) & (l0 + V(2) * slope0 < -slack);
 }
 
 /* When, as a part of the step, a trajectory leaves through a face; 2 if it does not. */
 template <typename V>
-CPAB_HD inline V leaving_time(const Face<V> &face) {
+CPAB_INLINE V leaving_time(const Face<V> &face) {
     const V l0 = face.l.c[0], slope0 = face.l.c[1];
     const auto out = face.last < -face.slack;
     const V lowest = lowest_point(face);
@@ -172,7 +172,7 @@ CPAB_HD inline V leaving_time(const Face<V> &face) {
 
 /* Lane by lane the series of another face. */
 template <typename N, int D>
-CPAB_HD inline Series<LaneOf<N>> series_of(const Series<N> *series, const typename LaneOf<N>::Index &face) {
+CPAB_INLINE Series<LaneOf<N>> series_of(const Series<N> *series, const typename LaneOf<N>::Index &face) {
     using V = LaneOf<N>;
     Series<V> own;
     for (int i = 0; i <= Series<N>::order; i++) {
@@ -186,7 +186,7 @@ CPAB_HD inline Series<LaneOf<N>> series_of(const Series<N> *series, const typena
 /* Brings a series to size 1, and answers the factor: roots do not depend on it, but their discriminants
    could overflow. */
 template <typename V>
-CPAB_HD inline V normalize(Series<V> &l) {
+CPAB_INLINE V normalize(Series<V> &l) {
     const V size = larger(larger(magnitude(l.c[0]), magnitude(l.c[1])), magnitude(l.c[2]));
     const V factor = V(1) / select(size > V(0), size, V(1));
     for (int i = 0; i <= Series<V>::order; i++) l.c[i] = l.c[i] * factor;
@@ -207,7 +207,7 @@ struct Exit {
  * looked at for itself.
  */
 template <typename N, int D>
-CPAB_HD inline Exit<LaneOf<N>> find_exit(const Series<N> *series, const LaneOf<N> *last,
+CPAB_INLINE Exit<LaneOf<N>> find_exit(const Series<N> *series, const LaneOf<N> *last,
                                          const LaneOf<N> *last_slope, LaneOf<N> slack,
                                          typename LaneOf<N>::Bits active) {
     using V = LaneOf<N>;
@@ -272,7 +272,7 @@ struct Walker {
 
 /* Enters the neighbour behind a face: the old node is a combination of the neighbour's nodes. */
 template <typename N, int D>
-CPAB_HD inline void cross(const Flow<N, D> &flow, const Exit<LaneOf<N>> &exit, Trajectory<N, D> &at) {
+CPAB_INLINE void cross(const Flow<N, D> &flow, const Exit<LaneOf<N>> &exit, Trajectory<N, D> &at) {
     using V = LaneOf<N>;
     using Index = typename V::Index;
     V row[D + 2]; /* the combination, and the number of the neighbour */
@@ -289,7 +289,7 @@ CPAB_HD inline void cross(const Flow<N, D> &flow, const Exit<LaneOf<N>> &exit, T
 /* In dual numbers, what a change of the crossing time adds: l_face + slope ds must stay 0. Where a face
    is grazed, crossing times have no derivative. */
 template <typename V, int D>
-CPAB_HD inline V time_tangent(const Dual<V> *at, const V *slope, const Exit<V> &exit) {
+CPAB_INLINE V time_tangent(const Dual<V> *at, const V *slope, const Exit<V> &exit) {
     V tangent(0), steepness(0);
     for (int k = 0; k <= D; k++) {
         tangent = select(exit.face == typename V::Index(k), at[k].b, tangent);
@@ -301,7 +301,7 @@ CPAB_HD inline V time_tangent(const Dual<V> *at, const V *slope, const Exit<V> &
 
 /* Advances every active lane to its next face, or as far as its series is trusted. Returns the time. */
 template <typename N, int D>
-CPAB_HD inline N step(const Flow<N, D> &flow, Walker<N, D> &walker) {
+CPAB_INLINE N step(const Flow<N, D> &flow, Walker<N, D> &walker) {
     using V = LaneOf<N>;
     const auto active = walker.active();
     N rate[D + 1][D + 1];
@@ -358,7 +358,7 @@ CPAB_HD inline N step(const Flow<N, D> &flow, Walker<N, D> &walker) {
  * on steps.
  */
 template <typename N, int D, typename Record>
-CPAB_HD inline typename LaneOf<N>::Bits walk(const Flow<N, D> &flow, int64_t most, Trajectory<N, D> &at,
+CPAB_INLINE typename LaneOf<N>::Bits walk(const Flow<N, D> &flow, int64_t most, Trajectory<N, D> &at,
                                              Record record) {
     Walker<N, D> walker(at);
     for (int64_t n = 0; n < most && any(walker.active()); n++) {
@@ -373,35 +373,41 @@ CPAB_HD inline typename LaneOf<N>::Bits walk(const Flow<N, D> &flow, int64_t mos
 
 /* -- where a trajectory begins and ends -------------------------------------------------------- */
 
-/* The trajectory that starts in a cell: `offset` is measured from the low corner of the nearest box. */
+/* Position of barycentric coordinates, in cells; `node` is the first part of a place record. */
 template <typename N, int D>
-CPAB_HD inline Trajectory<N, D> start(const Flow<N, D> &flow, const typename LaneOf<N>::Index &cell,
-                                      const N *offset) {
+CPAB_INLINE void position(const LaneOf<N> *node, const N *l, N *x) {
+    for (int d = 0; d < D; d++) {
+        x[d] = l[0] * node[d];
+        for (int k = 1; k <= D; k++) x[d] = x[d] + l[k] * node[k * D + d];
+    }
+}
+
+template <typename N, int D>
+CPAB_INLINE void position(const Flow<N, D> &flow, const Trajectory<N, D> &at, N *x) {
+    LaneOf<N> node[D * (D + 1)];
+    load_records<D *(D + 1)>(flow.place, RecordLayout<D>::place, at.cell, node);
+    position<N, D>(node, at.l, x);
+}
+
+/* The trajectory that starts in a cell, `offset` being measured from the low corner of the nearest box,
+   and the position x that its coordinates stand for, which differs from the point's by roundings. */
+template <typename N, int D>
+CPAB_INLINE Trajectory<N, D> start(const Flow<N, D> &flow, const typename LaneOf<N>::Index &cell,
+                                   const N *offset, N *x) {
     using V = LaneOf<N>;
     using Layout = RecordLayout<D>;
+    constexpr int columns = Layout::row + (D + 1) * (D + 1);
     Trajectory<N, D> at;
     at.cell = cell;
-    V record[Layout::place];
-    load_records<Layout::place>(flow.place, Layout::place, cell, record);
+    V record[columns];
+    load_records<columns>(flow.place, Layout::place, cell, record);
     for (int k = 0; k <= D; k++) {
         const V *row = &record[Layout::row + k * (D + 1)];
         at.l[k] = N(row[D]);
         for (int d = 0; d < D; d++) at.l[k] = at.l[k] + offset[d] * row[d];
     }
+    position<N, D>(record, at.l, x);
     return at;
-}
-
-/* Positions of trajectories, in cells. */
-template <typename N, int D>
-CPAB_HD inline void position(const Flow<N, D> &flow, const Trajectory<N, D> &at, N *x) {
-    using V = LaneOf<N>;
-    using Layout = RecordLayout<D>;
-    V node[D * (D + 1)];
-    load_records<D *(D + 1)>(flow.place, Layout::place, at.cell, node);
-    for (int d = 0; d < D; d++) {
-        x[d] = at.l[0] * node[d];
-        for (int k = 1; k <= D; k++) x[d] = x[d] + at.l[k] * node[k * D + d];
-    }
 }
 
 }  // namespace CPAB_ISA

@@ -9,7 +9,7 @@
 #include <new>
 
 #include "../adjoint.h"
-#include "../find_cell.h"
+#include "../locate.h"
 #include "../walk.h"
 #include "worker.h"
 
@@ -39,7 +39,13 @@ class LaneWorker final : public Worker<typename V::Scalar> {
 public:
     explicit LaneWorker(const cpab_tessellation &tess)
         : tess_(tess), grid_(tess.cells), field_(tess), tangent_(tess) {
-        for (int d = 0; d < tess.ndim; d++) most_steps_ += 64 * tess.cells[d];
+        for (int d = 0; d < D; d++) {
+            most_steps_ += 64 * tess.cells[d];
+            lower_[d] = T(tess.lower[d]);
+            scale_[d] = T(tess.scale[d]);
+            size_[d] = T(1 / tess.scale[d]);
+        }
+        for (int r = 0; r < W; r++) lane_[r] = T(r);
     }
 
     bool allocate(const Needs &needs) {
@@ -62,13 +68,14 @@ public:
     void velocities(const T *points, int64_t n, T *out) override {
         const Flow<V, D> flow = flow_of<V>();
         for_groups(points, n, [&](const Group<V, D> &group, int64_t first) {
-            const Trajectory<V, D> at = begin<V>(flow, group, nullptr, first);
+            V x[D];
+            const Trajectory<V, D> at = begin<V>(flow, group, nullptr, first, x);
             V node[D + 1][D], linear[D][D], v[D];
             flow.load_reverse(at.cell, node, linear);
             for (int d = 0; d < D; d++) {
                 v[d] = at.l[0] * node[0][d];
                 for (int k = 1; k <= D; k++) v[d] = v[d] + at.l[k] * node[k][d];
-                v[d] = spoil(group, v[d] / V(T(tess_.scale[d])));
+                v[d] = spoil(group, v[d] * V(size_[d]));
             }
             store(v, group.count, out + first * D);
         });
@@ -164,25 +171,36 @@ private:
         Group<V, D> group;
         group.count = n - first < W ? int(n - first) : W;
         group.bad = Bits::none();
-        T x[D][W];
-        for (int r = 0; r < W; r++)
-            for (int d = 0; d < D; d++)
-                x[d][r] = points[(first + (r < group.count ? r : group.count - 1)) * D + d];
-        for (int d = 0; d < D; d++) {
-            group.x[d] = V::load(x[d]);
-            group.bad = group.bad | ~(group.x[d] * V(0) == V(0));
-        }
+        load(points + first * D, group.count, group.x);
+        for (int d = 0; d < D; d++) group.bad = group.bad | ~(group.x[d] * V(0) == V(0));
         for (int d = 0; d < D; d++)
-            group.u[d] = select(group.bad, V(0), (group.x[d] - V(T(tess_.lower[d]))) * V(T(tess_.scale[d])));
+            group.u[d] = select(group.bad, V(0), (group.x[d] - V(lower_[d])) * V(scale_[d]));
         return group;
     }
 
-    void store(const V *values, int count, T *out) const {
-        T lanes[D][W];
-        for (int d = 0; d < D; d++) values[d].store(lanes[d]);
-        for (int r = 0; r < count; r++)
-            for (int d = 0; d < D; d++) out[r * D + d] = lanes[d][r];
+    /* `count` vectors of D numbers, the last one also in the lanes that are left. */
+    CPAB_INLINE static void load(const T *from, int count, V *out) {
+        if (count == W) {
+            deinterleave<D>(from, out);
+            return;
+        }
+        T all[W * D];
+        for (int r = 0; r < W; r++)
+            for (int d = 0; d < D; d++) all[r * D + d] = from[(r < count ? r : count - 1) * D + d];
+        deinterleave<D>(all, out);
     }
+
+    CPAB_INLINE static void store(const V *values, int count, T *out) {
+        if (count == W) {
+            interleave<D>(values, out);
+            return;
+        }
+        T all[W * D];
+        interleave<D>(values, all);
+        for (int e = 0; e < count * D; e++) out[e] = all[e];
+    }
+
+    Bits first_lanes(int count) const { return V::load(lane_) < V(T(count)); }
 
     V spoil(const Group<V, D> &group, V value) const {
         return field_.finite() ? select(group.bad, V(nan()), value) : V(nan());
@@ -196,30 +214,19 @@ private:
     /* The trajectories of a group's points; `tangent_points` is NULL where points have no tangent. */
     template <typename N>
     Trajectory<N, D> begin(const Flow<N, D> &flow, const Group<V, D> &group, const T *tangent_points,
-                           int64_t first) const {
-        T u[D][W], offset[D][W];
-        typename IntegerOf<T>::type cell[W];
-        for (int d = 0; d < D; d++) group.u[d].store(u[d]);
-        for (int r = 0; r < W; r++) {
-            T at[D];
-            for (int d = 0; d < D; d++) {
-                at[d] = u[d][r];
-                offset[d][r] = at[d] - T(interval_of(at[d], tess_.cells[d]));
-            }
-            cell[r] = static_cast<typename IntegerOf<T>::type>(grid_.find(at));
-        }
+                           int64_t first, N *x) const {
+        V offset[D];
+        const Index cell = locate<V, D>(grid_, tess_.cells, group.u, offset);
         N from[D];
+        V tangent[D];
+        if (Number<N>::is_dual && tangent_points) load(tangent_points + first * D, group.count, tangent);
         for (int d = 0; d < D; d++) {
-            from[d] = N(V::load(offset[d]));
+            from[d] = N(offset[d]);
             if constexpr (Number<N>::is_dual) {
-                if (!tangent_points) continue;
-                T tangent[W];
-                for (int r = 0; r < W; r++)
-                    tangent[r] = tangent_points[(first + (r < group.count ? r : group.count - 1)) * D + d];
-                from[d].b = V::load(tangent) * V(T(tess_.scale[d]));
+                if (tangent_points) from[d].b = tangent[d] * V(scale_[d]);
             }
         }
-        return start<N, D>(flow, Index::load(cell), from);
+        return start<N, D>(flow, cell, from, x);
     }
 
     /* Walks all points, group by group. `body(group, end points, failed lanes, first)` answers false to
@@ -238,9 +245,8 @@ private:
         }
         const Flow<N, D> flow = flow_of<N>();
         for_groups(points, n, [&](const Group<V, D> &group, int64_t first) {
-            Trajectory<N, D> at = begin<N>(flow, group, tangent_points, first);
             N from[D], to[D], moved[D];
-            position<N, D>(flow, at, from);
+            Trajectory<N, D> at = begin<N>(flow, group, tangent_points, first, from);
             stack<N>().clear();
             bool no_memory = false;
             const Bits lost = walk<N, D>(flow, most_steps_, at, [&](const Segment<N, D> &segment) {
@@ -252,14 +258,13 @@ private:
             for (int d = 0; d < D; d++) {
                 /* Positions are changed by the displacement, not recomputed: a point at rest stays where
                    it is to the last bit, -0.0 included. */
-                const V step = (value_of(to[d]) - value_of(from[d])) / V(T(tess_.scale[d]));
+                const V step = (value_of(to[d]) - value_of(from[d])) * V(size_[d]);
                 moved[d] = N(select(step == V(0), group.x[d], group.x[d] + step));
                 failed = failed | ~(value_of(moved[d]) * V(0) == V(0));
-                if constexpr (Number<N>::is_dual) moved[d].b = to[d].b / V(T(tess_.scale[d]));
+                if constexpr (Number<N>::is_dual) moved[d].b = to[d].b * V(size_[d]);
             }
             for (int d = 0; d < D; d++) moved[d] = select(failed | group.bad, N(V(nan())), moved[d]);
-            for (int r = 0; r < group.count && !no_memory; r++)
-                trouble.diverged |= failed[r] && !group.bad[r];
+            trouble.diverged |= !no_memory && any(failed & ~group.bad);
             trouble.no_memory |= no_memory || !body(group, moved, failed | group.bad, first);
         });
         return trouble;
@@ -290,11 +295,11 @@ private:
         constexpr int columns = (D + 1) * D + D * D;
         return for_walks<N>(points, tangent_points, n,
                             [&](const Group<V, D> &group, const N *, Bits failed, int64_t first) {
-            T seed[D][W] = {};
-            for (int r = 0; r < group.count; r++)
-                for (int d = 0; d < D; d++) seed[d][r] = grad_out[(first + r) * D + d];
+            V seed[D];
+            load(grad_out + first * D, group.count, seed);
             N lam[D];
-            for (int d = 0; d < D; d++) lam[d] = N(select(failed, V(0), V::load(seed[d])) / V(T(tess_.scale[d])));
+            for (int d = 0; d < D; d++)
+                lam[d] = N(select(failed | ~first_lanes(group.count), V(0), seed[d] * V(size_[d])));
             for (int64_t s = stack<N>().size() - 1; s >= 0; s--) {
                 const Segment<N, D> &segment = stack<N>()[s];
                 const CellGradient<N, D> part = pull_back_segment<N>(flow, segment, lam);
@@ -305,11 +310,11 @@ private:
                     for (int j = 0; j < D; j++) record[(D + 1) * D + i * D + j] = wanted(part.linear[i][j]);
                 add_records<columns>(gradient_.data(), Layout::reverse, segment.from.cell, record);
             }
-            for (int r = 0; r < group.count; r++) poisoned_ |= failed[r];
+            poisoned_ |= any(failed);
             if (grad_points) {
                 V grad[D];
                 for (int d = 0; d < D; d++)
-                    grad[d] = select(failed, V(nan()), wanted(lam[d]) * V(T(tess_.scale[d])));
+                    grad[d] = select(failed, V(nan()), wanted(lam[d]) * V(scale_[d]));
                 store(grad, group.count, grad_points + first * D);
             }
             return true;
@@ -318,6 +323,8 @@ private:
 
     const cpab_tessellation &tess_;
     CellGrid<D> grid_;
+    T lower_[D], scale_[D], size_[D]; /* of the domain: its low corner, cells per unit, units per cell */
+    T lane_[W];
     Field<T, D> field_, tangent_;
     bool has_tangent_ = false;
     double time_ = 0;
