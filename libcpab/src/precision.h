@@ -7,7 +7,7 @@ namespace cpab {
 /*
  * Taylor series of order `order` are used for times h with |A| h <= reach. What they leave out,
  * relative to the distance travelled, is at most about reach^order / (order + 1)!:
- * 0.8^7 / 8! = 5e-6 (float32) of what a step moves in a field as steep as allowed, and
+ * 0.8^8 / 9! = 4.6e-7 (float32) of what a step moves in a field as steep as allowed, and
  * 1 / 19! = 8.2e-18 (float64). walk.h needs reach < pi.
  *
  * A trajectory may be `slack` behind a face, in barycentric units, before it counts as having left;
@@ -21,10 +21,10 @@ struct Precision;
 
 template <>
 struct Precision<float> {
-    static constexpr int order = 7;
+    static constexpr int order = 8;
     static constexpr double reach = 0.8;
     static constexpr float slack = 1e-6f;
-    static constexpr int root_steps = 1;
+    static constexpr int root_steps = 2;
 };
 
 template <>

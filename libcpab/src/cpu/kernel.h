@@ -247,6 +247,7 @@ private:
         for_groups(points, n, [&](const Group<V, D> &group, int64_t first) {
             N from[D], to[D], moved[D];
             Trajectory<N, D> at = begin<N>(flow, group, tangent_points, first, from);
+            const Trajectory<N, D> begun = at;
             stack<N>().clear();
             bool no_memory = false;
             const Bits lost = walk<N, D>(flow, most_steps_, at, [&](const Segment<N, D> &segment) {
@@ -254,12 +255,13 @@ private:
                 return !no_memory;
             });
             position<N, D>(flow, at, to);
-            Bits failed = lost;
+            Bits failed = lost, rests = at.cell == begun.cell;
+            for (int k = 0; k <= D; k++) rests = rests & (value_of(at.l[k]) == value_of(begun.l[k]));
             for (int d = 0; d < D; d++) {
                 /* Positions are changed by the displacement, not recomputed: a point at rest stays where
                    it is to the last bit, -0.0 included. */
                 const V step = (value_of(to[d]) - value_of(from[d])) * V(size_[d]);
-                moved[d] = N(select(step == V(0), group.x[d], group.x[d] + step));
+                moved[d] = N(select(rests, group.x[d], group.x[d] + step));
                 failed = failed | ~(value_of(moved[d]) * V(0) == V(0));
                 if constexpr (Number<N>::is_dual) moved[d].b = to[d].b * V(size_[d]);
             }
