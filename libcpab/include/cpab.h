@@ -6,7 +6,7 @@
  * Detlefsen et al. (CVPR 2018). It knows no framework and no language but C.
  *
  * The field. A box is split into simplices: n intervals in 1D; in 2D nx * ny rectangles, each cut
- * by its two diagonals into 4 triangles. A field that is affine in every simplex and continuous is
+ * by its two diagonals into 4 triangles; in 3D boxes, each cut into 5 tetrahedra. A field that is affine in every simplex and continuous is
  * given by its values at the vertices, so `velocity` below is any array [n_batch, n_vertices, ndim].
  *
  * Conventions. Arrays are dense and row-major, sizes are int64_t, the last axis is (x), (x, y) or
@@ -86,7 +86,7 @@ typedef struct cpab_tessellation cpab_tessellation;
 /* Set struct_size to sizeof(cpab_tessellation_options). Entries from ndim on are ignored. */
 typedef struct cpab_tessellation_options {
     size_t struct_size;
-    int32_t ndim;     /* 1 or 2; 3 is reserved and answers CPAB_E_NDIM in this version */
+    int32_t ndim;     /* 1, 2 or 3 */
     int32_t outside;  /* a cpab_outside */
     int64_t cells[3]; /* intervals, rectangles or boxes along each axis, at least 1 */
     double lower[3];  /* the domain's lowest corner, */
@@ -109,7 +109,11 @@ CPAB_API int64_t cpab_tessellation_n_cells(const cpab_tessellation *tess);
 CPAB_API cpab_status cpab_tessellation_vertices(const cpab_tessellation *tess, double *out);
 
 /* Vertex indices [n_cells, ndim + 1]. In 2D the triangles of rectangle (i, j) are cells
-   4 * (i + nx * j) + k, with k = 0 at its low-y side, 1 high x, 2 high y, 3 low x. */
+   4 * (i + nx * j) + k, with k = 0 at its low-y side, 1 high x, 2 high y, 3 low x. In 3D the tetrahedra of
+   box (i, j, k) are cells 5 * (i + nx * (j + ny * k)) + m: m = 0 in the middle, with those corners of the
+   box for which the sum of the indices is even; the others each cut off an odd one. In boxes with even
+   i + j + k these are, as offsets in the box, (0, 0, 1), (1, 1, 1), (0, 1, 0), (1, 0, 0) for m = 1 to 4; in
+   the other boxes (1, 0, 1), (0, 1, 1), (0, 0, 0), (1, 1, 0). */
 CPAB_API cpab_status cpab_tessellation_cells(const cpab_tessellation *tess, int64_t *out);
 
 /*

@@ -4,17 +4,11 @@
 
 #include <cstdint>
 
+#include "box_grid.h"
 #include "host_device.h"
+#include "interval.h"
 
 namespace cpab {
-
-/* The interval, 0 to n - 1, that holds u or is nearest to it. Safe for any u that is not NaN. */
-template <typename T>
-CPAB_HD inline int64_t interval_of(T u, int64_t n) {
-    if (!(u > 0)) return 0;
-    if (u >= T(n)) return n - 1;
-    return static_cast<int64_t>(u);
-}
 
 /* Indices of the 2D complex; see cpab.h for the order of the public part. */
 struct TriangleGrid {
@@ -69,6 +63,11 @@ struct CellGrid<1> : IntervalGrid {
 template <>
 struct CellGrid<2> : TriangleGrid {
     CPAB_HD explicit CellGrid(const int64_t *cells) : TriangleGrid{cells[0], cells[1]} {}
+};
+
+template <>
+struct CellGrid<3> : BoxGrid {
+    CPAB_HD explicit CellGrid(const int64_t *cells) : BoxGrid{{cells[0], cells[1], cells[2]}} {}
 };
 
 }  // namespace cpab

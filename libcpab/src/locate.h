@@ -25,6 +25,23 @@ CPAB_INLINE typename V::Index inner_cell(const CellGrid<2> &grid, const typename
     return (box[0] + box[1] * Index(static_cast<Integer>(grid.nx))) * Index(4) + triangle;
 }
 
+template <typename V>
+CPAB_INLINE typename V::Index inner_cell(const CellGrid<3> &grid, const typename V::Index *box,
+                                         const V *offset) {
+    using Index = typename V::Index;
+    using Integer = typename IntegerOf<typename V::Scalar>::type;
+    const Index sum = box[0] + box[1] + box[2], half = truncated(as_numbers(sum) * V(0.5f));
+    const auto even = half + half == sum;
+    const V a = select(even, offset[0], offset[1]), b = select(even, offset[1], V(1) - offset[0]);
+    const V c = offset[2];
+    Index tetrahedron = select(a > b + c, Index(4), Index(0)); /* as BoxGrid::tetrahedron_at */
+    tetrahedron = select(b > a + c, Index(3), tetrahedron);
+    tetrahedron = select(a + b + c > V(2), Index(2), tetrahedron);
+    tetrahedron = select(c > a + b, Index(1), tetrahedron);
+    const Index column = box[1] + box[2] * Index(static_cast<Integer>(grid.n[1]));
+    return (box[0] + column * Index(static_cast<Integer>(grid.n[0]))) * Index(5) + tetrahedron;
+}
+
 /* The cell that holds each point u, in units of cells, and where the point lies relative to the low corner
    of the box that is nearest to it. */
 template <typename V, int D>

@@ -26,6 +26,22 @@ void nearest_box(const cpab_tessellation &t, int64_t cell, double *corner) {
     }
 }
 
+/* See `crossing` in records.h. */
+int order_of_nodes(const cpab_tessellation &t, int64_t cell, int face, int64_t behind) {
+    const int slots = t.ndim + 1;
+    const int32_t *from = &t.cell_node[cell * slots], *to = &t.cell_node[behind * slots];
+    int order = 0;
+    bool plain = true;
+    for (int j = 0; j < slots; j++) {
+        int source = face; /* of the node that is new */
+        for (int i = 0; i < slots; i++)
+            if (from[i] == to[j]) source = i;
+        order |= source << 2 * j;
+        plain = plain && source == j;
+    }
+    return plain ? 0 : order;
+}
+
 template <typename T, typename Integer, int D>
 bool fill(const cpab_tessellation &t, Records<T> &records) {
     using Layout = RecordLayout<D>;
@@ -53,6 +69,10 @@ bool fill(const cpab_tessellation &t, Records<T> &records) {
             /* A face that nothing can reach leads back to its own cell, and changes nothing. */
             const Integer number = static_cast<Integer>(behind < 0 ? c : behind);
             std::memcpy(crossing + slots, &number, sizeof number);
+            if (D == 3) {
+                const Integer order = behind < 0 ? 0 : order_of_nodes(t, c, k, behind);
+                std::memcpy(crossing + slots + 1, &order, sizeof order);
+            }
             for (int j = 0; j < slots; j++)
                 crossing[j] = behind < 0 ? T(j == k) : T(t.transfer[(c * slots + k) * slots + j]);
         }

@@ -5,7 +5,9 @@
  *             barycentric coordinates, l_k = gradient_k . (u - corner) + constant_k, with u - corner
  *             measured from the low corner of the box that is nearest to the cell
  *   crossing  per cell and face k: node k as a combination of the nodes of the cell behind that face
- *             [D + 1], then the number of that cell as an integer of the same width
+ *             [D + 1], then the number of that cell as an integer of the same width, in 3D followed by
+ *             the order of the nodes: 0 if all but node k stay in their slots, or two bits for each slot of
+ *             that cell which tell the slot that its node comes from
  */
 #ifndef CPAB_RECORDS_H
 #define CPAB_RECORDS_H
@@ -26,7 +28,8 @@ struct RecordLayout {
     static constexpr int nodes = D + 1;
     static constexpr int row = D * nodes; /* where the rows of the coordinates begin */
     static constexpr int place = padded(D * nodes + nodes * nodes);
-    static constexpr int crossing = padded(nodes + 1);
+    static constexpr int crossing_used = nodes + (D == 3 ? 2 : 1);
+    static constexpr int crossing = padded(crossing_used);
     static constexpr int rate = padded(nodes * nodes + 1);
     static constexpr int reverse = padded(D * nodes + D * D);
 };

@@ -12,7 +12,7 @@ int32_t cpab_abi_version(void) { return CPAB_ABI_VERSION; }
 const char *cpab_version(void) { return CPAB_TEXT(CPAB_VERSION); }
 
 const char *cpab_build_info(void) {
-    return "1D, 2D; float32, float64; CPU, scalar"
+    return "1D, 2D, 3D; float32, float64; CPU, scalar"
 #if CPAB_HAS_THREADS
            ", threads"
 #else

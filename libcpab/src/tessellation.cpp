@@ -4,6 +4,7 @@
 #include <cmath>
 #include <new>
 
+#include "complex_3d.h"
 #include "find_cell.h"
 
 namespace {
@@ -18,6 +19,8 @@ void count(Tess &t) {
         t.n_nodes = t.n_vertices + 2;
         t.n_inner_cells = nx;
         t.n_cells = nx + 2;
+    } else if (t.ndim == 3) {
+        cpab::count_tetrahedra(t);
     } else {
         t.n_vertices = (nx + 1) * (ny + 1) + nx * ny;
         t.n_nodes = t.n_vertices + 8; /* 4 sides, 4 corners */
@@ -151,13 +154,13 @@ void fill_gradients(Tess &t) {
     }
 }
 
-/* A face: its nodes by slot with the opposite one left out, and the cell that has it. */
+/* A face: its nodes in ascending order, the cell that has it and the slot opposite to it. */
 struct Face {
-    int32_t node[4];
-    int32_t cell;
-    bool same_place(const Face &other) const { return std::equal(node, node + 4, other.node); }
+    int32_t node[3];
+    int32_t cell, slot;
+    bool same_place(const Face &other) const { return std::equal(node, node + 3, other.node); }
     bool operator<(const Face &other) const {
-        return std::lexicographical_compare(node, node + 4, other.node, other.node + 4);
+        return std::lexicographical_compare(node, node + 3, other.node, other.node + 3);
     }
 };
 
@@ -171,15 +174,19 @@ bool fill_neighbours(Tess &t) {
         for (int k = 0; k < slots; k++) {
             Face &face = faces[c * slots + k];
             face.cell = static_cast<int32_t>(c);
-            for (int s = 0; s < 4; s++) face.node[s] = s < slots && s != k ? t.cell_node[c * slots + s] : -1;
+            face.slot = k;
+            int n = 0;
+            for (int s = 0; s < slots; s++)
+                if (s != k) face.node[n++] = t.cell_node[c * slots + s];
+            while (n < 3) face.node[n++] = -1;
+            std::sort(face.node, face.node + 3);
         }
     std::sort(faces.data(), faces.data() + faces.size());
     std::fill(t.neighbour.data(), t.neighbour.data() + t.neighbour.size(), -1);
     for (int64_t f = 0; f + 1 < faces.size(); f++) {
         if (!faces[f].same_place(faces[f + 1])) continue;
-        const int k = static_cast<int>(std::find(faces[f].node, faces[f].node + slots, -1) - faces[f].node);
-        t.neighbour[int64_t(faces[f].cell) * slots + k] = faces[f + 1].cell;
-        t.neighbour[int64_t(faces[f + 1].cell) * slots + k] = faces[f].cell;
+        t.neighbour[int64_t(faces[f].cell) * slots + faces[f].slot] = faces[f + 1].cell;
+        t.neighbour[int64_t(faces[f + 1].cell) * slots + faces[f + 1].slot] = faces[f].cell;
     }
     return true;
 }
@@ -269,12 +276,12 @@ bool fill_ideal_velocities(Tess &t) {
 
 cpab_status check(const cpab_tessellation_options &o) {
     if (o.struct_size != sizeof(cpab_tessellation_options)) return CPAB_E_ABI;
-    if (o.ndim < 1 || o.ndim > 2) return CPAB_E_NDIM;
+    if (o.ndim < 1 || o.ndim > CPAB_MAX_NDIM) return CPAB_E_NDIM;
     if (o.outside != CPAB_OUTSIDE_LINEAR && o.outside != CPAB_OUTSIDE_NEAREST) return CPAB_E_OPTION;
-    int64_t total = o.ndim == 1 ? 1 : 4;
+    int64_t total = o.ndim == 1 ? 1 : o.ndim == 2 ? 4 : 5;
     for (int d = 0; d < o.ndim; d++) {
         if (o.cells[d] < 1 || o.cells[d] > CPAB_MAX_CELLS) return CPAB_E_CELLS;
-        total *= o.cells[d]; /* below 2^46: no overflow */
+        total = std::min<int64_t>(total * o.cells[d], CPAB_MAX_CELLS + 1); /* no overflow */
         const double width = o.upper[d] - o.lower[d];
         if (!std::isfinite(o.lower[d]) || !std::isfinite(o.upper[d]) || !std::isfinite(width) ||
             !(width > 0) || !std::isfinite(double(o.cells[d]) / width))
@@ -307,6 +314,8 @@ cpab_status cpab_tessellation_create(const cpab_tessellation_options *options, c
     if (ok) {
         if (t->ndim == 1)
             fill_intervals(*t);
+        else if (t->ndim == 3)
+            cpab::fill_tetrahedra(*t);
         else
             fill_triangles(*t);
         fill_gradients(*t);

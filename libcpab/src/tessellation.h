@@ -5,12 +5,13 @@
  * the vertices, followed by ideal nodes: directions, of weight 0. A point of a cell is
  *     x = sum_k l_k node_k,   sum_k l_k weight_k = 1,
  * with barycentric coordinates l. Cells inside the domain have vertices only. Behind every boundary
- * face lies a ghost cell with one ideal node, behind every corner wedges with two, so that the
+ * face lies a ghost cell with one ideal node, behind every edge and corner wedges with more, so that the
  * complex covers all of R^n.
  *
  * Nodes are coloured such that the ndim + 1 nodes of every cell have different colours, and a
  * node's colour is its slot. Neighbours across face k (the one opposite to slot k) then have the
- * same node in every other slot: crossing a face exchanges one node and moves nothing else.
+ * same node in every other slot: crossing a face exchanges one node and moves nothing else. Only around
+ * a 3D domain there is no such colouring; there some crossings also permute the slots.
  */
 #ifndef CPAB_TESSELLATION_H
 #define CPAB_TESSELLATION_H

@@ -193,6 +193,63 @@ CPAB_INLINE V normalize(Series<V> &l) {
     return factor;
 }
 
+/*
+ * In 3D, l_k' is a sum of three exponentials and may vanish twice within a step: l_k may fall below zero,
+ * rise above it, and fall again. Steps for which that cannot be ruled out are halved until it can: by bounds
+ * from the first terms of the series (of a cubic, those of Bernstein's form) and the sum of the rest.
+ */
+template <typename V>
+CPAB_INLINE typename V::Bits may_turn_twice(const Series<V> &l, V slack) {
+    V rest(0);
+    for (int i = 4; i <= Series<V>::order; i++) rest = rest + magnitude(l.c[i]);
+    const V third = V(1.0 / 3), first = l.c[0] + l.c[1] * third, second = first + (l.c[1] + l.c[2]) * third;
+    const V end = l.c[0] + l.c[1] + l.c[2] + l.c[3];
+    const auto near = smaller(smaller(l.c[0], first), smaller(second, end)) - rest < -slack;
+    if (!any(near)) return near;
+
+    V slope_rest(0), bend_rest(0);
+    for (int i = 4; i <= Series<V>::order; i++) {
+        slope_rest = slope_rest + magnitude(l.c[i]) * V(i);
+        bend_rest = bend_rest + magnitude(l.c[i]) * V(i * (i - 1));
+    }
+    const V middle = l.c[1] + l.c[2], slope_end = middle + l.c[2] + V(3) * l.c[3];
+    const V bend = V(2) * l.c[2], bend_end = bend + V(6) * l.c[3];
+    const auto turns = (smaller(smaller(l.c[1], middle), slope_end) < slope_rest) &
+                       (larger(larger(l.c[1], middle), slope_end) > -slope_rest);
+    const auto bends = (smaller(bend, bend_end) < bend_rest) & (larger(bend, bend_end) > -bend_rest);
+    return near & turns & bends;
+}
+
+/* Answers the lanes whose step was shortened; series and rates are for the new one. */
+template <typename N>
+CPAB_INLINE typename LaneOf<N>::Bits shorten(Series<N> *series, N rate[4][4], N &h,
+                                             typename LaneOf<N>::Bits active, LaneOf<N> slack) {
+    using V = LaneOf<N>;
+    constexpr int most_halvings = 8; /* beyond that a second turn is below what precision can see */
+    auto shortened = V::Bits::none();
+    for (int n = 0; n < most_halvings; n++) {
+        auto doubtful = V::Bits::none();
+        for (int k = 0; k < 4; k++) {
+            Series<V> l;
+            for (int i = 0; i <= Series<V>::order; i++) l.c[i] = value_of(series[k].c[i]);
+            doubtful = doubtful | may_turn_twice(l, slack);
+        }
+        doubtful = doubtful & active;
+        if (!any(doubtful)) break;
+        shortened = shortened | doubtful;
+        const V factor = select(doubtful, V(0.5f), V(1));
+        V power(1);
+        for (int i = 0; i <= Series<V>::order; i++) {
+            for (int k = 0; k < 4; k++) series[k].c[i] = series[k].c[i] * power;
+            power = power * factor;
+        }
+        for (int i = 0; i < 4; i++)
+            for (int j = 0; j < 4; j++) rate[i][j] = rate[i][j] * factor;
+        h = h * factor;
+    }
+    return shortened;
+}
+
 /* Where and when lanes leave their cells. */
 template <typename V>
 struct Exit {
@@ -270,19 +327,42 @@ struct Walker {
     CPAB_HD typename V::Bits active() const { return value_of(left) > V(0); }
 };
 
+/* Moves coordinates to other slots, as crossings outside of a 3D domain may ask for; see records.h. */
+template <typename V>
+inline void reorder(const typename V::Index &order, const typename V::Bits &lanes, V *l) {
+    typename V::Scalar moved[4][V::width];
+    for (int r = 0; r < V::width; r++)
+        for (int k = 0; k < 4; k++) moved[k][r] = l[lanes[r] ? order[r] >> 2 * k & 3 : k][r];
+    for (int k = 0; k < 4; k++) l[k] = V::load(moved[k]);
+}
+
+template <typename V>
+inline void reorder(const typename V::Index &order, const typename V::Bits &lanes, Dual<V> *l) {
+    V a[4], b[4];
+    for (int k = 0; k < 4; k++) a[k] = l[k].a, b[k] = l[k].b;
+    reorder(order, lanes, a);
+    reorder(order, lanes, b);
+    for (int k = 0; k < 4; k++) l[k] = Dual<V>(a[k], b[k]);
+}
+
 /* Enters the neighbour behind a face: the old node is a combination of the neighbour's nodes. */
 template <typename N, int D>
 CPAB_INLINE void cross(const Flow<N, D> &flow, const Exit<LaneOf<N>> &exit, Trajectory<N, D> &at) {
     using V = LaneOf<N>;
     using Index = typename V::Index;
-    V row[D + 2]; /* the combination, and the number of the neighbour */
-    load_records<D + 2>(flow.crossing, Flow<N, D>::Layout::crossing, at.cell * Index(D + 1) + exit.face, row);
+    using Layout = typename Flow<N, D>::Layout;
+    V row[Layout::crossing_used]; /* the combination, the number of the neighbour, the order of its nodes */
+    load_records<Layout::crossing_used>(flow.crossing, Layout::crossing, at.cell * Index(D + 1) + exit.face, row);
     N residual = at.l[0];
     for (int k = 1; k <= D; k++) residual = select(exit.face == Index(k), at.l[k], residual);
-    for (int k = 0; k <= D; k++) {
-        const N kept = select(exit.face == Index(k), N(V(0)), at.l[k]);
-        at.l[k] = select(exit.leaves, kept + residual * row[k], at.l[k]);
+    N kept[D + 1];
+    for (int k = 0; k <= D; k++) kept[k] = select(exit.face == Index(k), N(V(0)), at.l[k]);
+    if constexpr (D == 3) {
+        const Index order = bits_of(row[D + 2]);
+        const auto moved = exit.leaves & ~(order == Index(0));
+        if (any(moved)) reorder(order, moved, kept);
     }
+    for (int k = 0; k <= D; k++) at.l[k] = select(exit.leaves, kept[k] + residual * row[k], at.l[k]);
     at.cell = select(exit.leaves, bits_of(row[D + 1]), at.cell);
 }
 
@@ -307,12 +387,13 @@ CPAB_INLINE N step(const Flow<N, D> &flow, Walker<N, D> &walker) {
     N rate[D + 1][D + 1];
     V longest;
     flow.load_rates(walker.at.cell, rate, longest);
-    const auto finishes = value_of(walker.left) <= longest;
-    const N h = select(finishes, walker.left, N(longest));
+    auto finishes = value_of(walker.left) <= longest;
+    N h = select(finishes, walker.left, N(longest));
     for (int i = 0; i <= D; i++)
         for (int j = 0; j <= D; j++) rate[i][j] = rate[i][j] * h;
     Series<N> series[D + 1];
     expand<N, D>(rate, walker.at.l, series);
+    if constexpr (D == 3) finishes = finishes & ~shorten(series, rate, h, active, walker.slack);
 
     V last[D + 1], last_slope[D + 1];
     for (int k = 0; k <= D; k++) {
@@ -344,7 +425,7 @@ CPAB_INLINE N step(const Flow<N, D> &flow, Walker<N, D> &walker) {
 
     /* Steps of no duration occur at vertices, where a trajectory changes through several cells at once.
        Should rounding ever make two cells hand it back and forth, the growing slack ends that. */
-    constexpr int patience = 32; /* up to 24 cells meet at a vertex */
+    constexpr int patience = 64; /* up to 32 cells meet at a vertex */
     const auto stalled = exit.leaves & (value_of(duration) <= V(0));
     const V base(Precision<ScalarOf<N>>::slack);
     walker.stalls = select(stalled, walker.stalls + V(1), V(0));

@@ -357,7 +357,7 @@ Worker<T> *make_worker(const cpab_tessellation &tess, const Needs &needs) {
     switch (tess.ndim) {
         case 1: return make<T, 1>(tess, needs);
         case 2: return make<T, 2>(tess, needs);
-        default: return make<T, 2>(tess, needs);
+        default: return make<T, 3>(tess, needs);
     }
 }
 
