@@ -108,7 +108,7 @@ def test_copies_are_equal_and_share_the_native_handle():
         (4, -1),
         (),
         (2.0, 2),
-        (2, 2, 2),
+        (2**10, 2**10, 1),
         (1, 1, 1, 1),
         "44",
         b"44",

@@ -85,7 +85,10 @@ static void bad_options(void) {
     REFUSES(CPAB_E_NDIM, o.ndim = 0);
     REFUSES(CPAB_E_NDIM, o.ndim = -1);
     REFUSES(CPAB_E_NDIM, o.ndim = 7);
-    REFUSES(CPAB_E_NDIM, (o.ndim = 3, o.cells[2] = 1, o.lower[2] = -1, o.upper[2] = 1));
+    REFUSES(CPAB_E_NDIM, o.ndim = 4);
+    REFUSES(CPAB_E_CELLS, (o.ndim = 3, o.cells[2] = 0, o.lower[2] = -1, o.upper[2] = 1));
+    REFUSES(CPAB_E_CELLS, (o.ndim = 3, o.cells[0] = o.cells[1] = o.cells[2] = CPAB_MAX_CELLS, o.lower[2] = -1,
+                           o.upper[2] = 1));
     REFUSES(CPAB_E_OPTION, o.outside = 2);
     REFUSES(CPAB_E_OPTION, o.outside = -1);
     for (int d = 0; d < 2; d++) {

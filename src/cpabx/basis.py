@@ -88,7 +88,9 @@ def _frozen(array: Array) -> Array:
     return copy
 
 
-def make_basis(tess: Tessellation, boundary: str, kind: Any) -> DenseBasis | NodalBasis:
+def make_basis(
+    tess: Tessellation, boundary: str, kind: Any, *, volume_preserving: bool = False
+) -> DenseBasis | NodalBasis:
     """The basis of the fields with this boundary; ``kind`` as in :class:`cpabx.Cpab`.
 
     Raises:
@@ -101,7 +103,7 @@ def make_basis(tess: Tessellation, boundary: str, kind: Any) -> DenseBasis | Nod
         return from_affine(tess, kind)
     if kind not in BASES:
         raise OptionError(f"basis must be one of {', '.join(BASES)}, or an array", repr(kind), "Choose one of them.")
-    nodal = nodal_basis(tess, boundary)
+    nodal = incompressible_basis(tess, boundary) if volume_preserving else nodal_basis(tess, boundary)
     return nodal if kind == "nodal" else orthonormal(tess, nodal)
 
 
@@ -174,6 +176,34 @@ def nodal_basis(tess: Tessellation, boundary: str) -> NodalBasis:
         dependent[np.ix_(row[pivots, axis], column[allowed[is_free], axis])] = solution[:, is_free]
     order = np.where(free, column, n_params + row).reshape(-1)
     return NodalBasis(n_params, dependent, order.astype(np.int64))
+
+
+def divergence_rows(tess: Tessellation) -> Array:
+    """(C, V n) constraints trace A_c = 0, on velocities in cells per time, rows of size 1."""
+    widths = (tess.upper - tess.lower) / tess.cells
+    rows = np.zeros((tess.n_cells, tess.n_vertices, tess.ndim))
+    np.put_along_axis(rows, tess.cell_vertices[..., None], gradients(tess) * widths, axis=1)
+    return rows.reshape(tess.n_cells, -1)
+
+
+def incompressible_basis(tess: Tessellation, boundary: str) -> NodalBasis:
+    """As :func:`nodal_basis` for fields without divergence, which couples their components."""
+    n = tess.ndim
+    rows = [divergence_rows(tess)]
+    if tess.outside == "linear":
+        rows += [np.kron(outward_derivative_rows(tess), np.eye(n)[axis]) for axis in range(n)]
+    allowed = np.flatnonzero(~zero_components(tess, boundary).reshape(-1))
+    pivots, solution = _solve(np.concatenate(rows)[:, allowed])
+    free = np.zeros(tess.n_vertices * n, bool)
+    free[allowed] = True
+    free[allowed[pivots]] = False
+    is_free = free[allowed]
+    widths = np.tile((tess.upper - tess.lower) / tess.cells, tess.n_vertices)
+    n_params = int(free.sum())
+    dependent = np.zeros((len(free), n_params))
+    dependent[allowed[pivots]] = widths[allowed[pivots], None] * solution[:, is_free] / widths[None, allowed[is_free]]
+    order = np.where(free, np.cumsum(free) - 1, n_params + np.cumsum(~free) - 1)
+    return NodalBasis(n_params, dependent[~free], order.astype(np.int64))
 
 
 def _solve(rows: Array) -> tuple[NDArray[np.int64], Array]:

@@ -25,13 +25,13 @@ class Tessellation:
     Immutable. Equal arguments share one native handle, and copies and pickles are cheap.
 
     Args:
-        cells: numbers of rectangles (nx, ny); one number for 1D.
+        cells: numbers of rectangles (nx, ny) or boxes (nx, ny, nz); one number for 1D.
         domain: (lower, upper) for all axes, or one pair per axis.
         outside: how a field continues beyond the box, see :class:`cpabx.Cpab`.
 
     Raises:
-        TessellationError: cells below 1 or too many, an empty or infinite domain, or a number of
-            dimensions that this version does not integrate (3D).
+        TessellationError: cells below 1 or too many, an empty or infinite domain, or more than three
+            dimensions.
         OptionError: unknown ``outside``.
     """
 
@@ -77,7 +77,9 @@ class Tessellation:
     @functools.cached_property
     def cell_vertices(self) -> NDArray[np.int64]:
         """(C, n + 1) vertices of every simplex. In 2D cell 4 (i + nx j) + k is the triangle of
-        rectangle (i, j) at its low-y, high-x, high-y or low-x side, k = 0 to 3.
+        rectangle (i, j) at its low-y, high-x, high-y or low-x side, k = 0 to 3. In 3D cells
+        5 (i + nx (j + ny k)) + m are the tetrahedra of box (i, j, k): m = 0 in its middle, the others each
+        cut off one of its corners.
         """
         return self._read("cells", np.int64, (self.n_cells, self.ndim + 1), "int64_t *")
 
@@ -136,11 +138,13 @@ def _checked_cells(cells: Any) -> tuple[int, ...]:
         values = ()
     if isinstance(cells, (str, bytes)) or not values:
         raise TessellationError("cells must be whole numbers such as (4, 4)", repr(cells), "Pass (nx, ny).")
-    if len(values) > 2:
+    if len(values) > 3:
         raise TessellationError(
-            "this version integrates in 1D and 2D", f"cells={values} for {len(values)} dimensions", "Pass (nx, ny)."
+            "cells are intervals, rectangles or boxes: 1D, 2D or 3D",
+            f"cells={values} for {len(values)} dimensions",
+            "Pass one to three numbers.",
         )
-    most = 4_194_304 // (1 if len(values) == 1 else 4)
+    most = 4_194_304 // (1, 4, 5)[len(values) - 1]
     if min(values) < 1 or np.prod([float(n) for n in values]) > most:
         raise TessellationError(
             f"cells must be at least 1 along each axis and at most {most} in all",

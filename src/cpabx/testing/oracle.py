@@ -192,7 +192,7 @@ class Oracle2D:
                 if a >= first:
                     break
                 low = b if face @ xb < 0 else None
-                if low is None and face @ generator @ xa < 0 < face @ generator @ xb:
+                if low is None and face @ generator @ xa < 0 < face @ generator @ xb and slope(a) < 0 < slope(b):
                     dip = brentq(slope, a, b, xtol=1e-16)
                     low = dip if value(dip) < -1e-15 else None
                 if low is not None:

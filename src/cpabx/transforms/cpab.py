@@ -19,13 +19,14 @@ from cpabx.transforms.base import Array, Transformation
 
 
 class Cpab(Transformation):
-    """T(x) = phi(x, 1), phi' = v(phi), v continuous and affine in every triangle: eqs. 5-6 of the paper.
+    """T(x) = phi(x, 1), phi' = v(phi), v continuous and affine in every simplex: eqs. 5-6 of the paper.
 
     Always a diffeomorphism; the identity is theta = 0, the inverse -theta. ``Cpab((4, 4))`` is the
     paper's: free boundary, linear continuation, orthonormal basis, d = 58.
 
     Args:
-        cells: (nx, ny) rectangles, each cut into 4 triangles.
+        cells: (nx, ny) rectangles, each cut into 4 triangles; (n,) intervals in 1D, (nx, ny, nz) boxes,
+            each cut into 5 tetrahedra, in 3D.
         boundary: ``"free"``; ``"sliding"``, no velocity across the border of the domain (what some
             call zero boundary); ``"fixed"``, none at all there.
         outside: how fields continue. ``"linear"``: all cells along one side share their outward
@@ -36,6 +37,8 @@ class Cpab(Transformation):
             no dense basis, for large tessellations. Or an array (C * n * (n + 1), d) whose columns
             are fields, by rows of A_c per cell; the boundary is then what these fields do.
         domain: (lower, upper), or a pair per axis.
+        volume_preserving: only fields without divergence, trace A_c = 0 in every cell. Where the boundary is
+            free, so is the flow outside. Not with an array as basis.
 
     Raises:
         TessellationError, OptionError: impossible or unknown options.
@@ -49,11 +52,19 @@ class Cpab(Transformation):
         outside: str | None = None,
         basis: Any = "orthonormal",
         domain: Interval | Sequence[Interval] = (-1.0, 1.0),
+        volume_preserving: bool = False,
     ) -> None:
+        if volume_preserving and not isinstance(basis, str):
+            raise OptionError(
+                "volume_preserving chooses a basis",
+                "volume_preserving=True and an array as basis",
+                "Leave one of them out.",
+            )
         chosen = outside or ("linear" if boundary == "free" else "nearest")
         self.tessellation = Tessellation(cells, domain=domain, outside=chosen)
         self.boundary = boundary
-        self._basis = make_basis(self.tessellation, boundary, basis)
+        self.volume_preserving = bool(volume_preserving)
+        self._basis = make_basis(self.tessellation, boundary, basis, volume_preserving=self.volume_preserving)
         self._basis_argument = basis if isinstance(basis, str) else np.array(basis, dtype=np.float64)
         if not isinstance(basis, str) and chosen == "linear" and not continues_linearly(self.tessellation, self._basis):
             if outside is not None:
@@ -92,6 +103,7 @@ class Cpab(Transformation):
             "outside": self.tessellation.outside,
             "basis": argument if isinstance(argument, str) else argument.tolist(),
             "domain": self.domain,
+            "volume_preserving": self.volume_preserving,
         }
 
     def _identity(self) -> Array:
