@@ -112,8 +112,10 @@ def test_gradients_agree_with_central_differences():
 
 @pytest.mark.parametrize(
     ("cells", "boundary", "expected"),
-    [((2, 2), "free", 10), ((3, 3), "free", 11), ((4, 4), "free", 15)]
-    + [((2, 2), "sliding", 3), ((3, 3), "sliding", 8), ((4, 4), "sliding", 15)],
+    [
+        *[((2, 2), "free", 10), ((3, 3), "free", 11), ((4, 4), "free", 15)],
+        *[((2, 2), "sliding", 3), ((3, 3), "sliding", 8), ((4, 4), "sliding", 15)],
+    ],
 )
 def test_number_of_parameters_that_preserve_volume(cells, boundary, expected):
     for basis in ("orthonormal", "nodal"):

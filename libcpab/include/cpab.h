@@ -6,8 +6,9 @@
  * Detlefsen et al. (CVPR 2018). It knows no framework and no language but C.
  *
  * The field. A box is split into simplices: n intervals in 1D; in 2D nx * ny rectangles, each cut
- * by its two diagonals into 4 triangles; in 3D boxes, each cut into 5 tetrahedra. A field that is affine in every simplex and continuous is
- * given by its values at the vertices, so `velocity` below is any array [n_batch, n_vertices, ndim].
+ * by its two diagonals into 4 triangles; in 3D boxes, each cut into 5 tetrahedra. A field that is affine in
+ * every simplex and continuous is given by its values at the vertices, so `velocity` below is any array
+ * [n_batch, n_vertices, ndim].
  *
  * Conventions. Arrays are dense and row-major, sizes are int64_t, the last axis is (x), (x, y) or
  * (x, y, z). Coordinates and velocities are in units of the domain. Nothing is printed, no global

@@ -1,6 +1,6 @@
 /*
- * Indices of the 3D complex: boxes cut into five tetrahedra each, see cpab.h for the order of the public part,
- * and the ghosts around them.
+ * Indices of the 3D complex: boxes cut into five tetrahedra each, see cpab.h for the order of the public
+ * part, and the ghosts around them.
  *
  * The middle tetrahedron of a box has those of its corners whose coordinates add up to an even number, so
  * the diagonals of neighbouring boxes agree; each of the others cuts off one odd corner. Seen through
@@ -81,7 +81,8 @@ struct BoxGrid {
                 n_beyond++;
             }
         }
-        if (n_beyond == 0) return tetrahedron(box, tetrahedron_at((box[0] + box[1] + box[2]) % 2 != 0, offset));
+        if (n_beyond == 0)
+            return tetrahedron(box, tetrahedron_at((box[0] + box[1] + box[2]) % 2 != 0, offset));
         if (n_beyond == 3) return corner_wedge(high);
         for (int axis = 0; axis < 3; axis++) {
             const int p = first_axis(axis), q = second_axis(axis);

@@ -55,7 +55,8 @@ void fill_box(Cells &cells, const int64_t *box) {
         }
         const bool odd_box = (box[0] + box[1] + box[2]) % 2 != 0;
         if (corner.odd())
-            fill_odd_corner(cells, grid.tetrahedron(box, BoxGrid::tetrahedron_at(odd_box, inside)), corner, step);
+            fill_odd_corner(cells, grid.tetrahedron(box, BoxGrid::tetrahedron_at(odd_box, inside)), corner,
+                            step);
         else
             cells.put(grid.tetrahedron(box, 0), corner);
     }
@@ -76,8 +77,8 @@ void fill_strips(Cells &cells, int axis, int high) {
                 odd.at[q] = box[q] + (c >> 1);
                 if (!odd.odd()) continue;
                 const bool odd_face = (box[p] + box[q] + wall) % 2 != 0;
-                const int64_t cell = grid.strip(axis, high, box,
-                                                BoxGrid::part(odd_face, c & 1 ? 0.9 : 0.1, c >> 1 ? 0.9 : 0.1));
+                const int64_t cell = grid.strip(
+                    axis, high, box, BoxGrid::part(odd_face, c & 1 ? 0.9 : 0.1, c >> 1 ? 0.9 : 0.1));
                 cells.put(cell, odd);
                 cells.put(cell, odd.moved(p, c & 1 ? -1 : 1));
                 cells.put(cell, odd.moved(q, c >> 1 ? -1 : 1));

@@ -82,7 +82,8 @@ private:
             const int64_t ideal = q - tess_.n_vertices;
             for (int32_t e = tess_.ideal_first[ideal]; e < tess_.ideal_first[ideal + 1]; e++)
                 for (int d = 0; d < D; d++)
-                    sum[d] += tess_.ideal_weight[e] * double(velocity_[int64_t(tess_.ideal_vertex[e]) * D + d]);
+                    sum[d] +=
+                        tess_.ideal_weight[e] * double(velocity_[int64_t(tess_.ideal_vertex[e]) * D + d]);
             for (int d = 0; d < D; d++) velocity_[q * D + d] = T(sum[d]);
         }
         return fastest;
@@ -149,7 +150,8 @@ struct Flow {
         V record[slots * slots + 1];
         load_records<slots * slots + 1>(field->rates(), Layout::rate, cell, record);
         longest = record[slots * slots];
-        load_pairs<slots * slots>(tangent ? tangent->rates() : nullptr, Layout::rate, cell, record, &rate[0][0]);
+        load_pairs<slots * slots>(tangent ? tangent->rates() : nullptr, Layout::rate, cell, record,
+                                  &rate[0][0]);
     }
 
     CPAB_INLINE void load_reverse(const Index &cell, N velocity[slots][D], N linear[D][D]) const {
@@ -166,7 +168,8 @@ struct Flow {
 
 private:
     template <int n>
-    CPAB_INLINE static void load_pairs(const T *table, int stride, const Index &cell, const V *values, N *out) {
+    CPAB_INLINE static void load_pairs(const T *table, int stride, const Index &cell, const V *values,
+                                       N *out) {
         if constexpr (Number<N>::is_dual) {
             V tangents[n];
             load_records<n>(table, stride, cell, tangents);

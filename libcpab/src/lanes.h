@@ -280,7 +280,8 @@ CPAB_INLINE Vector alternate(Vector a, Vector b) {
         return __builtin_shufflevector(a, b, f, f + W, f + 1, f + 1 + W, f + 2, f + 2 + W, f + 3, f + 3 + W);
     if constexpr (W == 16)
         return __builtin_shufflevector(a, b, f, f + W, f + 1, f + 1 + W, f + 2, f + 2 + W, f + 3, f + 3 + W,
-                                       f + 4, f + 4 + W, f + 5, f + 5 + W, f + 6, f + 6 + W, f + 7, f + 7 + W);
+                                       f + 4, f + 4 + W, f + 5, f + 5 + W, f + 6, f + 6 + W, f + 7,
+                                       f + 7 + W);
 }
 
 #endif
@@ -396,10 +397,9 @@ private:
             return __builtin_shufflevector(a, b, Start, 8 + Start, Start + 2, 10 + Start, Start + 4,
                                            12 + Start, Start + 6, 14 + Start);
         if constexpr (W == 16)
-            return __builtin_shufflevector(a, b, Start, 16 + Start, Start + 1, 17 + Start, Start + 4,
-                                           20 + Start, Start + 5, 21 + Start, Start + 8, 24 + Start,
-                                           Start + 9, 25 + Start, Start + 12, 28 + Start, Start + 13,
-                                           29 + Start);
+            return __builtin_shufflevector(
+                a, b, Start, 16 + Start, Start + 1, 17 + Start, Start + 4, 20 + Start, Start + 5, 21 + Start,
+                Start + 8, 24 + Start, Start + 9, 25 + Start, Start + 12, 28 + Start, Start + 13, 29 + Start);
     }
 };
 

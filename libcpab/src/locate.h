@@ -16,12 +16,12 @@ CPAB_INLINE typename V::Index inner_cell(const CellGrid<1> &, const typename V::
 
 template <typename V>
 CPAB_INLINE typename V::Index inner_cell(const CellGrid<2> &grid, const typename V::Index *box,
-                                            const V *offset) {
+                                         const V *offset) {
     using Index = typename V::Index;
     using Integer = typename IntegerOf<typename V::Scalar>::type;
     const auto under = offset[1] <= offset[0], under_other = offset[1] <= V(1) - offset[0];
-    const Index triangle = select(under, select(under_other, Index(0), Index(1)),
-                                  select(under_other, Index(3), Index(2)));
+    const Index triangle =
+        select(under, select(under_other, Index(0), Index(1)), select(under_other, Index(3), Index(2)));
     return (box[0] + box[1] * Index(static_cast<Integer>(grid.nx))) * Index(4) + triangle;
 }
 

@@ -63,9 +63,11 @@ private:
         const int64_t wanted = capacity_ ? 2 * capacity_ : 32;
         void *memory = std::malloc(static_cast<size_t>(wanted) * sizeof(T) + alignment);
         if (!memory) return false;
-        const uintptr_t address = (reinterpret_cast<uintptr_t>(memory) + alignment - 1) / alignment * alignment;
+        const uintptr_t address =
+            (reinterpret_cast<uintptr_t>(memory) + alignment - 1) / alignment * alignment;
         T *elements = reinterpret_cast<T *>(address);
-        if (size_) std::memcpy(static_cast<void *>(elements), elements_, static_cast<size_t>(size_) * sizeof(T));
+        if (size_)
+            std::memcpy(static_cast<void *>(elements), elements_, static_cast<size_t>(size_) * sizeof(T));
         std::free(memory_);
         memory_ = memory;
         elements_ = elements;

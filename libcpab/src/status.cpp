@@ -1,6 +1,9 @@
 /* What the library says about itself. */
+#include <cstring>
+
 #include "../include/cpab.h"
 #include "cpu/parallel.h"
+#include "cpu/worker.h"
 
 #define CPAB_TEXT_(x) #x
 #define CPAB_TEXT(x) CPAB_TEXT_(x)
@@ -11,17 +14,23 @@ int32_t cpab_abi_version(void) { return CPAB_ABI_VERSION; }
 
 const char *cpab_version(void) { return CPAB_TEXT(CPAB_VERSION); }
 
-const char *cpab_build_info(void) {
-    return "1D, 2D, 3D; float32, float64; CPU, scalar"
 #if CPAB_HAS_THREADS
-           ", threads"
+#    define CPAB_THREADS_TEXT ", threads"
 #else
-           ", one thread"
+#    define CPAB_THREADS_TEXT ", one thread"
 #endif
 #if defined(__VERSION__)
-           "; compiler " __VERSION__
+#    define CPAB_COMPILER_TEXT "; compiler " __VERSION__
+#else
+#    define CPAB_COMPILER_TEXT ""
 #endif
-        ;
+#define CPAB_INFO(isa) "1D, 2D, 3D; float32, float64; CPU, " isa CPAB_THREADS_TEXT CPAB_COMPILER_TEXT
+
+const char *cpab_build_info(void) {
+    const char *isa = cpab::instruction_set();
+    if (!std::strcmp(isa, "avx512")) return CPAB_INFO("AVX-512");
+    if (!std::strcmp(isa, "avx2")) return CPAB_INFO("AVX2");
+    return CPAB_INFO("baseline");
 }
 
 const char *cpab_status_text(cpab_status status) {

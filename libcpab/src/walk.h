@@ -265,8 +265,8 @@ struct Exit {
  */
 template <typename N, int D>
 CPAB_INLINE Exit<LaneOf<N>> find_exit(const Series<N> *series, const LaneOf<N> *last,
-                                         const LaneOf<N> *last_slope, LaneOf<N> slack,
-                                         typename LaneOf<N>::Bits active) {
+                                      const LaneOf<N> *last_slope, LaneOf<N> slack,
+                                      typename LaneOf<N>::Bits active) {
     using V = LaneOf<N>;
     using Index = typename V::Index;
     using Bits = typename V::Bits;
@@ -275,8 +275,9 @@ CPAB_INLINE Exit<LaneOf<N>> find_exit(const Series<N> *series, const LaneOf<N> *
     for (int k = 0; k <= D; k++) {
         out[k] = active & (last[k] < -slack);
         some = some | out[k];
-        unclear = unclear | (active & ~out[k] &
-                             may_dip(value_of(series[k].c[0]), value_of(series[k].c[1]), last_slope[k], slack));
+        unclear =
+            unclear | (active & ~out[k] &
+                       may_dip(value_of(series[k].c[0]), value_of(series[k].c[1]), last_slope[k], slack));
     }
     if (!any(some | unclear)) return exit;
 
@@ -293,8 +294,8 @@ CPAB_INLINE Exit<LaneOf<N>> find_exit(const Series<N> *series, const LaneOf<N> *
     normalize(own);
     exit.time = select(exit.leaves, refine(own, earliest), V(1));
     for (int j = 0; j <= D; j++)
-        unclear = unclear | (exit.leaves & ~(exit.face == Index(j)) &
-                             (value_of(series[j].value(exit.time)) < -slack));
+        unclear = unclear |
+                  (exit.leaves & ~(exit.face == Index(j)) & (value_of(series[j].value(exit.time)) < -slack));
     if (!any(unclear)) return exit;
 
     V first(2);
@@ -352,7 +353,8 @@ CPAB_INLINE void cross(const Flow<N, D> &flow, const Exit<LaneOf<N>> &exit, Traj
     using Index = typename V::Index;
     using Layout = typename Flow<N, D>::Layout;
     V row[Layout::crossing_used]; /* the combination, the number of the neighbour, the order of its nodes */
-    load_records<Layout::crossing_used>(flow.crossing, Layout::crossing, at.cell * Index(D + 1) + exit.face, row);
+    load_records<Layout::crossing_used>(flow.crossing, Layout::crossing, at.cell * Index(D + 1) + exit.face,
+                                        row);
     N residual = at.l[0];
     for (int k = 1; k <= D; k++) residual = select(exit.face == Index(k), at.l[k], residual);
     N kept[D + 1];
@@ -440,7 +442,7 @@ CPAB_INLINE N step(const Flow<N, D> &flow, Walker<N, D> &walker) {
  */
 template <typename N, int D, typename Record>
 CPAB_INLINE typename LaneOf<N>::Bits walk(const Flow<N, D> &flow, int64_t most, Trajectory<N, D> &at,
-                                             Record record) {
+                                          Record record) {
     Walker<N, D> walker(at);
     for (int64_t n = 0; n < most && any(walker.active()); n++) {
         Segment<N, D> segment;

@@ -5,9 +5,9 @@
 #include "../tessellation.h"
 #include "worker.h"
 
-#define CPAB_DECLARE_KERNEL(isa)                                            \
-    namespace isa {                                                         \
-    template <typename T>                                                   \
+#define CPAB_DECLARE_KERNEL(isa)                                               \
+    namespace isa {                                                            \
+    template <typename T>                                                      \
     Worker<T> *make_worker(const cpab_tessellation &tess, const Needs &needs); \
     }
 

@@ -82,47 +82,56 @@ public:
     }
 
     Trouble move(const T *points, int64_t n, T *out) override {
-        return for_walks<V>(points, nullptr, n, [&](const Group<V, D> &group, const V *moved, Bits, int64_t first) {
-            store(moved, group.count, out + first * D);
-            return true;
-        }, false);
+        return for_walks<V>(
+            points, nullptr, n,
+            [&](const Group<V, D> &group, const V *moved, Bits, int64_t first) {
+                store(moved, group.count, out + first * D);
+                return true;
+            },
+            false);
     }
 
     Trouble move_tangent(const T *points, const T *tangent_points, int64_t n, T *out_tangent) override {
         using N = Dual<V>;
-        return for_walks<N>(points, tangent_points, n,
-                            [&](const Group<V, D> &group, const N *moved, Bits, int64_t first) {
-                                V tangent[D];
-                                for (int d = 0; d < D; d++)
-                                    tangent[d] = moved[d].b + (moved[d].a - moved[d].a); /* NaN if that is */
-                                store(tangent, group.count, out_tangent + first * D);
-                                return true;
-                            },
-                            false);
+        return for_walks<N>(
+            points, tangent_points, n,
+            [&](const Group<V, D> &group, const N *moved, Bits, int64_t first) {
+                V tangent[D];
+                for (int d = 0; d < D; d++)
+                    tangent[d] = moved[d].b + (moved[d].a - moved[d].a); /* NaN if that is */
+                store(tangent, group.count, out_tangent + first * D);
+                return true;
+            },
+            false);
     }
 
     Trouble jacobian(const T *points, int64_t n, T *jacobian, T *log_det) override {
         const Flow<V, D> flow = flow_of<V>();
-        return for_walks<V>(points, nullptr, n, [&](const Group<V, D> &group, const V *moved, Bits, int64_t first) {
-            V rows[D * D], trace(0);
-            for (int i = 0; i < D; i++) {
-                V lam[D];
-                for (int j = 0; j < D; j++) lam[j] = V(T(i == j));
-                for (int64_t s = stack<V>().size() - 1; s >= 0; s--) {
-                    const Segment<V, D> &segment = stack<V>()[s];
-                    pull_back_segment<V>(flow, segment, lam);
-                    if (i == 0) trace = trace + divergence(flow, segment);
+        return for_walks<V>(
+            points, nullptr, n,
+            [&](const Group<V, D> &group, const V *moved, Bits, int64_t first) {
+                V rows[D * D], trace(0);
+                for (int i = 0; i < D; i++) {
+                    V lam[D];
+                    for (int j = 0; j < D; j++) lam[j] = V(T(i == j));
+                    for (int64_t s = stack<V>().size() - 1; s >= 0; s--) {
+                        const Segment<V, D> &segment = stack<V>()[s];
+                        pull_back_segment<V>(flow, segment, lam);
+                        if (i == 0) trace = trace + divergence(flow, segment);
+                    }
+                    for (int j = 0; j < D; j++)
+                        rows[i * D + j] =
+                            lam[j] * V(T(tess_.scale[j] / tess_.scale[i])) + (moved[i] - moved[i]);
                 }
-                for (int j = 0; j < D; j++)
-                    rows[i * D + j] = lam[j] * V(T(tess_.scale[j] / tess_.scale[i])) + (moved[i] - moved[i]);
-            }
-            trace = trace + (moved[0] - moved[0]);
-            for (int r = 0; r < group.count; r++) {
-                for (int e = 0; jacobian && e < D * D; e++) jacobian[(first + r) * D * D + e] = rows[e][r];
-                if (log_det) log_det[first + r] = trace[r];
-            }
-            return true;
-        }, true);
+                trace = trace + (moved[0] - moved[0]);
+                for (int r = 0; r < group.count; r++) {
+                    for (int e = 0; jacobian && e < D * D; e++)
+                        jacobian[(first + r) * D * D + e] = rows[e][r];
+                    if (log_det) log_det[first + r] = trace[r];
+                }
+                return true;
+            },
+            true);
     }
 
     void start_slice() override {
@@ -132,9 +141,8 @@ public:
 
     Trouble pull_back(const T *points, const T *tangent_points, const T *grad_out, int64_t n,
                       T *grad_points) override {
-        return has_tangent_
-                   ? pull_back_all<Dual<V>>(points, tangent_points, grad_out, n, grad_points)
-                   : pull_back_all<V>(points, nullptr, grad_out, n, grad_points);
+        return has_tangent_ ? pull_back_all<Dual<V>>(points, tangent_points, grad_out, n, grad_points)
+                            : pull_back_all<V>(points, nullptr, grad_out, n, grad_points);
     }
 
     /* Adds a slice's gradient to the batch item's, or NaN where it has none. */
@@ -295,32 +303,35 @@ private:
                           T *grad_points) {
         const Flow<N, D> flow = flow_of<N>();
         constexpr int columns = (D + 1) * D + D * D;
-        return for_walks<N>(points, tangent_points, n,
-                            [&](const Group<V, D> &group, const N *, Bits failed, int64_t first) {
-            V seed[D];
-            load(grad_out + first * D, group.count, seed);
-            N lam[D];
-            for (int d = 0; d < D; d++)
-                lam[d] = N(select(failed | ~first_lanes(group.count), V(0), seed[d] * V(size_[d])));
-            for (int64_t s = stack<N>().size() - 1; s >= 0; s--) {
-                const Segment<N, D> &segment = stack<N>()[s];
-                const CellGradient<N, D> part = pull_back_segment<N>(flow, segment, lam);
-                V record[columns];
-                for (int k = 0; k <= D; k++)
-                    for (int d = 0; d < D; d++) record[k * D + d] = wanted(part.velocity[k][d]);
-                for (int i = 0; i < D; i++)
-                    for (int j = 0; j < D; j++) record[(D + 1) * D + i * D + j] = wanted(part.linear[i][j]);
-                add_records<columns>(gradient_.data(), Layout::reverse, segment.from.cell, record);
-            }
-            poisoned_ |= any(failed);
-            if (grad_points) {
-                V grad[D];
+        return for_walks<N>(
+            points, tangent_points, n,
+            [&](const Group<V, D> &group, const N *, Bits failed, int64_t first) {
+                V seed[D];
+                load(grad_out + first * D, group.count, seed);
+                N lam[D];
                 for (int d = 0; d < D; d++)
-                    grad[d] = select(failed, V(nan()), wanted(lam[d]) * V(scale_[d]));
-                store(grad, group.count, grad_points + first * D);
-            }
-            return true;
-        }, true);
+                    lam[d] = N(select(failed | ~first_lanes(group.count), V(0), seed[d] * V(size_[d])));
+                for (int64_t s = stack<N>().size() - 1; s >= 0; s--) {
+                    const Segment<N, D> &segment = stack<N>()[s];
+                    const CellGradient<N, D> part = pull_back_segment<N>(flow, segment, lam);
+                    V record[columns];
+                    for (int k = 0; k <= D; k++)
+                        for (int d = 0; d < D; d++) record[k * D + d] = wanted(part.velocity[k][d]);
+                    for (int i = 0; i < D; i++)
+                        for (int j = 0; j < D; j++)
+                            record[(D + 1) * D + i * D + j] = wanted(part.linear[i][j]);
+                    add_records<columns>(gradient_.data(), Layout::reverse, segment.from.cell, record);
+                }
+                poisoned_ |= any(failed);
+                if (grad_points) {
+                    V grad[D];
+                    for (int d = 0; d < D; d++)
+                        grad[d] = select(failed, V(nan()), wanted(lam[d]) * V(scale_[d]));
+                    store(grad, group.count, grad_points + first * D);
+                }
+                return true;
+            },
+            true);
     }
 
     const cpab_tessellation &tess_;

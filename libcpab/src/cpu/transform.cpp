@@ -192,8 +192,9 @@ cpab_status jvp(Problem<T> p, T *out_tangent) {
     return for_slices(p, needs, [&](Worker<T> &worker, const Slice &s) {
         const int64_t offset = s.first * p.tess->ndim;
         const T *tangents = p.cloud_of(p.tangent_points, s.item);
-        return worker.move_tangent(p.cloud_of(p.points, s.item) + offset, tangents ? tangents + offset : nullptr,
-                                   s.count, out_tangent + s.item * p.cloud_size() + offset);
+        return worker.move_tangent(p.cloud_of(p.points, s.item) + offset,
+                                   tangents ? tangents + offset : nullptr, s.count,
+                                   out_tangent + s.item * p.cloud_size() + offset);
     });
 }
 
@@ -253,9 +254,9 @@ cpab_status vjp(Problem<T> p, bool along_tangent, const T *grad_out, T *grad_vel
         const cpab_tessellation *tess, const T *velocity_, const T *points, const T *grad_out,               \
         T *grad_velocity, T *grad_points, int64_t n_batch, int64_t n_points, int64_t points_batch,           \
         double time, int32_t n_threads, int64_t *failed_item) {                                              \
-        return vjp<T>({tess, velocity_, points, n_batch, n_points, points_batch, time, n_threads,            \
-                       failed_item},                                                                         \
-                      false, grad_out, grad_velocity, grad_points);                                          \
+        return vjp<T>(                                                                                       \
+            {tess, velocity_, points, n_batch, n_points, points_batch, time, n_threads, failed_item}, false, \
+            grad_out, grad_velocity, grad_points);                                                           \
     }                                                                                                        \
     cpab_status cpab_transform_jvp_##suffix(                                                                 \
         const cpab_tessellation *tess, const T *velocity_, const T *points, const T *tangent_velocity,       \
