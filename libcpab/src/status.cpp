@@ -28,8 +28,8 @@ const char *cpab_version(void) { return CPAB_TEXT(CPAB_VERSION); }
 
 const char *cpab_build_info(void) {
     const char *isa = cpab::instruction_set();
-    if (!std::strcmp(isa, "avx512")) return CPAB_INFO("AVX-512");
-    if (!std::strcmp(isa, "avx2")) return CPAB_INFO("AVX2");
+    if (!std::strcmp(isa, "AVX-512")) return CPAB_INFO("AVX-512");
+    if (!std::strcmp(isa, "AVX2")) return CPAB_INFO("AVX2");
     return CPAB_INFO("baseline");
 }
 
