@@ -1,4 +1,5 @@
-/* cpab_jacobian_*: laws for both number types, in jacobian.inc, and central differences of the transformation. */
+/* cpab_jacobian_*: laws for both number types, in jacobian.inc, and central differences of the
+ * transformation. */
 #include "real.h"
 #include "space.h"
 

@@ -1,4 +1,5 @@
-/* cpab_transform_jvp_*: laws for both number types, in jvp.inc, and central differences of the transformation. */
+/* cpab_transform_jvp_*: laws for both number types, in jvp.inc, and central differences of the
+ * transformation. */
 #include "real.h"
 #include "space.h"
 
