@@ -144,22 +144,22 @@ struct Flow {
     static constexpr int slots = D + 1;
 
     const T *place, *crossing;
-    const Field<T, D> *field, *tangent; /* tangent: NULL unless N is dual */
+    const T *rates, *reverse;
+    const T *tangent_rates, *tangent_reverse; /* NULL unless N is dual */
 
     CPAB_INLINE void load_rates(const Index &cell, N rate[slots][slots], V &longest) const {
         V record[slots * slots + 1];
-        load_records<slots * slots + 1>(field->rates(), Layout::rate, cell, record);
+        load_records<slots * slots + 1>(rates, Layout::rate, cell, record);
         longest = record[slots * slots];
-        load_pairs<slots * slots>(tangent ? tangent->rates() : nullptr, Layout::rate, cell, record,
-                                  &rate[0][0]);
+        load_pairs<slots * slots>(tangent_rates, Layout::rate, cell, record, &rate[0][0]);
     }
 
     CPAB_INLINE void load_reverse(const Index &cell, N velocity[slots][D], N linear[D][D]) const {
         constexpr int n = slots * D + D * D;
         V record[n];
         N both[n];
-        load_records<n>(field->reverse(), Layout::reverse, cell, record);
-        load_pairs<n>(tangent ? tangent->reverse() : nullptr, Layout::reverse, cell, record, both);
+        load_records<n>(reverse, Layout::reverse, cell, record);
+        load_pairs<n>(tangent_reverse, Layout::reverse, cell, record, both);
         for (int k = 0; k < slots; k++)
             for (int d = 0; d < D; d++) velocity[k][d] = both[k * D + d];
         for (int i = 0; i < D; i++)

@@ -330,7 +330,7 @@ struct Walker {
 
 /* Moves coordinates to other slots, as crossings outside of a 3D domain may ask for; see records.h. */
 template <typename V>
-inline void reorder(const typename V::Index &order, const typename V::Bits &lanes, V *l) {
+CPAB_HD inline void reorder(const typename V::Index &order, const typename V::Bits &lanes, V *l) {
     typename V::Scalar moved[4][V::width];
     for (int r = 0; r < V::width; r++)
         for (int k = 0; k < 4; k++) moved[k][r] = l[lanes[r] ? order[r] >> 2 * k & 3 : k][r];
@@ -338,7 +338,7 @@ inline void reorder(const typename V::Index &order, const typename V::Bits &lane
 }
 
 template <typename V>
-inline void reorder(const typename V::Index &order, const typename V::Bits &lanes, Dual<V> *l) {
+CPAB_HD inline void reorder(const typename V::Index &order, const typename V::Bits &lanes, Dual<V> *l) {
     V a[4], b[4];
     for (int k = 0; k < 4; k++) a[k] = l[k].a, b[k] = l[k].b;
     reorder(order, lanes, a);

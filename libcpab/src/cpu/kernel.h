@@ -162,7 +162,12 @@ private:
     template <typename N>
     Flow<N, D> flow_of() const {
         const Records<T> &records = records_of<T>(tess_);
-        return {records.place.data(), records.crossing.data(), &field_, has_tangent_ ? &tangent_ : nullptr};
+        return {records.place.data(),
+                records.crossing.data(),
+                field_.rates(),
+                field_.reverse(),
+                has_tangent_ ? tangent_.rates() : nullptr,
+                has_tangent_ ? tangent_.reverse() : nullptr};
     }
 
     template <typename N>
