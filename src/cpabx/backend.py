@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from cpabx.errors import UnsupportedError
+
 if TYPE_CHECKING:
     import numpy as np
 
@@ -36,7 +38,8 @@ class Backend(abc.ABC):
         supports: a subset of :data:`ABILITIES`. ``autograd``: ``vjp`` goes through the framework's
             own differentiation, and ``transform`` and ``warp`` take part in it. ``layers``: the six
             layers exist. ``graph``: works when traced, with unknown batch size. ``cuda``: takes
-            tensors on NVIDIA devices. ``double_backward``: second derivatives.
+            tensors on NVIDIA devices. ``double_backward``: second derivatives of
+            ``cpab``, and first ones of ``cpab_jvp`` and ``cpab_jacobian``.
         channels_last: images are (N, H, W, C) rather than (N, C, H, W).
     """
 
@@ -123,6 +126,39 @@ class Backend(abc.ABC):
         :func:`cpabx.native.transform` and :func:`cpabx.native.transform_vjp`.
         """
 
+    def cpab_velocity(self, points: Tensor, velocity: Tensor, tessellation: Tessellation) -> Tensor:
+        """(N, P, n) velocities at points (1 or N, P, n) of fields with vertex velocities (N, V, n).
+
+        Differentiable once with respect to both, where the backend supports ``autograd``. This and the next
+        two: see :mod:`cpabx.native.arrays`. A derivative that cannot be computed must be an error.
+        """
+        raise _missing(self, "velocities at points")
+
+    def cpab_jvp(
+        self,
+        points: Tensor,
+        velocity: Tensor,
+        tangent_points: Tensor | None,
+        tangent_velocity: Tensor | None,
+        tessellation: Tessellation,
+        time: float,
+    ) -> Tensor:
+        """(N, P, n) derivative of :meth:`cpab` along tangents in the shapes of points and velocity.
+
+        None stands for zeros; one of the two is there. Differentiable once with respect to all four, where
+        the backend supports ``double_backward``.
+        """
+        raise _missing(self, "Jacobian-vector products")
+
+    def cpab_jacobian(
+        self, points: Tensor, velocity: Tensor, tessellation: Tessellation, time: float
+    ) -> tuple[Tensor, Tensor]:
+        """(N, P, n, n) derivatives of each result of :meth:`cpab` by its point, and (N, P) log |det|.
+
+        Differentiable once with respect to both, where the backend supports ``double_backward``.
+        """
+        raise _missing(self, "Jacobians")
+
     @abc.abstractmethod
     def sample(self, images: Tensor, grid: Tensor, *, padding_mode: str, align_corners: bool) -> Tensor:
         """Bilinear interpolation at grid (N, H, W, 2), which is (x, y) in [-1, 1] over the image.
@@ -141,3 +177,11 @@ class Backend(abc.ABC):
     def layers(self) -> ModuleType:
         """The module with the six layer classes. Required with the ability ``layers``."""
         raise NotImplementedError
+
+
+def _missing(backend: Backend, what: str) -> UnsupportedError:
+    return UnsupportedError(
+        f"{what} of CPAB transformations need a backend that has them",
+        f"backend {backend.name!r}",
+        "Upgrade its package, or compute them in another backend.",
+    )

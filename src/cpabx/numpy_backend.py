@@ -7,9 +7,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from cpabx import native
 from cpabx.backend import Backend
 from cpabx.hookspecs import hookimpl
+from cpabx.native import arrays
 from cpabx.numpy_sampler import bilinear
 from cpabx.tessellation import Tessellation
 
@@ -92,20 +92,26 @@ class NumpyBackend(Backend):
         return result
 
     def cpab(self, points: Array, velocity: Array, tessellation: Tessellation, time: float) -> Array:
-        points, velocity = np.ascontiguousarray(points), np.ascontiguousarray(velocity)
-        out = np.empty((len(velocity), *points.shape[1:]), points.dtype)
-        native.transform(
-            tessellation,
-            str(points.dtype),
-            velocity=velocity.ctypes.data,
-            points=points.ctypes.data,
-            out=out.ctypes.data,
-            n_batch=len(velocity),
-            n_points=points.shape[1],
-            points_batch=len(points),
-            time=time,
-        )
-        return out
+        return arrays.transform(points, velocity, tessellation, time)
+
+    def cpab_velocity(self, points: Array, velocity: Array, tessellation: Tessellation) -> Array:
+        return arrays.velocity(points, velocity, tessellation)
+
+    def cpab_jvp(
+        self,
+        points: Array,
+        velocity: Array,
+        tangent_points: Array | None,
+        tangent_velocity: Array | None,
+        tessellation: Tessellation,
+        time: float,
+    ) -> Array:
+        return arrays.transform_jvp(points, velocity, tangent_points, tangent_velocity, tessellation, time)
+
+    def cpab_jacobian(
+        self, points: Array, velocity: Array, tessellation: Tessellation, time: float
+    ) -> tuple[Array, Array]:
+        return arrays.jacobian(points, velocity, tessellation, time)
 
     def sample(self, images: Array, grid: Array, *, padding_mode: str, align_corners: bool) -> Array:
         return bilinear(images, grid, padding_mode, align_corners)

@@ -96,28 +96,129 @@ def test_vjp_agrees_with_numpys_inside_of_a_graph():
             np.testing.assert_allclose(got, right, rtol=1e-12, atol=1e-12)
 
 
-def second_derivative(velocity):
-    points = problem()[0]
-    with tf.GradientTape() as outer:
-        outer.watch(velocity)
-        with tf.GradientTape() as inner:
-            inner.watch(velocity)
-            loss = tf.reduce_sum(ops.transform(points, velocity, TESS, 1.0) ** 2)
-        grad = inner.gradient(loss, velocity)
-    return outer.gradient(grad, velocity)
+# -- derivatives -----------------------------------------------------------------------------------
+
+each_way = pytest.mark.parametrize("wrap", [lambda f: f, tf.function], ids=["eager", "graph"])
+each_sharing = pytest.mark.parametrize("shared", [False, True], ids=["paired", "shared"])
 
 
-@pytest.mark.parametrize("wrap", [lambda f: f, tf.function], ids=["eager", "graph"])
-def test_second_derivatives_are_refused(wrap):
-    with pytest.raises(UnsupportedError, match="no second derivative"):
-        wrap(second_derivative)(problem()[1])
+def leaves(shared=False):
+    """Points, velocities, and tangents of both."""
+    values = problem(shared)
+    rng = np.random.default_rng(1)
+    return *values, *(tf.constant(rng.standard_normal(x.shape)) for x in values)
 
 
-def test_forward_mode_is_refused():
-    """TensorFlow would take it from the gradient of the gradient."""
+def weighed(result):
+    """A loss that weighs every number differently, and is not linear."""
+    return tf.reduce_sum(
+        tf.sin(tf.reshape(result, [-1]) * tf.linspace(tf.constant(0.5, result.dtype), 3, tf.size(result)))
+    )
+
+
+def gradients(function, values):
+    """Of the weighed result, by every value."""
+    with tf.GradientTape() as tape:
+        tape.watch(values)
+        loss = weighed(function(*values))
+    return tape.gradient(loss, values)
+
+
+def compare_with_differences(function, values, wrap=lambda f: f, tolerance=1e-6):
+    got = wrap(lambda *values: gradients(function, values))(*values)
+    for i, grad in enumerate(got):
+
+        def loss(x, i=i):
+            arguments = [tf.constant(x) if k == i else v for k, v in enumerate(values)]
+            return weighed(function(*arguments)).numpy()
+
+        expected = central_differences(loss, values[i].numpy())
+        assert np.abs(expected).max() > 1e-2
+        np.testing.assert_allclose(grad, expected, rtol=0, atol=tolerance * np.abs(expected).max())
+
+
+@each_way
+@each_sharing
+def test_second_derivatives_are_those_of_central_differences(shared, wrap):
+    """Of both gradients, by points, velocities and the loss's own weights."""
+    points, velocity, cotangent, _ = leaves()
+    points = points[:1] if shared else points
+
+    def grads(points, velocity, cotangent):
+        with tf.GradientTape() as tape:
+            tape.watch([points, velocity])
+            loss = tf.reduce_sum(cotangent * ops.transform(points, velocity, TESS, 1.0))
+        return tf.concat([tf.reshape(g, [-1]) for g in tape.gradient(loss, [points, velocity])], 0)
+
+    compare_with_differences(grads, (points, velocity, cotangent), wrap)
+
+
+@each_way
+@each_sharing
+def test_jvp_and_its_gradients(shared, wrap):
+    points, velocity, tangent_points, tangent_velocity = leaves(shared)
+    got = ops.transform_jvp(points, velocity, tangent_points, tangent_velocity, TESS, 0.5)
+    h = 1e-6
+    ahead, behind = (
+        ops.transform(points + s * tangent_points, velocity + s * tangent_velocity, TESS, 0.5) for s in (h, -h)
+    )
+    np.testing.assert_allclose(got, (ahead - behind) / (2 * h), rtol=0, atol=1e-7)
+    compare_with_differences(lambda *v: ops.transform_jvp(*v, TESS, 0.5), leaves(shared), wrap)
+
+
+@each_way
+@each_sharing
+def test_gradients_of_velocity(shared, wrap):
+    compare_with_differences(lambda p, v: ops.velocity(p, v, TESS), problem(shared), wrap)
+
+
+@each_way
+@each_sharing
+@pytest.mark.parametrize("which", [0, 1], ids=["jacobian", "log_det"])
+def test_gradients_of_jacobian_and_log_det(which, shared, wrap):
+    compare_with_differences(lambda p, v: ops.jacobian(p, v, TESS, -0.5)[which], problem(shared), wrap)
+
+
+def test_derivatives_in_a_graph_with_unknown_sizes():
+    signature = [tf.TensorSpec((None, None, 2), "float64"), tf.TensorSpec((None, TESS.n_vertices, 2), "float64")]
+
+    def everything(points, velocity):
+        jvp = ops.transform_jvp(points, velocity, points, None, TESS, 1.0)
+        return jvp, ops.velocity(points, velocity, TESS), *ops.jacobian(points, velocity, TESS, 1.0)
+
+    traced = tf.function(everything, input_signature=signature)
+    static = [output.shape.as_list() for output in traced.get_concrete_function().structured_outputs]
+    assert static == [[None, None, 2], [None, None, 2], [None, None, 2, 2], [None, None]]
+    for arguments in (problem(), problem(True), problem(n_batch=0)):
+        for got, expected in zip(traced(*arguments), everything(*arguments), strict=True):
+            assert got.shape == expected.shape
+            np.testing.assert_array_equal(got, expected)
+
+
+def test_forward_mode_is_jvp():
+    """TensorFlow takes it from the gradient of the gradient."""
+    points, velocity, _, tangent = leaves()
+    with tf.autodiff.ForwardAccumulator(velocity, tangent) as accumulator:
+        moved = ops.transform(points, velocity, TESS, 1.0)
+    expected = ops.transform_jvp(points, velocity, None, tangent, TESS, 1.0)
+    np.testing.assert_allclose(accumulator.jvp(moved), expected, rtol=0, atol=1e-12)
+
+
+@each_way
+@pytest.mark.parametrize(
+    "derivative",
+    [
+        lambda p, v: gradients(lambda v: gradients(lambda v: ops.transform(p, v, TESS, 1.0), [v])[0], [v])[0],
+        lambda p, v: gradients(lambda v: ops.transform_jvp(p, v, p, None, TESS, 1.0), [v])[0],
+        lambda p, v: gradients(lambda v: ops.jacobian(p, v, TESS, 1.0)[0], [v])[0],
+        lambda p, v: gradients(lambda p: ops.velocity(p, v, TESS), [p])[0],
+    ],
+    ids=["transform", "jvp", "jacobian", "velocity"],
+)
+def test_what_comes_after_is_refused(derivative, wrap):
     points, velocity = problem()
-    with pytest.raises(UnsupportedError), tf.autodiff.ForwardAccumulator(velocity, tf.ones_like(velocity)):
-        ops.transform(points, velocity, TESS, 1.0)
+    with pytest.raises(UnsupportedError, match="up to the second"):
+        wrap(lambda v: gradients(lambda v: derivative(points, v), [v])[0])(velocity)
 
 
 def test_errors_of_the_library_arrive():

@@ -2,11 +2,11 @@
 
 import pytest
 import torch
-from torch.autograd import forward_ad, gradcheck
+from torch.autograd import forward_ad, gradcheck, gradgradcheck
 
 import cpabx
 from cpabx.errors import DeviceError, UnsupportedError
-from cpabx_torch import ops
+from cpabx_torch import native_ops, ops
 
 F64 = torch.float64
 TESS = cpabx.Tessellation((3, 2))
@@ -67,26 +67,150 @@ def test_gradcheck_of_images_and_theta_through_warp(padding_mode):
 
 def test_opcheck():
     points, velocity = problem()
-    torch.library.opcheck(ops.transform_op, (points, velocity, *OPTIONS))
-    torch.library.opcheck(ops.transform_op, (points.detach()[:1], velocity, *OPTIONS))
-    detached = (points.detach(), velocity.detach(), torch.ones_like(points), *OPTIONS)
-    torch.library.opcheck(ops.transform_vjp_op, detached)
+    shared = points.detach()[:1]
+    tangents = (torch.ones_like(points), torch.ones_like(velocity))
+    for p in (points, shared):
+        torch.library.opcheck(native_ops.transform_op, (p, velocity, *OPTIONS))
+        torch.library.opcheck(native_ops.transform_vjp_op, (p, velocity, torch.ones_like(points), *OPTIONS))
+        torch.library.opcheck(native_ops.velocity_op, (p, velocity, *OPTIONS[:-1]))
+        torch.library.opcheck(native_ops.jacobian_op, (p, velocity, *OPTIONS))
+    torch.library.opcheck(native_ops.transform_jvp_op, (points, velocity, *tangents, *OPTIONS))
+    torch.library.opcheck(native_ops.transform_jvp_op, (shared, velocity, None, tangents[1], *OPTIONS))
+    detached = (points.detach(), velocity.detach(), torch.ones_like(points), *tangents, *OPTIONS)
+    torch.library.opcheck(native_ops.transform_vjp_jvp_op, detached)
 
 
-def test_second_derivative_is_refused():
+each_sharing = pytest.mark.parametrize("shared", [False, True], ids=["paired", "shared"])
+
+
+def leaves(shared=False):
+    """Points, velocities, and tangents of both."""
     points, velocity = problem()
-    (grad,) = torch.autograd.grad(ops.transform(points, velocity, TESS, 1.0).sum(), velocity, create_graph=True)
-    with pytest.raises(RuntimeError, match=r"cpabx.transform_vjp"):
-        grad.sum().backward()
+    points = points.detach()[:1].requires_grad_() if shared else points
+    generator = torch.Generator().manual_seed(1)
+    tangents = [torch.randn(x.shape, generator=generator, dtype=F64).requires_grad_() for x in (points, velocity)]
+    return points, velocity, *tangents
 
 
-def test_forward_mode_is_refused():
+def moved(points, velocity):
+    return ops.transform(points, velocity, TESS, 1.0)
+
+
+@each_sharing
+def test_gradgradcheck_of_points_and_velocity(shared):
+    assert gradgradcheck(moved, leaves(shared)[:2])
+
+
+@pytest.mark.parametrize("only", [0, 1], ids=["points", "velocity"])
+def test_gradgradcheck_of_one_alone(only):
+    """The other takes no part: no cotangent, no gradient."""
+    values = [x.detach() for x in leaves()[:2]]
+    assert gradgradcheck(
+        lambda x: moved(*(x if i == only else v for i, v in enumerate(values))), values[only].requires_grad_()
+    )
+
+
+@pytest.mark.parametrize("family", FAMILIES, ids=lambda f: type(f).__name__)
+def test_gradgradcheck_of_points_and_theta(family):
+    assert gradgradcheck(family.transform, (problem()[0], thetas(family, 2)))
+
+
+@each_sharing
+def test_gradcheck_of_jvp(shared):
+    """With respect to all four, and where one tangent is not there."""
+    points, velocity, *tangents = leaves(shared)
+    assert gradcheck(lambda p, v, s, t: ops.transform_jvp(p, v, s, t, TESS, 1.0), (points, velocity, *tangents))
+    assert gradcheck(lambda p, v, s: ops.transform_jvp(p, v, s, None, TESS, -0.5), (points, velocity, tangents[0]))
+    assert gradcheck(lambda p, v, t: ops.transform_jvp(p, v, None, t, TESS, 0.5), (points, velocity, tangents[1]))
+
+
+@each_sharing
+def test_gradcheck_of_velocity(shared):
+    assert gradcheck(lambda p, v: ops.velocity(p, v, TESS), leaves(shared)[:2])
+
+
+@each_sharing
+@pytest.mark.parametrize("which", [0, 1], ids=["jacobian", "log_det"])
+def test_gradcheck_of_jacobian_and_log_det(shared, which):
+    assert gradcheck(lambda p, v: ops.jacobian(p, v, TESS, 1.0)[which], leaves(shared)[:2])
+    assert gradcheck(lambda p, v: ops.jacobian(p, v, TESS, -0.75), leaves(shared)[:2])
+
+
+def test_third_derivatives_are_refused():
+    """And second ones of what is a derivative by itself."""
+    points, velocity, *tangents = leaves()
+    (first,) = torch.autograd.grad(moved(points, velocity).sum(), velocity, create_graph=True)
+    (second,) = torch.autograd.grad(first.square().sum(), velocity, create_graph=True)
+    jvp = ops.transform_jvp(points, velocity, *tangents, TESS, 1.0)
+    matrices, log_det = ops.jacobian(points, velocity, TESS, 1.0)
+    for derivative in (jvp, matrices, log_det):
+        (grad,) = torch.autograd.grad(derivative.sum(), velocity, create_graph=True, retain_graph=True)
+        with pytest.raises(UnsupportedError, match="up to the second"):
+            grad.sum().backward()
+    with pytest.raises(UnsupportedError, match="up to the second"):
+        second.sum().backward()
+
+
+def test_second_derivatives_of_velocity_are_right_or_refused():
+    """It is linear in the velocities: nothing is left of these twice, and mixed ones need what is not there."""
+    points, velocity, *_ = leaves()
+    weights = torch.linspace(-1, 1, 20, dtype=F64).reshape(2, 5, 2)
+    loss = (ops.velocity(points, velocity, TESS) * weights).sum()
+    grad_points, grad_velocity = torch.autograd.grad(loss, (points, velocity), create_graph=True)
+    (mixed,) = torch.autograd.grad((grad_velocity * velocity).sum(), points, retain_graph=True)
+    assert torch.allclose(mixed, grad_points)  # <d/dv, v> is the loss again
+    with pytest.raises(UnsupportedError):
+        grad_points.sum().backward()
+
+
+# -- forward mode --------------------------------------------------------------------------------
+
+
+def test_gradcheck_in_forward_mode():
     """torch alone would return tangents of zero."""
-    points, velocity = (x.detach() for x in problem())
-    with pytest.raises(UnsupportedError, match="forward-mode"):
-        torch.func.jvp(lambda v: ops.transform(points, v, TESS, 1.0), (velocity,), (torch.ones_like(velocity),))
-    with forward_ad.dual_level(), pytest.raises(UnsupportedError):
-        ops.transform(forward_ad.make_dual(points, torch.ones_like(points)), velocity, TESS, 1.0)
+    assert gradcheck(moved, leaves()[:2], check_forward_ad=True)
+
+
+def test_forward_mode_is_jvp():
+    values = [x.detach() for x in leaves()]
+    points, velocity, tangent_points, tangent_velocity = values
+    expected = ops.transform_jvp(*values, TESS, 1.0)
+    assert expected.abs().max() > 0.1
+    primal, tangent = torch.func.jvp(moved, (points, velocity), (tangent_points, tangent_velocity))
+    assert torch.equal(primal, moved(points, velocity))
+    assert torch.equal(tangent, expected)
+    only_points = ops.transform_jvp(points, velocity, tangent_points, None, TESS, 1.0)
+    with forward_ad.dual_level():
+        result = moved(forward_ad.make_dual(points, tangent_points), velocity)
+        assert torch.equal(forward_ad.unpack_dual(result).tangent, only_points)
+
+
+@pytest.mark.filterwarnings("ignore:There is a performance drop")
+def test_forward_mode_through_a_family():
+    """As users call it, with jacfwd's vmap around it."""
+    family = cpabx.Cpab((3, 2))
+    points, theta = problem()[0].detach()[:1], thetas(family, 1).detach()
+    forward = torch.func.jacfwd(lambda p: family.transform(p, theta))(points)
+    reverse = torch.autograd.functional.jacobian(lambda p: family.transform(p, theta), points)
+    assert torch.allclose(forward, reverse, rtol=0, atol=1e-12)
+
+
+def test_nested_forward_mode_is_refused():
+    """The outer tangents cannot be seen, and the answer would be zero."""
+    points, velocity, tangent_points, tangent_velocity = (x.detach() for x in leaves())
+
+    def first(v):
+        return torch.func.jvp(lambda w: moved(points, w), (v,), (tangent_velocity,))[1]
+
+    with pytest.raises(UnsupportedError, match="first order"):
+        torch.func.jvp(first, (velocity,), (tangent_velocity,))
+    with pytest.raises(UnsupportedError, match="first order"):
+        torch.func.jvp(
+            lambda p: ops.transform_jvp(p, velocity, None, tangent_velocity, TESS, 1.0), (points,), (tangent_points,)
+        )
+    for derivative in (ops.velocity, lambda p, v, t: ops.jacobian(p, v, t, 1.0)[0]):
+        with pytest.raises(UnsupportedError, match="first order"):
+            torch.func.jvp(lambda v, f=derivative: f(points, v, TESS), (velocity,), (tangent_velocity,))
 
 
 def test_other_devices_are_refused():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from typing import Any
 
@@ -26,6 +27,17 @@ def float_name(dtype: str) -> str:
     if dtype not in DTYPES:
         raise DtypeError(f"dtype must be {' or '.join(DTYPES)}", repr(dtype), "Choose one of them.")
     return dtype
+
+
+def finite_time(time: Any) -> float:
+    """``time`` as a number."""
+    try:
+        value = float(time)
+    except (TypeError, ValueError):
+        value = math.nan
+    if not math.isfinite(value):
+        raise OptionError("time must be a finite number", repr(time), "Pass a number; -1 is the inverse.")
+    return value
 
 
 def as_floats(backend: Backend, **values: Any) -> list[Tensor]:

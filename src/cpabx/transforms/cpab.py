@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from cpabx import native
 from cpabx.backend import Backend, Tensor
 from cpabx.basis import BOUNDARIES, DenseBasis, NodalBasis, continues_linearly, make_basis, nodal_basis
 from cpabx.errors import OptionError, TessellationError
+from cpabx.native import arrays
 from cpabx.tessellation import Interval, Tessellation
-from cpabx.transforms.base import Array, Transformation
+from cpabx.transforms.arguments import finite_time
+from cpabx.transforms.base import Array
+from cpabx.transforms.derivatives import DifferentiableFlow
 
 
-class Cpab(Transformation):
+class Cpab(DifferentiableFlow):
     """T(x) = phi(x, 1), phi' = v(phi), v continuous and affine in every simplex: eqs. 5-6 of the paper.
 
     Always a diffeomorphism; the identity is theta = 0, the inverse -theta. ``Cpab((4, 4))`` is the
@@ -139,7 +140,7 @@ class Cpab(Transformation):
             DivergenceError: a trajectory overflowed, which only a free boundary allows.
             ShapeError, DtypeError, DeviceError, BackendMismatchError: as in all families.
         """
-        return self._transform(points, theta, backend, time=_finite(time))
+        return self._transform(points, theta, backend, time=finite_time(time))
 
     def inverse(self, points: Tensor, theta: Tensor, *, backend: str | None = None) -> Tensor:
         """Apply the inverse of T^theta: the same flow, backwards."""
@@ -151,22 +152,8 @@ class Cpab(Transformation):
     def _pull_back(self, points: Array, theta: Array, cotangent: Array, **options: Any) -> tuple[Array, Array]:
         from cpabx.numpy_backend import NumpyBackend
 
-        velocity = np.ascontiguousarray(self._velocity(NumpyBackend(), theta))
-        points, cotangent = np.ascontiguousarray(points), np.ascontiguousarray(cotangent)
-        grad_velocity, grad_points = np.empty_like(velocity), np.empty_like(points)
-        native.transform_vjp(
-            self.tessellation,
-            str(theta.dtype),
-            velocity=velocity.ctypes.data,
-            points=points.ctypes.data,
-            grad_out=cotangent.ctypes.data,
-            grad_velocity=grad_velocity.ctypes.data,
-            grad_points=grad_points.ctypes.data,
-            n_batch=len(theta),
-            n_points=points.shape[1],
-            points_batch=len(theta),
-            time=1.0,
-        )
+        velocity = self._velocity(NumpyBackend(), theta)
+        grad_points, grad_velocity = arrays.transform_vjp(points, velocity, cotangent, self.tessellation, 1.0)
         return grad_points, self._basis.pull_back(
             grad_velocity.reshape(len(theta), self.tessellation.n_vertices * self.ndim)
         )
@@ -189,13 +176,3 @@ class Cpab(Transformation):
 
     def __repr__(self) -> str:
         return self._repr
-
-
-def _finite(time: Any) -> float:
-    try:
-        value = float(time)
-    except (TypeError, ValueError):
-        value = math.nan
-    if not math.isfinite(value):
-        raise OptionError("time must be a finite number", repr(time), "Pass a number; -1 is the inverse.")
-    return value

@@ -24,7 +24,7 @@ class TensorFlowBackend(Backend):
 
     name: ClassVar[str] = "tensorflow"
     api_version: ClassVar[int] = 1
-    supports: ClassVar[frozenset[str]] = frozenset({"autograd", "layers", "graph"})
+    supports: ClassVar[frozenset[str]] = frozenset({"autograd", "layers", "graph", "double_backward"})
     channels_last: ClassVar[bool] = True
 
     def __init__(self) -> None:
@@ -98,6 +98,25 @@ class TensorFlowBackend(Backend):
 
     def cpab(self, points: tf.Tensor, velocity: tf.Tensor, tessellation: Tessellation, time: float) -> tf.Tensor:
         return ops.transform(points, velocity, tessellation, time)
+
+    def cpab_velocity(self, points: tf.Tensor, velocity: tf.Tensor, tessellation: Tessellation) -> tf.Tensor:
+        return ops.velocity(points, velocity, tessellation)
+
+    def cpab_jvp(
+        self,
+        points: tf.Tensor,
+        velocity: tf.Tensor,
+        tangent_points: tf.Tensor | None,
+        tangent_velocity: tf.Tensor | None,
+        tessellation: Tessellation,
+        time: float,
+    ) -> tf.Tensor:
+        return ops.transform_jvp(points, velocity, tangent_points, tangent_velocity, tessellation, time)
+
+    def cpab_jacobian(
+        self, points: tf.Tensor, velocity: tf.Tensor, tessellation: Tessellation, time: float
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        return ops.jacobian(points, velocity, tessellation, time)
 
     def sample(self, images: tf.Tensor, grid: tf.Tensor, *, padding_mode: str, align_corners: bool) -> tf.Tensor:
         return sampler.bilinear(images, grid, padding_mode, align_corners)

@@ -1,8 +1,8 @@
-"""The native transform and its vector-Jacobian product as functions that TensorFlow differentiates.
+"""CPAB transformations and their derivatives as functions that TensorFlow differentiates.
 
-Eagerly they are called on the tensors' memory; a graph calls them back through ``tf.numpy_function``,
-which runs on the host. The gradient of the first is the second; the second has none: differentiating
-twice is an error, not a wrong number.
+Eagerly libcpab is called on the tensors' memory; a graph calls it back through ``tf.numpy_function``, which
+runs on the host. The gradient of ``transform`` is ``transform_vjp``, and the gradient of that is made of
+``transform_jvp`` and ``transform_vjp_jvp``. What comes after is an error, not a wrong number.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from cpabx import native
 from cpabx.errors import UnsupportedError
+from cpabx.native import arrays
 from cpabx.tessellation import Tessellation
 
 Array = np.ndarray[Any, Any]
@@ -24,23 +24,14 @@ def transform(points: tf.Tensor, velocity: tf.Tensor, tessellation: Tessellation
     """Points (1 or N, P, n) along fields with vertex velocities (N, V, n): (N, P, n)."""
 
     def move(points: Array, velocity: Array) -> Array:
-        out = np.empty((len(velocity), *points.shape[1:]), points.dtype)
-        native.transform(
-            tessellation,
-            **_arguments(points, velocity),
-            velocity=velocity.ctypes.data,
-            points=points.ctypes.data,
-            out=out.ctypes.data,
-            time=time,
-        )
-        return out
+        return arrays.transform(points, velocity, tessellation, time, **_threads())
 
     @tf.custom_gradient  # type: ignore[misc]
     def differentiable(points: tf.Tensor, velocity: tf.Tensor) -> Any:
         def grad(grad_out: tf.Tensor) -> Any:
             return transform_vjp(points, velocity, grad_out, tessellation, time)
 
-        (moved,) = _on_host(move, (points, velocity), [(velocity.shape[0], *points.shape[1:])])
+        (moved,) = _on_host(move, (points, velocity), [_cloud(points, velocity)])
         return moved, grad
 
     return differentiable(points, velocity)
@@ -49,48 +40,142 @@ def transform(points: tf.Tensor, velocity: tf.Tensor, tessellation: Tessellation
 def transform_vjp(
     points: tf.Tensor, velocity: tf.Tensor, grad_out: tf.Tensor, tessellation: Tessellation, time: float
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Gradients of points (1 or N, P, n), added up where they are shared, and of the velocities (N, V, n)."""
+    """Gradients of points (1 or N, P, n), added up where they are shared, and of the velocities (N, V, n).
 
+    This is J^T g. For cotangents u, the gradient of <J^T g, u> = <g, J u> is J u for g, and for the others
+    what J^T g changes by in the direction u, second derivatives being symmetric; u is (u, w) here.
+    """
+
+    # Sums over shared points are taken in there because a graph may not know yet whether they are.
     def pull_back(points: Array, velocity: Array, grad_out: Array) -> tuple[Array, Array]:
-        grad_points, grad_velocity = np.empty_like(grad_out), np.empty_like(velocity)
-        native.transform_vjp(
-            tessellation,
-            **_arguments(points, velocity),
-            velocity=velocity.ctypes.data,
-            points=points.ctypes.data,
-            grad_out=grad_out.ctypes.data,
-            grad_velocity=grad_velocity.ctypes.data,
-            grad_points=grad_points.ctypes.data,
-            time=time,
-        )
-        # The sum is taken here because a graph may not know yet whether the points are shared.
-        shared = len(points) != len(velocity)
-        return grad_points.sum(0, keepdims=True) if shared else grad_points, grad_velocity
+        return arrays.transform_vjp(points, velocity, grad_out, tessellation, time, **_threads())
 
     @tf.custom_gradient  # type: ignore[misc]
-    def once(points: tf.Tensor, velocity: tf.Tensor, grad_out: tf.Tensor) -> Any:
-        grads = _on_host(pull_back, (points, velocity, grad_out), [points.shape, velocity.shape])
-        return tuple(grads), _refuse
+    def differentiable(points: tf.Tensor, velocity: tf.Tensor, grad_out: tf.Tensor) -> Any:
+        def grad(u: tf.Tensor, w: tf.Tensor) -> Any:
+            grads = transform_vjp_jvp(points, velocity, grad_out, u, w, tessellation, time)
+            return *grads, transform_jvp(points, velocity, u, w, tessellation, time)
 
-    return once(points, velocity, grad_out)  # type: ignore[no-any-return]
+        grads = _on_host(pull_back, (points, velocity, grad_out), [points.shape, velocity.shape])
+        return tuple(grads), grad
+
+    return differentiable(points, velocity, grad_out)  # type: ignore[no-any-return]
+
+
+def transform_jvp(
+    points: tf.Tensor,
+    velocity: tf.Tensor,
+    tangent_points: tf.Tensor | None,
+    tangent_velocity: tf.Tensor | None,
+    tessellation: Tessellation,
+    time: float,
+) -> tf.Tensor:
+    """The derivative of the result along tangents in the shapes of points and velocity: (N, P, n)."""
+    tangent_points = tf.zeros_like(points) if tangent_points is None else tangent_points
+    tangent_velocity = tf.zeros_like(velocity) if tangent_velocity is None else tangent_velocity
+
+    def push(points: Array, velocity: Array, u: Array, w: Array) -> Array:
+        return arrays.transform_jvp(points, velocity, u, w, tessellation, time, **_threads())
+
+    @tf.custom_gradient  # type: ignore[misc]
+    def differentiable(points: tf.Tensor, velocity: tf.Tensor, u: tf.Tensor, w: tf.Tensor) -> Any:
+        def grad(grad_out: tf.Tensor) -> Any:
+            second = transform_vjp_jvp(points, velocity, grad_out, u, w, tessellation, time)
+            return *second, *transform_vjp(points, velocity, grad_out, tessellation, time)
+
+        (tangent,) = _on_host(push, (points, velocity, u, w), [_cloud(points, velocity)])
+        return tangent, grad
+
+    return differentiable(points, velocity, tangent_points, tangent_velocity)
+
+
+def transform_vjp_jvp(
+    points: tf.Tensor,
+    velocity: tf.Tensor,
+    grad_out: tf.Tensor,
+    tangent_points: tf.Tensor,
+    tangent_velocity: tf.Tensor,
+    tessellation: Tessellation,
+    time: float,
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Derivatives of both gradients of :func:`transform_vjp` along tangents."""
+
+    def pull_back(points: Array, velocity: Array, grad_out: Array, u: Array, w: Array) -> tuple[Array, Array]:
+        return arrays.transform_vjp_jvp(points, velocity, grad_out, u, w, tessellation, time, **_threads())
+
+    @tf.custom_gradient  # type: ignore[misc]
+    def once(*values: tf.Tensor) -> Any:
+        return tuple(_on_host(pull_back, values, [points.shape, velocity.shape])), _refuse
+
+    return once(points, velocity, grad_out, tangent_points, tangent_velocity)  # type: ignore[no-any-return]
+
+
+def velocity(points: tf.Tensor, velocity: tf.Tensor, tessellation: Tessellation) -> tf.Tensor:
+    """Velocities at points: (N, P, n)."""
+
+    def look_up(points: Array, velocity: Array) -> Array:
+        return arrays.velocity(points, velocity, tessellation, **_threads())
+
+    @tf.custom_gradient  # type: ignore[misc]
+    def differentiable(points: tf.Tensor, velocity: tf.Tensor) -> Any:
+        def grad(grad_out: tf.Tensor) -> Any:
+            # Near the field of zeros phi(x; e v) = x + e v(x), as in cpabx.native.arrays.velocity_vjp.
+            zeros, still = tf.zeros_like(velocity), tf.zeros_like(points)
+            by_points, _ = transform_vjp_jvp(points, zeros, grad_out, still, velocity, tessellation, 1.0)
+            _, by_velocity = transform_vjp(points, zeros, grad_out, tessellation, 1.0)
+            return by_points, by_velocity
+
+        (at_points,) = _on_host(look_up, (points, velocity), [_cloud(points, velocity)])
+        return at_points, grad
+
+    return differentiable(points, velocity)
+
+
+def jacobian(
+    points: tf.Tensor, velocity: tf.Tensor, tessellation: Tessellation, time: float
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Derivatives of the result by the points, (N, P, n, n), and log |det| of them, (N, P)."""
+
+    def measure(points: Array, velocity: Array) -> tuple[Array, Array]:
+        return arrays.jacobian(points, velocity, tessellation, time, **_threads())
+
+    def pull_back(points: Array, velocity: Array, grad: Array) -> tuple[Array, Array]:
+        return arrays.jacobian_vjp(points, velocity, grad, tessellation, time, **_threads())
+
+    @tf.custom_gradient  # type: ignore[misc]
+    def once(points: tf.Tensor, velocity: tf.Tensor, grad: tf.Tensor) -> Any:
+        return tuple(_on_host(pull_back, (points, velocity, grad), [points.shape, velocity.shape])), _refuse
+
+    @tf.custom_gradient  # type: ignore[misc]
+    def differentiable(points: tf.Tensor, velocity: tf.Tensor) -> Any:
+        cloud = _cloud(points, velocity)
+        matrices, log_det = _on_host(measure, (points, velocity), [(*cloud, cloud[-1]), cloud[:-1]])
+
+        def grad(grad_matrices: tf.Tensor, grad_log_det: tf.Tensor) -> Any:
+            inverse = tf.linalg.inv(matrices)  # d log det J = tr(J^-1 dJ)
+            by_log_det = grad_log_det[..., None, None] * tf.linalg.matrix_transpose(inverse)
+            return once(points, velocity, grad_matrices + by_log_det)
+
+        return (matrices, log_det), grad
+
+    return differentiable(points, velocity)  # type: ignore[no-any-return]
 
 
 def _refuse(*_: Any) -> Any:
     raise UnsupportedError(
-        "CPAB transformations have no second derivative yet",
-        "a gradient of a gradient (nested tapes, or tf.autodiff.ForwardAccumulator)",
-        "Differentiate once, with one tf.GradientTape.",
+        "CPAB transformations have derivatives up to the second, and their velocity and Jacobian up to the first",
+        "a request for one more (nested tapes, or tf.autodiff.ForwardAccumulator)",
+        "Differentiate less often, or take differences.",
     )
 
 
-def _arguments(points: Array, velocity: Array) -> dict[str, Any]:
-    return {
-        "dtype": str(points.dtype),
-        "n_batch": len(velocity),
-        "n_points": points.shape[1],
-        "points_batch": len(points),
-        "n_threads": tf.config.threading.get_intra_op_parallelism_threads() or None,  # 0: not set
-    }
+def _threads() -> dict[str, Any]:
+    return {"n_threads": tf.config.threading.get_intra_op_parallelism_threads() or None}  # 0: not set
+
+
+def _cloud(points: tf.Tensor, velocity: tf.Tensor) -> tuple[int | None, ...]:
+    """The shape of results per item and point, as far as it is known."""
+    return (velocity.shape[0], *points.shape[1:])
 
 
 def _on_host(function: Callable[..., Any], inputs: Sequence[tf.Tensor], shapes: Sequence[Any]) -> list[tf.Tensor]:

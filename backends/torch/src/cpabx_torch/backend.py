@@ -24,7 +24,7 @@ class TorchBackend(Backend):
 
     name: ClassVar[str] = "torch"
     api_version: ClassVar[int] = 1
-    supports: ClassVar[frozenset[str]] = frozenset({"autograd", "layers"})
+    supports: ClassVar[frozenset[str]] = frozenset({"autograd", "layers", "double_backward"})
     channels_last: ClassVar[bool] = False
 
     def __init__(self) -> None:
@@ -105,13 +105,30 @@ class TorchBackend(Backend):
         return exponential
 
     def cpab(self, points: Tensor, velocity: Tensor, tessellation: Tessellation, time: float) -> Tensor:
-        if points.device.type != "cpu":
-            raise DeviceError(
-                "CPAB transformations run on the CPU in this version",
-                f"points on {points.device}",
-                "Move points and theta to the CPU.",
-            )
+        _check_device(points)
         return ops.transform(points, velocity, tessellation, time)
+
+    def cpab_velocity(self, points: Tensor, velocity: Tensor, tessellation: Tessellation) -> Tensor:
+        _check_device(points)
+        return ops.velocity(points, velocity, tessellation)
+
+    def cpab_jvp(
+        self,
+        points: Tensor,
+        velocity: Tensor,
+        tangent_points: Tensor | None,
+        tangent_velocity: Tensor | None,
+        tessellation: Tessellation,
+        time: float,
+    ) -> Tensor:
+        _check_device(points)
+        return ops.transform_jvp(points, velocity, tangent_points, tangent_velocity, tessellation, time)
+
+    def cpab_jacobian(
+        self, points: Tensor, velocity: Tensor, tessellation: Tessellation, time: float
+    ) -> tuple[Tensor, Tensor]:
+        _check_device(points)
+        return ops.jacobian(points, velocity, tessellation, time)
 
     def sample(self, images: Tensor, grid: Tensor, *, padding_mode: str, align_corners: bool) -> Tensor:
         if images.shape[0] == 0 or images.shape[1] == 0:
@@ -130,3 +147,12 @@ class TorchBackend(Backend):
         from cpabx_torch import layers
 
         return layers
+
+
+def _check_device(points: Tensor) -> None:
+    if points.device.type != "cpu":
+        raise DeviceError(
+            "CPAB transformations run on the CPU in this version",
+            f"points on {points.device}",
+            "Move points and theta to the CPU.",
+        )

@@ -1,125 +1,224 @@
-"""The native transform and its vector-Jacobian product as operators that torch knows.
+"""CPAB transformations and their derivatives as functions that torch differentiates.
 
-Both have a fake implementation (shapes without data) and the first a gradient, which is the second;
-the second has none: differentiating twice is an error, not a wrong number.
+Twice, as far as one call of libcpab can: the gradient of ``transform`` is ``transform_vjp``, and the gradient
+of that is made of ``transform_jvp`` and ``transform_vjp_jvp``. What comes after is an error, not a wrong number.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
-from cpabx import native
 from cpabx.errors import UnsupportedError
 from cpabx.tessellation import Tessellation
+from cpabx_torch.native_ops import (
+    jacobian_op,
+    options_of,
+    transform_jvp_op,
+    transform_op,
+    transform_vjp_jvp_op,
+    transform_vjp_op,
+    velocity_op,
+)
 
+__all__ = ["jacobian", "transform", "transform_jvp", "transform_op", "transform_vjp_op", "velocity"]
 
-def _tessellation(cells: Sequence[int], domain: Sequence[float], outside: str) -> Tessellation:
-    pairs = list(zip(domain[::2], domain[1::2], strict=True))
-    return Tessellation(tuple(cells), domain=pairs, outside=outside)
-
-
-def _arguments(points: Tensor, velocity: Tensor) -> dict[str, Any]:
-    return {
-        "dtype": str(points.dtype).removeprefix("torch."),
-        "n_batch": velocity.shape[0],
-        "n_points": points.shape[1],
-        "points_batch": points.shape[0],
-        "n_threads": torch.get_num_threads(),
-    }
+_unpack: Any = forward_ad.unpack_dual
+_make_dual: Any = forward_ad.make_dual
 
 
 def transform(points: Tensor, velocity: Tensor, tessellation: Tessellation, time: float) -> Tensor:
     """Points (1 or N, P, n) along fields with vertex velocities (N, V, n): (N, P, n)."""
-    _refuse_forward_mode(points, velocity)
-    domain = [bound for pair in tessellation.domain for bound in pair]
-    moved: Tensor = transform_op(points, velocity, tessellation.cells, domain, tessellation.outside, time)
-    return moved
+    _refuse_nested_forward_mode()
+    options = (*options_of(tessellation), time)
+    tangent_points, tangent_velocity = (_unpack(tensor).tangent for tensor in (points, velocity))
+    if tangent_points is None and tangent_velocity is None:
+        moved: Tensor = transform_op(points, velocity, *options)
+        return moved
+    # register_autograd covers reverse mode only: by itself, torch would answer zeros without a word.
+    points, velocity = _unpack(points).primal, _unpack(velocity).primal
+    _refuse_forward_mode(points, velocity, tangent_points, tangent_velocity)
+    tangent = transform_jvp_op(points, velocity, tangent_points, tangent_velocity, *options)
+    return _make_dual(transform_op(points, velocity, *options), tangent)  # type: ignore[no-any-return]
 
 
-def _refuse_forward_mode(*tensors: Tensor) -> None:
-    # register_autograd covers reverse mode only: torch would answer zeros without a word.
-    unpack: Any = forward_ad.unpack_dual
-    if any(unpack(tensor).tangent is not None for tensor in tensors):
-        raise UnsupportedError(
-            "CPAB transformations have no forward-mode derivative yet",
-            "tensors with tangents (torch.func.jvp, jacfwd or forward_ad)",
-            "Use reverse mode: backward() or torch.autograd.grad.",
-        )
-
-
-@torch.library.custom_op("cpabx::transform", mutates_args=(), device_types="cpu")
-def transform_op(
-    points: Tensor, velocity: Tensor, cells: Sequence[int], domain: Sequence[float], outside: str, time: float
-) -> Tensor:
-    """The operator behind :func:`transform`."""
-    points, velocity = points.contiguous(), velocity.contiguous()
-    out = points.new_empty((velocity.shape[0], *points.shape[1:]))
-    native.transform(
-        _tessellation(cells, domain, outside),
-        **_arguments(points, velocity),
-        velocity=velocity.data_ptr(),
-        points=points.data_ptr(),
-        out=out.data_ptr(),
-        time=time,
-    )
-    return out
-
-
-@torch.library.custom_op("cpabx::transform_vjp", mutates_args=(), device_types="cpu")
-def transform_vjp_op(
+def transform_jvp(
     points: Tensor,
     velocity: Tensor,
-    grad_out: Tensor,
-    cells: Sequence[int],
-    domain: Sequence[float],
-    outside: str,
+    tangent_points: Tensor | None,
+    tangent_velocity: Tensor | None,
+    tessellation: Tessellation,
     time: float,
-) -> tuple[Tensor, Tensor]:
-    """Gradients of the points, per batch item (N, P, n), and of the velocities (N, V, n)."""
-    points, velocity, grad_out = points.contiguous(), velocity.contiguous(), grad_out.contiguous()
-    grad_points, grad_velocity = torch.empty_like(grad_out), torch.empty_like(velocity)
-    native.transform_vjp(
-        _tessellation(cells, domain, outside),
-        **_arguments(points, velocity),
-        velocity=velocity.data_ptr(),
-        points=points.data_ptr(),
-        grad_out=grad_out.data_ptr(),
-        grad_velocity=grad_velocity.data_ptr(),
-        grad_points=grad_points.data_ptr(),
-        time=time,
+) -> Tensor:
+    """The derivative of the result along tangents in the shapes of points and velocity: (N, P, n)."""
+    _refuse_forward_mode(points, velocity, tangent_points, tangent_velocity)
+    options = (*options_of(tessellation), time)
+    tangent: Tensor = transform_jvp_op(points, velocity, tangent_points, tangent_velocity, *options)
+    return tangent
+
+
+def velocity(points: Tensor, velocity: Tensor, tessellation: Tessellation) -> Tensor:
+    """Velocities at points: (N, P, n)."""
+    _refuse_forward_mode(points, velocity)
+    at_points: Tensor = velocity_op(points, velocity, *options_of(tessellation))
+    return at_points
+
+
+def jacobian(points: Tensor, velocity: Tensor, tessellation: Tessellation, time: float) -> tuple[Tensor, Tensor]:
+    """Derivatives of the result by the points, (N, P, n, n), and log |det| of them, (N, P)."""
+    _refuse_forward_mode(points, velocity)
+    matrices: tuple[Tensor, Tensor] = jacobian_op(points, velocity, *options_of(tessellation), time)
+    return matrices
+
+
+def _refuse_forward_mode(*tensors: Tensor | None) -> None:
+    """Only :func:`transform` has a forward-mode derivative."""
+    _refuse_nested_forward_mode()
+    if any(tensor is not None and _unpack(tensor).tangent is not None for tensor in tensors):
+        raise _forward_mode_error("tensors with tangents (torch.func.jvp, jacfwd or forward_ad) in a derivative")
+
+
+def _refuse_nested_forward_mode() -> None:
+    """Within a torch.func.jvp, tangents of an outer one cannot be seen, and would be lost without a word."""
+    if torch.compiler.is_compiling():
+        return
+    functorch: Any = torch._C._functorch
+    levels = [level.key() for level in functorch.get_interpreter_stack() or ()]
+    if levels.count(functorch.TransformType.Jvp) > 1:
+        raise _forward_mode_error("torch.func.jvp or jacfwd inside of another")
+
+
+def _forward_mode_error(received: str) -> UnsupportedError:
+    return UnsupportedError(
+        "CPAB transformations have forward-mode derivatives of first order only",
+        received,
+        "Use reverse mode for second derivatives: torch.autograd.grad, twice.",
     )
-    return grad_points, grad_velocity
 
 
-@transform_op.register_fake
-def _(points: Tensor, velocity: Tensor, *options: Any) -> Tensor:
-    return points.new_empty((velocity.shape[0], points.shape[1], points.shape[2]))
+# -- gradients -----------------------------------------------------------------------------------
 
 
-@transform_vjp_op.register_fake
-def _(points: Tensor, velocity: Tensor, grad_out: Tensor, *options: Any) -> tuple[Tensor, Tensor]:
-    return (
-        torch.empty_like(grad_out, memory_format=torch.contiguous_format),
-        torch.empty_like(velocity, memory_format=torch.contiguous_format),
-    )
+def _shaped(grad_points: Tensor, points: Tensor) -> Tensor:
+    """Gradients per batch item, added up where the points are shared."""
+    return grad_points.sum(0, keepdim=True) if points.shape[0] != grad_points.shape[0] else grad_points
 
 
-def _save(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+def _save_transform(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
     points, velocity, *ctx.options = inputs
     ctx.save_for_backward(points, velocity)
 
 
-def _backward(ctx: Any, grad_out: Tensor) -> tuple[Any, ...]:
+def _backward_transform(ctx: Any, grad_out: Tensor) -> tuple[Any, ...]:
     points, velocity = ctx.saved_tensors
     grad_points, grad_velocity = transform_vjp_op(points, velocity, grad_out, *ctx.options)
-    if points.shape[0] != velocity.shape[0]:  # shared by the batch
-        grad_points = grad_points.sum(0, keepdim=True)
-    return grad_points, grad_velocity, None, None, None, None
+    return _shaped(grad_points, points), grad_velocity, *[None] * len(ctx.options)
 
 
-transform_op.register_autograd(_backward, setup_context=_save)
+def _save_vjp(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
+    points, velocity, grad_out, *ctx.options = inputs
+    ctx.save_for_backward(points, velocity, grad_out)
+    ctx.set_materialize_grads(False)
+
+
+def _backward_vjp(ctx: Any, along_points: Tensor | None, along_velocity: Tensor | None) -> tuple[Any, ...]:
+    """The vjp is J^T g. For cotangents u, the gradient of <J^T g, u> = <g, J u> is J u for g, and for the
+    others what J^T g changes by in the direction u, second derivatives being symmetric.
+    """
+    points, velocity, grad_out = ctx.saved_tensors
+    nothing = [None] * len(ctx.options)
+    if along_points is None and along_velocity is None:
+        return None, None, None, *nothing
+    each = points.expand(velocity.shape[0], -1, -1)  # the op's gradients of points are per item
+    grad_points = grad_velocity = grad_grad_out = None
+    if ctx.needs_input_grad[0] or ctx.needs_input_grad[1]:
+        grad_points, grad_velocity = transform_vjp_jvp_op(
+            each, velocity, grad_out, along_points, along_velocity, *ctx.options
+        )
+        grad_points = _shaped(grad_points, points)
+    if ctx.needs_input_grad[2]:
+        grad_grad_out = transform_jvp_op(each, velocity, along_points, along_velocity, *ctx.options)
+    return grad_points, grad_velocity, grad_grad_out, *nothing
+
+
+def _save_jvp(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+    points, velocity, tangent_points, tangent_velocity, *ctx.options = inputs
+    ctx.save_for_backward(points, velocity, tangent_points, tangent_velocity)
+
+
+def _backward_jvp(ctx: Any, grad_out: Tensor) -> tuple[Any, ...]:
+    """The jvp is J t: see above with g and t in their places."""
+    points, velocity, tangent_points, tangent_velocity = ctx.saved_tensors
+    grad_points = grad_velocity = grad_tangent_points = grad_tangent_velocity = None
+    if ctx.needs_input_grad[0] or ctx.needs_input_grad[1]:
+        grad_points, grad_velocity = transform_vjp_jvp_op(
+            points, velocity, grad_out, tangent_points, tangent_velocity, *ctx.options
+        )
+        grad_points = _shaped(grad_points, points)
+    if ctx.needs_input_grad[2] or ctx.needs_input_grad[3]:
+        there, grad_tangent_velocity = transform_vjp_op(points, velocity, grad_out, *ctx.options)
+        grad_tangent_points = _shaped(there, points) if tangent_points is not None else None
+        grad_tangent_velocity = grad_tangent_velocity if tangent_velocity is not None else None
+    return grad_points, grad_velocity, grad_tangent_points, grad_tangent_velocity, *[None] * len(ctx.options)
+
+
+def _save_velocity(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+    points, velocity, *ctx.options = inputs
+    ctx.save_for_backward(points, velocity)
+
+
+def _backward_velocity(ctx: Any, grad_out: Tensor) -> tuple[Any, ...]:
+    """Near the field of zeros phi(x; e v) = x + e v(x), as in :func:`cpabx.native.arrays.velocity_vjp`."""
+    points, velocity = ctx.saved_tensors
+    zeros, options = torch.zeros_like(velocity), (*ctx.options, 1.0)
+    grad_points = grad_velocity = None
+    if ctx.needs_input_grad[0]:
+        grad_points, _ = transform_vjp_jvp_op(points, zeros, grad_out, None, velocity, *options)
+        grad_points = _shaped(grad_points, points)
+    if ctx.needs_input_grad[1]:
+        _, grad_velocity = transform_vjp_op(points, zeros, grad_out, *options)
+    return grad_points, grad_velocity, *[None] * len(ctx.options)
+
+
+def _save_jacobian(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
+    points, velocity, *ctx.options = inputs
+    ctx.save_for_backward(points, velocity, output[0])
+    ctx.set_materialize_grads(False)
+
+
+def _backward_jacobian(ctx: Any, grad_jacobian: Tensor | None, grad_log_det: Tensor | None) -> tuple[Any, ...]:
+    """Column j of the Jacobian is the derivative along axis j, and d log det J = tr(J^-1 dJ)."""
+    points, velocity, matrices = ctx.saved_tensors
+    grad = torch.zeros_like(matrices) if grad_jacobian is None else grad_jacobian
+    if grad_log_det is not None:
+        grad = grad + grad_log_det[..., None, None] * torch.linalg.inv(matrices).transpose(-1, -2)
+    grad_points, grad_velocity = torch.zeros_like(matrices[..., 0]), torch.zeros_like(velocity)
+    for j in range(points.shape[-1]):
+        axis = torch.zeros_like(points)
+        axis[..., j] = 1
+        parts = transform_vjp_jvp_op(points, velocity, grad[..., j], axis, None, *ctx.options)
+        grad_points, grad_velocity = grad_points + parts[0], grad_velocity + parts[1]
+    return _shaped(grad_points, points), grad_velocity, *[None] * len(ctx.options)
+
+
+def _save_nothing(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
+    pass
+
+
+def _refuse(ctx: Any, *grads: Any) -> Any:
+    raise UnsupportedError(
+        "CPAB transformations have derivatives up to the second, and their velocity and Jacobian up to the first",
+        "a request for one more (backward through a graph made with create_graph=True)",
+        "Detach the derivative, or take differences of it.",
+    )
+
+
+transform_op.register_autograd(_backward_transform, setup_context=_save_transform)
+transform_vjp_op.register_autograd(_backward_vjp, setup_context=_save_vjp)
+transform_jvp_op.register_autograd(_backward_jvp, setup_context=_save_jvp)
+transform_vjp_jvp_op.register_autograd(_refuse, setup_context=_save_nothing)
+velocity_op.register_autograd(_backward_velocity, setup_context=_save_velocity)
+jacobian_op.register_autograd(_backward_jacobian, setup_context=_save_jacobian)

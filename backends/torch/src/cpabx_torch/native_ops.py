@@ -1,0 +1,175 @@
+"""The functions of libcpab as operators that torch knows: values, and shapes without data.
+
+Points are (1 or N, P, n), velocities at vertices (N, V, n). The options that follow the tensors are the
+tessellation's, and the time. Gradients are in :mod:`cpabx_torch.ops`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from cpabx import native
+from cpabx.tessellation import Tessellation
+
+
+def options_of(tessellation: Tessellation) -> tuple[tuple[int, ...], list[float], str]:
+    """A tessellation as types that an operator may take."""
+    return tessellation.cells, [bound for pair in tessellation.domain for bound in pair], tessellation.outside
+
+
+def _tessellation(cells: Sequence[int], domain: Sequence[float], outside: str) -> Tessellation:
+    pairs = list(zip(domain[::2], domain[1::2], strict=True))
+    return Tessellation(tuple(cells), domain=pairs, outside=outside)
+
+
+def _call(
+    function: Callable[..., None],
+    space: tuple[Sequence[int], Sequence[float], str],
+    inputs: dict[str, Tensor | None],
+    outputs: dict[str, Tensor],
+    **time: float,
+) -> None:
+    """Calls with the inputs, made contiguous, and with contiguous outputs."""
+    given = {name: None if tensor is None else tensor.contiguous() for name, tensor in inputs.items()}
+    points, velocity = given["points"], given["velocity"]
+    assert points is not None
+    assert velocity is not None
+    function(
+        _tessellation(*space),
+        str(points.dtype).removeprefix("torch."),
+        **{name: 0 if tensor is None else tensor.data_ptr() for name, tensor in (given | outputs).items()},
+        n_batch=velocity.shape[0],
+        n_points=points.shape[1],
+        points_batch=points.shape[0],
+        n_threads=torch.get_num_threads(),
+        **time,
+    )
+
+
+def _cloud(points: Tensor, velocity: Tensor, *more: int) -> Tensor:
+    """Room for results per item and point."""
+    return points.new_empty((velocity.shape[0], points.shape[1], *(more or (points.shape[2],))))
+
+
+def _gradients(points: Tensor, velocity: Tensor) -> dict[str, Tensor]:
+    return {
+        "grad_points": _cloud(points, velocity),
+        "grad_velocity": torch.empty_like(velocity, memory_format=torch.contiguous_format),
+    }
+
+
+@torch.library.custom_op("cpabx::transform", mutates_args=(), device_types="cpu")
+def transform_op(
+    points: Tensor, velocity: Tensor, cells: Sequence[int], domain: Sequence[float], outside: str, time: float
+) -> Tensor:
+    """Points moved along the flow, (N, P, n)."""
+    out = _cloud(points, velocity)
+    space = (cells, domain, outside)
+    _call(native.transform, space, {"points": points, "velocity": velocity}, {"out": out}, time=time)
+    return out
+
+
+@torch.library.custom_op("cpabx::transform_vjp", mutates_args=(), device_types="cpu")
+def transform_vjp_op(
+    points: Tensor,
+    velocity: Tensor,
+    grad_out: Tensor,
+    cells: Sequence[int],
+    domain: Sequence[float],
+    outside: str,
+    time: float,
+) -> tuple[Tensor, Tensor]:
+    """Gradients of the points, per batch item (N, P, n), and of the velocities (N, V, n)."""
+    inputs: dict[str, Tensor | None] = {"points": points, "velocity": velocity, "grad_out": grad_out}
+    grads = _gradients(points, velocity)
+    _call(native.transform_vjp, (cells, domain, outside), inputs, grads, time=time)
+    return grads["grad_points"], grads["grad_velocity"]
+
+
+@torch.library.custom_op("cpabx::transform_jvp", mutates_args=(), device_types="cpu")
+def transform_jvp_op(
+    points: Tensor,
+    velocity: Tensor,
+    tangent_points: Tensor | None,
+    tangent_velocity: Tensor | None,
+    cells: Sequence[int],
+    domain: Sequence[float],
+    outside: str,
+    time: float,
+) -> Tensor:
+    """The derivative of the result along tangents, (N, P, n)."""
+    tangents = {"tangent_points": tangent_points, "tangent_velocity": tangent_velocity}
+    out, space = _cloud(points, velocity), (cells, domain, outside)
+    inputs = {"points": points, "velocity": velocity, **tangents}
+    _call(native.transform_jvp, space, inputs, {"out_tangent": out}, time=time)
+    return out
+
+
+@torch.library.custom_op("cpabx::transform_vjp_jvp", mutates_args=(), device_types="cpu")
+def transform_vjp_jvp_op(
+    points: Tensor,
+    velocity: Tensor,
+    grad_out: Tensor,
+    tangent_points: Tensor | None,
+    tangent_velocity: Tensor | None,
+    cells: Sequence[int],
+    domain: Sequence[float],
+    outside: str,
+    time: float,
+) -> tuple[Tensor, Tensor]:
+    """Derivatives of both gradients along tangents, in the shapes of the gradients."""
+    tangents = {"tangent_points": tangent_points, "tangent_velocity": tangent_velocity}
+    inputs = {"points": points, "velocity": velocity, "grad_out": grad_out, **tangents}
+    grads = _gradients(points, velocity)
+    _call(native.transform_vjp_jvp, (cells, domain, outside), inputs, grads, time=time)
+    return grads["grad_points"], grads["grad_velocity"]
+
+
+@torch.library.custom_op("cpabx::velocity", mutates_args=(), device_types="cpu")
+def velocity_op(
+    points: Tensor, velocity: Tensor, cells: Sequence[int], domain: Sequence[float], outside: str
+) -> Tensor:
+    """Velocities at points, (N, P, n)."""
+    out = _cloud(points, velocity)
+    inputs: dict[str, Tensor | None] = {"points": points, "velocity": velocity}
+    _call(native.velocity, (cells, domain, outside), inputs, {"out": out})
+    return out
+
+
+@torch.library.custom_op("cpabx::jacobian", mutates_args=(), device_types="cpu")
+def jacobian_op(
+    points: Tensor, velocity: Tensor, cells: Sequence[int], domain: Sequence[float], outside: str, time: float
+) -> tuple[Tensor, Tensor]:
+    """Derivatives of the result by the points, (N, P, n, n), and log |det| of them, (N, P)."""
+    n_axes = points.shape[2]
+    results = {
+        "jacobian": _cloud(points, velocity, n_axes, n_axes),
+        "log_det": points.new_empty((velocity.shape[0], points.shape[1])),
+    }
+    inputs: dict[str, Tensor | None] = {"points": points, "velocity": velocity}
+    _call(native.jacobian, (cells, domain, outside), inputs, results, time=time)
+    return results["jacobian"], results["log_det"]
+
+
+@transform_op.register_fake
+@velocity_op.register_fake
+@transform_jvp_op.register_fake
+def _(points: Tensor, velocity: Tensor, *options: Any) -> Tensor:
+    return _cloud(points, velocity)
+
+
+@transform_vjp_op.register_fake
+@transform_vjp_jvp_op.register_fake
+def _(points: Tensor, velocity: Tensor, *options: Any) -> tuple[Tensor, Tensor]:
+    grads = _gradients(points, velocity)
+    return grads["grad_points"], grads["grad_velocity"]
+
+
+@jacobian_op.register_fake
+def _(points: Tensor, velocity: Tensor, *options: Any) -> tuple[Tensor, Tensor]:
+    n_axes = points.shape[2]
+    return _cloud(points, velocity, n_axes, n_axes), points.new_empty((velocity.shape[0], points.shape[1]))
