@@ -39,6 +39,9 @@ class Transformation(abc.ABC):
         """(lower, upper) per axis: what an image covers in :meth:`warp`."""
         return ((-1.0, 1.0),) * self.ndim
 
+    #: Whether ``_apply`` with ``time=-1`` is the inverse.
+    _invertible = False
+
     #: Whether ``_apply`` itself makes NaN of all that depends on a number that is not finite.
     _spreads_nan = False
 
