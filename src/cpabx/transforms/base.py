@@ -112,7 +112,8 @@ class Transformation(abc.ABC):
     def vjp(self, points: Tensor, theta: Tensor, cotangent: Tensor) -> tuple[Tensor, Tensor]:
         """Vector-Jacobian product of :meth:`transform`, in any backend.
 
-        Where the framework differentiates, this goes through it; else it is computed by hand.
+        Where the framework differentiates, this goes through it, and can be differentiated again; else it
+        is computed by hand.
 
         Args:
             points: as in :meth:`transform`.
