@@ -280,6 +280,7 @@ FAMILIES = [
     Cpab((2, 3), boundary="sliding", basis="nodal", domain=((0, 1), (-2, 3))),
     Cpab((2, 2), basis=affine(Cpab((2, 2))).reshape(-1, 20)),
     cpabx.Composition(cpabx.Affine(), Cpab((2, 2))),
+    cpabx.Composition(Cpab((2, 2)), cpabx.AffineDiffeo(), Cpab((1, 1))),
 ]
 
 

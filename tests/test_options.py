@@ -29,8 +29,10 @@ def test_impossible_control_points(points):
         (Affine, Affine()),
         (Affine(), Cpab((2, 2), domain=(0, 1))),
         (Affine(), Cpab(3)),
+        (Affine(), Affine(), "Affine"),
+        (Affine(), Affine(), Cpab((2, 2), domain=(0, 1))),
     ],
-    ids=["a name", "nothing", "a class", "two domains", "two dimensions"],
+    ids=["a name", "nothing", "a class", "two domains", "two dimensions", "a third name", "a third domain"],
 )
 def test_impossible_compositions(parts):
     with pytest.raises(OptionError) as caught:

@@ -170,7 +170,8 @@ class Backend(abc.ABC):
     def vjp(self, function: Any, arguments: Sequence[Tensor], cotangent: Tensor) -> tuple[Tensor, ...]:
         """Vector-Jacobian product of ``function(*arguments)`` by automatic differentiation.
 
-        Required with the ability ``autograd``.
+        Required with the ability ``autograd``. With ``double_backward``, the result is differentiable
+        itself, with respect to arguments and cotangent.
         """
         raise NotImplementedError
 

@@ -34,6 +34,7 @@ _TOPICS = (
     "cases",
     "complaints",
     "contract",
+    "derivatives",
     "empty_input",
     "families",
     "flow",

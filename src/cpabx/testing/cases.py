@@ -45,6 +45,7 @@ FAMILIES: tuple[Transformation, ...] = (
     Cpab((2, 2), outside="nearest", domain=((0, 1), (-2, 3))),
     Composition(Affine(), Cpab((2, 2))),
     Composition(Cpab((3, 2), boundary="fixed"), AffineDiffeo()),
+    Composition(Cpab((3, 3)), AffineDiffeo(), Cpab((2, 1), boundary="sliding")),
 )
 
 
@@ -55,7 +56,7 @@ def name_of(value: Any) -> str | None:
         size = "x".join(map(str, tess.cells))
         return "-".join([size, value.boundary, tess.outside, value.config["basis"], *([] if default else ["domain"])])
     if isinstance(value, Composition):
-        return f"{name_of(value.outer)}-after-{name_of(value.inner)}"
+        return "-after-".join(str(name_of(part)) for part in value.parts)
     if isinstance(value, ThinPlateSpline):
         return "TPS-" + "x".join(map(str, value.control_points))
     return type(value).__name__ if isinstance(value, Transformation) else None

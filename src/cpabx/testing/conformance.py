@@ -4,6 +4,7 @@ from cpabx.testing.accuracy import TestAccuracy
 from cpabx.testing.agreement import TestAgreement
 from cpabx.testing.borders import TestBorders
 from cpabx.testing.contract import TestContract
+from cpabx.testing.derivatives import TestDerivatives
 from cpabx.testing.empty_input import TestEmptyInput
 from cpabx.testing.families import TestFamilies
 from cpabx.testing.flow import TestFlow
@@ -20,6 +21,7 @@ __all__ = [
     "TestAgreement",
     "TestBorders",
     "TestContract",
+    "TestDerivatives",
     "TestEmptyInput",
     "TestFamilies",
     "TestFlow",

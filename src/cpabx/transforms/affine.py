@@ -51,6 +51,7 @@ class AffineDiffeo(Transformation):
     """
 
     n_params = 6
+    _invertible = True
 
     @property
     def config(self) -> dict[str, Any]:

@@ -39,6 +39,9 @@ class Transformation(abc.ABC):
         """(lower, upper) per axis: what an image covers in :meth:`warp`."""
         return ((-1.0, 1.0),) * self.ndim
 
+    #: Whether ``_apply`` with ``time=-1`` is the inverse.
+    _invertible = False
+
     #: Whether ``_apply`` itself makes NaN of all that depends on a number that is not finite.
     _spreads_nan = False
 
@@ -109,7 +112,8 @@ class Transformation(abc.ABC):
     def vjp(self, points: Tensor, theta: Tensor, cotangent: Tensor) -> tuple[Tensor, Tensor]:
         """Vector-Jacobian product of :meth:`transform`, in any backend.
 
-        Where the framework differentiates, this goes through it; else it is computed by hand.
+        Where the framework differentiates, this goes through it, and can be differentiated again; else it
+        is computed by hand.
 
         Args:
             points: as in :meth:`transform`.

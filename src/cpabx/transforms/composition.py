@@ -7,56 +7,115 @@ from typing import Any
 import numpy as np
 
 from cpabx.backend import Backend, Tensor
-from cpabx.errors import OptionError
+from cpabx.errors import OptionError, UnsupportedError
 from cpabx.transforms.base import Array, Transformation
 
 
 class Composition(Transformation):
-    """T(x) = outer(inner(x)), theta = (theta_outer, theta_inner).
+    """T(x) = outer(inner(x)), theta = (theta_outer, theta_inner); and so on for more parts.
 
     Warping with it equals warping with ``outer`` and then with ``inner``, but for the second
-    interpolation. ``Composition(Affine(), Cpab((4, 4)))`` is the paper's Affine+CPAB (section 4.2).
+    interpolation. ``Composition(Affine(), Cpab((4, 4)))`` is the paper's Affine+CPAB (section 4.2);
+    ``Composition(Cpab((8, 8)), Cpab((4, 4)), Cpab((2, 2)))`` is three fields, of which the last acts first.
+
+    Args:
+        outer: the part that acts last.
+        inner: the part that acts before it.
+        more: parts that act before that, each before the one to its left. Parts that are compositions
+            are taken apart, which changes nothing: composition is associative.
+
+    Raises:
+        OptionError: a part is no transformation, or acts on another domain.
     """
 
-    def __init__(self, outer: Transformation, inner: Transformation) -> None:
-        for part in (outer, inner):
+    #: The parts, the one that acts last first, as their parameters are in theta.
+    parts: tuple[Transformation, ...]
+
+    def __init__(self, outer: Transformation, inner: Transformation, *more: Transformation) -> None:
+        parts: list[Transformation] = []
+        for part in (outer, inner, *more):
             if not isinstance(part, Transformation):
                 raise OptionError("parts must be transformations", repr(part), "For instance cpabx.Affine().")
-        if outer.ndim != inner.ndim or outer.domain != inner.domain:
-            raise OptionError(
-                "both parts must act on one domain", f"{outer.domain} and {inner.domain}", "Give them the same domain."
-            )
-        self.outer, self.inner = outer, inner
+            if part.ndim != outer.ndim or part.domain != outer.domain:
+                raise OptionError(
+                    "all parts must act on one domain",
+                    f"{outer.domain} and {part.domain}",
+                    "Give them the same domain.",
+                )
+            parts += part.parts if isinstance(part, Composition) else [part]
+        self.parts = tuple(parts)
+
+    @property
+    def outer(self) -> Transformation:
+        """The part that acts last."""
+        return self.parts[0]
+
+    @property
+    def inner(self) -> Transformation:
+        """What acts before it: a part, or a composition of parts."""
+        rest = self.parts[1:]
+        return rest[0] if len(rest) == 1 else Composition(*rest)
 
     @property
     def n_params(self) -> int:
-        return self.outer.n_params + self.inner.n_params
+        return sum(part.n_params for part in self.parts)
 
     @property
     def ndim(self) -> int:
-        return self.outer.ndim
+        return self.parts[0].ndim
 
     @property
     def domain(self) -> tuple[tuple[float, float], ...]:
-        return self.outer.domain
+        return self.parts[0].domain
 
     @property
     def config(self) -> dict[str, Any]:
         return {"outer": self.outer, "inner": self.inner}
 
-    def _identity(self) -> Array:
-        return np.concatenate([self.outer._identity(), self.inner._identity()])
+    @property
+    def _invertible(self) -> bool:  # type: ignore[override]
+        return all(part._invertible for part in self.parts)
 
-    def _apply(self, backend: Backend, points: Tensor, theta: Tensor, **options: Any) -> Tensor:
-        split = self.outer.n_params
-        moved = self.inner._apply(backend, points, theta[:, split:])
-        return self.outer._apply(backend, moved, theta[:, :split])
+    def inverse(self, points: Tensor, theta: Tensor, *, backend: str | None = None) -> Tensor:
+        """Apply the inverse of T^theta: the parts' inverses in reversed order.
+
+        Arguments and errors as in :meth:`transform`.
+
+        Raises:
+            UnsupportedError: a part has no inverse.
+        """
+        without = [type(part).__name__ for part in self.parts if not part._invertible]
+        if without:
+            raise UnsupportedError(
+                "the inverse of a composition needs parts that have one",
+                ", ".join(without),
+                "AffineDiffeo and Cpab have inverses; AffineDiffeo can take the place of Affine.",
+            )
+        return self._transform(points, theta, backend, time=-1.0)
+
+    def _identity(self) -> Array:
+        return np.concatenate([part._identity() for part in self.parts])
+
+    def _split(self, theta: Tensor) -> list[tuple[Transformation, Tensor]]:
+        """Parts with their parameters, as in theta."""
+        ends = np.cumsum([part.n_params for part in self.parts]).tolist()
+        starts = [0, *ends[:-1]]
+        return [(part, theta[:, a:b]) for part, a, b in zip(self.parts, starts, ends, strict=True)]
+
+    def _apply(self, backend: Backend, points: Tensor, theta: Tensor, time: float = 1.0, **options: Any) -> Tensor:
+        parts = self._split(theta)
+        for part, own in parts if time < 0 else reversed(parts):
+            points = part._apply(backend, points, own, time=time)
+        return points
 
     def _pull_back(self, points: Array, theta: Array, cotangent: Array, **options: Any) -> tuple[Array, Array]:
         from cpabx.numpy_backend import NumpyBackend
 
-        split = self.outer.n_params
-        moved = self.inner._apply(NumpyBackend(), points, theta[:, split:])
-        grad_moved, grad_outer = self.outer._pull_back(moved, theta[:, :split], cotangent)
-        grad_points, grad_inner = self.inner._pull_back(points, theta[:, split:], grad_moved)
-        return grad_points, np.concatenate([grad_outer, grad_inner], axis=-1)
+        backend, steps, grads = NumpyBackend(), [], []
+        for part, own in reversed(self._split(theta)):
+            steps.append((part, own, points))
+            points = part._apply(backend, points, own)
+        for part, own, before in reversed(steps):
+            cotangent, grad = part._pull_back(before, own, cotangent)
+            grads.append(grad)
+        return cotangent, np.concatenate(grads, axis=-1)

@@ -76,6 +76,7 @@ class Cpab(DifferentiableFlow):
                 )
             self.tessellation = Tessellation(cells, domain=domain, outside="nearest")
 
+    _invertible = True
     _spreads_nan = True  # libcpab does
 
     @property

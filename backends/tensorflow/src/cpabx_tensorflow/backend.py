@@ -124,7 +124,7 @@ class TensorFlowBackend(Backend):
     def vjp(
         self, function: Callable[..., Any], arguments: Sequence[tf.Tensor], cotangent: tf.Tensor
     ) -> tuple[tf.Tensor, ...]:
-        leaves = [tf.stop_gradient(argument) for argument in arguments]
+        leaves = [tf.identity(argument) for argument in arguments]  # arguments may depend on each other
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(leaves)
             result = function(*leaves)
