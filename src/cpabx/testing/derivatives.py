@@ -265,8 +265,9 @@ class TestDerivatives:
             family.jvp(points, theta, zeros(4, 2, dtype="float32"))
         with complains(OptionError, builtin=ValueError, match="direction"):
             family.jvp(points, theta)
-        for call in (family.jacobian, family.log_det_jacobian, lambda p, t, **o: family.jvp(p, t, points, **o)):
+        timed: list[Callable[..., Any]] = [family.jacobian, family.log_det_jacobian]
+        for at_time in (*timed, lambda p, t, **o: family.jvp(p, t, points, **o)):
             with complains(OptionError, builtin=ValueError, match="time"):
-                call(points, theta, time=float("nan"))
+                at_time(points, theta, time=float("nan"))
             with complains(DivergenceError, builtin=ArithmeticError, match="batch item 0"):
                 call(tensor(backend, [[0.5, 0.25]] * 4), tensor(backend, expanding(family, 1000.0)))
