@@ -265,8 +265,10 @@ class TestDerivatives:
             family.jvp(points, theta, zeros(4, 2, dtype="float32"))
         with complains(OptionError, builtin=ValueError, match="direction"):
             family.jvp(points, theta)
-        for call in (family.jacobian, family.log_det_jacobian, lambda p, t, **o: family.jvp(p, t, points, **o)):
+        timed: list[Callable[..., Any]] = [family.jacobian, family.log_det_jacobian]
+        timed.append(lambda p, t, **options: family.jvp(p, t, points, **options))
+        for method in timed:
             with complains(OptionError, builtin=ValueError, match="time"):
-                call(points, theta, time=float("nan"))
+                method(points, theta, time=float("nan"))
             with complains(DivergenceError, builtin=ArithmeticError, match="batch item 0"):
-                call(tensor(backend, [[0.5, 0.25]] * 4), tensor(backend, expanding(family, 1000.0)))
+                method(tensor(backend, [[0.5, 0.25]] * 4), tensor(backend, expanding(family, 1000.0)))
