@@ -27,7 +27,7 @@ DECLARED = set(re.findall(r"^CPAB_API\s[^(;]*?\b(cpab_\w+)\s*\(", CODE, flags=re
 
 def test_header_declares_the_interface():
     """A guard for the tests below: the pattern finds what there is."""
-    assert {"cpab_abi_version", "cpab_transform_f32", "cpab_transform_vjp_f64", "cpab_tessellation_create"} <= DECLARED
+    assert {"cpab_abi_version", "cpab_transform_f32", "cpab_jacobian_f64", "cpab_tessellation_create"} <= DECLARED
 
 
 def test_every_declared_function_is_exported():
@@ -219,3 +219,57 @@ def test_calls_from_many_threads_at_once():
     for worker in workers:
         worker.join()
     assert wrong == []
+
+
+# -- derivatives on arrays -----------------------------------------------------------------------
+
+
+def arguments(shared):
+    """Points, velocities, a tangent of each, and cotangents, of three items."""
+    rng, tess = np.random.default_rng(3), cpabx.Tessellation((3, 2))
+    points = rng.uniform(-1.1, 1.1, (1 if shared else 3, 6, 2))
+    velocity = 0.5 * rng.standard_normal((3, tess.n_vertices, 2))
+    tangents = (rng.standard_normal(points.shape), rng.standard_normal(velocity.shape))
+    return tess, points, velocity, *tangents, rng.standard_normal((3, 6, 2))
+
+
+@pytest.mark.parametrize("shared", [False, True], ids=["paired", "shared"])
+def test_second_derivatives_are_differences_of_the_first(shared):
+    tess, points, velocity, along_points, along_velocity, cotangent = arguments(shared)
+    h = 1e-6
+    for s, t in ((1, 1), (1, 0), (0, 1)):
+        tangents = (along_points if s else None, along_velocity if t else None)
+        got = native.arrays.transform_vjp_jvp(points, velocity, cotangent, *tangents, tess, 0.75)
+        ahead, behind = (
+            native.arrays.transform_vjp(
+                points + d * s * along_points, velocity + d * t * along_velocity, cotangent, tess, 0.75
+            )
+            for d in (h, -h)
+        )
+        for second, a, b, like in zip(got, ahead, behind, (points, velocity), strict=True):
+            assert second.shape == like.shape
+            np.testing.assert_allclose(second, (a - b) / (2 * h), rtol=0, atol=1e-6 * np.abs(second).max())
+
+
+@pytest.mark.parametrize("shared", [False, True], ids=["paired", "shared"])
+def test_vjp_of_velocity_and_jacobian_are_adjoint_to_differences(shared):
+    tess, points, velocity, along_points, along_velocity, _ = arguments(shared)
+    h, rng = 1e-6, np.random.default_rng(4)
+    cases = (
+        (
+            lambda p, v: native.arrays.velocity(p, v, tess),
+            lambda c: native.arrays.velocity_vjp(points, velocity, c, tess),
+        ),
+        (
+            lambda p, v: native.arrays.jacobian(p, v, tess, -0.5)[0],
+            lambda c: native.arrays.jacobian_vjp(points, velocity, c, tess, -0.5),
+        ),
+    )
+    for function, pull_back in cases:
+        ahead, behind = (function(points + d * along_points, velocity + d * along_velocity) for d in (h, -h))
+        cotangent = rng.standard_normal(ahead.shape)
+        grad_points, grad_velocity = pull_back(cotangent)
+        terms = cotangent * (ahead - behind) / (2 * h)
+        got = (grad_points * along_points).sum() + (grad_velocity * along_velocity).sum()
+        assert np.abs(terms).sum() > 1
+        assert abs(got - terms.sum()) <= 1e-6 * np.abs(terms).sum()

@@ -69,3 +69,28 @@ def test_gradient_by_central_differences():
     by_theta = [(loss(x, theta + d) - loss(x, theta - d)).sum(1) / (2 * h) for d in h * np.eye(family.n_params)]
     for got, expected in ((grad_x[..., 0], by_x), (grad_theta, np.transpose(by_theta))):
         np.testing.assert_allclose(got, expected, rtol=0, atol=1e-6 * np.abs(expected).max())
+
+
+def test_derivatives_of_one_interval_have_closed_forms():
+    """v = a x + b: the flow's derivative is exp(a t) everywhere, and its logarithm a t."""
+    family, theta = Cpab(1, basis="nodal"), np.array([[0.7, -0.4]])
+    a, b = -0.55, 0.15
+    x = np.linspace(-2, 2, 9)[:, None]
+    np.testing.assert_allclose(family.velocity_at(x, theta)[0], a * x + b, rtol=0, atol=1e-14)
+    for time in (1.0, -2.0):
+        stretch = np.exp(a * time)
+        np.testing.assert_allclose(family.jacobian(x, theta, time=time), np.full((1, 9, 1, 1), stretch), atol=1e-14)
+        np.testing.assert_allclose(family.log_det_jacobian(x, theta, time=time), np.full((1, 9), a * time), atol=1e-14)
+        along = family.jvp(x, theta, 3 * x, time=time)
+        np.testing.assert_allclose(along[0], 3 * stretch * x, rtol=0, atol=1e-13)
+
+
+def test_jvp_by_central_differences():
+    family, h = Cpab(5), 1e-5
+    rng = np.random.default_rng(4)
+    theta, x = family.sample(2, seed=4, scale=1.0, dtype="float64"), rng.uniform(-1.2, 1.2, (2, 6, 1))
+    along_x, along_theta = rng.standard_normal(x.shape), rng.standard_normal(theta.shape)
+    ahead, behind = (family.transform(x + s * along_x, theta + s * along_theta) for s in (h, -h))
+    expected = (ahead - behind) / (2 * h)
+    got = family.jvp(x, theta, along_x, along_theta)
+    np.testing.assert_allclose(got, expected, rtol=0, atol=1e-6 * np.abs(expected).max())

@@ -136,6 +136,21 @@ def test_gradcheck_of_jacobian_and_log_det(shared, which):
     assert gradcheck(lambda p, v: ops.jacobian(p, v, TESS, -0.75), leaves(shared)[:2])
 
 
+def test_vjp_of_a_family_is_differentiable_and_tells_its_arguments_apart():
+    """Points that are made of theta: the gradients are partial ones, and what is made of them is a graph."""
+    family = cpabx.Cpab((2, 2))
+    theta = thetas(family, 2)
+    points, cotangent = theta[:, :10].reshape(2, 5, 2), torch.ones(2, 5, 2, dtype=F64)
+    got = family.vjp(points, theta, cotangent)
+    apart = family.vjp(points.detach(), theta.detach(), cotangent)
+    assert not any(grad.requires_grad for grad in apart)
+    for a, b in zip(got, apart, strict=True):
+        assert a.requires_grad
+        assert torch.equal(a, b)
+    p, t = problem(n_points=4)[0], theta.detach().requires_grad_()
+    assert gradcheck(lambda p, t, c: family.vjp(p, t, c), (p, t, cotangent[:, :4].clone().requires_grad_()))
+
+
 def test_third_derivatives_are_refused():
     """And second ones of what is a derivative by itself."""
     points, velocity, *tangents = leaves()
