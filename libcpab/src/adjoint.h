@@ -4,7 +4,8 @@
  * A segment maps its start x to x + sum_k w_k with w_1 = v(x) h and w_k = A w_(k-1) h / k. Since the
  * field is continuous, the crossing times contribute nothing to the derivative of the whole, and a
  * cotangent lam passes through one segment after the other. The cost does not depend on the number
- * of parameters: what is collected per cell is dL/dv at its nodes, as far as it is due to w_1, and dL/dA.
+ * of parameters: what is collected per cell is dL/dv at its nodes, which v(x) = sum_k l_k v_k and
+ * A = sum_k v_k (outer) gradient_k depend on.
  */
 #ifndef CPAB_ADJOINT_H
 #define CPAB_ADJOINT_H
@@ -16,31 +17,26 @@
 namespace cpab {
 namespace CPAB_ISA {
 
-/* What a segment adds to the gradient of its cell: to the velocities of the nodes, and to A by rows. */
+/* dL/dv at the nodes of a cell. */
 template <typename N, int D>
-struct CellGradient {
+struct NodeGradient {
     N velocity[D + 1][D];
-    N linear[D][D];
 };
 
-/* Takes lam, the cotangent of a segment's end, to that of its start. */
+/* Takes lam, the cotangent of a segment's end, to that of its start, and returns what the segment adds to the
+   gradient of its cell. */
 template <typename N, int D>
-CPAB_INLINE CellGradient<N, D> pull_back(const Flow<N, D> &flow, const Segment<N, D> &segment, N *lam) {
+CPAB_INLINE NodeGradient<N, D> pull_back(const Cell<N, D> &cell, const Segment<N, D> &segment, N *lam) {
     using V = LaneOf<N>;
     using T = ScalarOf<N>;
     constexpr int order = Precision<T>::order;
     const N h = segment.duration;
-    N velocity[D + 1][D], rate[D][D]; /* rate: A h */
-    flow.load_reverse(segment.from.cell, velocity, rate);
+    N rate[D][D]; /* A h */
     for (int i = 0; i < D; i++)
-        for (int j = 0; j < D; j++) rate[i][j] = rate[i][j] * h;
+        for (int j = 0; j < D; j++) rate[i][j] = cell.linear[i][j] * h;
 
     N w[order][D]; /* w[k] = w_k for 1 <= k < order */
-    for (int i = 0; i < D; i++) {
-        w[1][i] = segment.from.l[0] * velocity[0][i];
-        for (int k = 1; k <= D; k++) w[1][i] = w[1][i] + segment.from.l[k] * velocity[k][i];
-        w[1][i] = w[1][i] * h;
-    }
+    for (int i = 0; i < D; i++) w[1][i] = segment.from.v[i] * h;
     for (int k = 2; k < order; k++)
         for (int i = 0; i < D; i++) {
             N sum = rate[i][0] * w[k - 1][0];
@@ -48,15 +44,15 @@ CPAB_INLINE CellGradient<N, D> pull_back(const Flow<N, D> &flow, const Segment<N
             w[k][i] = sum * V(T(1) / T(k));
         }
 
-    CellGradient<N, D> gradient;
+    N linear[D][D]; /* dL/dA */
     for (int i = 0; i < D; i++)
-        for (int j = 0; j < D; j++) gradient.linear[i][j] = N(V(0));
+        for (int j = 0; j < D; j++) linear[i][j] = N(V(0));
     N bar[D], next[D]; /* bar: cotangent of w_k */
     for (int d = 0; d < D; d++) bar[d] = lam[d];
     for (int k = order; k > 1; k--) {
         for (int d = 0; d < D; d++) bar[d] = bar[d] * V(T(1) / T(k));
         for (int i = 0; i < D; i++)
-            for (int j = 0; j < D; j++) gradient.linear[i][j] = gradient.linear[i][j] + bar[i] * w[k - 1][j];
+            for (int j = 0; j < D; j++) linear[i][j] = linear[i][j] + bar[i] * w[k - 1][j];
         for (int j = 0; j < D; j++) {
             next[j] = lam[j];
             for (int i = 0; i < D; i++) next[j] = next[j] + rate[i][j] * bar[i];
@@ -64,32 +60,26 @@ CPAB_INLINE CellGradient<N, D> pull_back(const Flow<N, D> &flow, const Segment<N
         for (int d = 0; d < D; d++) bar[d] = next[d];
     }
     for (int i = 0; i < D; i++)
-        for (int j = 0; j < D; j++) gradient.linear[i][j] = gradient.linear[i][j] * h;
+        for (int j = 0; j < D; j++) linear[i][j] = linear[i][j] * h;
     for (int j = 0; j < D; j++)
         for (int i = 0; i < D; i++) lam[j] = lam[j] + rate[i][j] * bar[i];
     for (int d = 0; d < D; d++) bar[d] = bar[d] * h;
+    NodeGradient<N, D> gradient;
     for (int k = 0; k <= D; k++)
-        for (int d = 0; d < D; d++) gradient.velocity[k][d] = bar[d] * segment.from.l[k];
+        for (int i = 0; i < D; i++)
+            gradient.velocity[k][i] = bar[i] * segment.from.l[k] + dot<D>(cell.gradient[k], linear[i]);
     return gradient;
 }
 
-/* Adds what was collected per cell to the nodes: A = sum_k velocity_k (outer) gradient_k. `node` is
-   [n_nodes, D], zeroed by the caller; only its first n_vertices rows are the result. */
+/* Adds up what was collected per cell. `node` is [n_nodes, D], zeroed by the caller; only its first
+   n_vertices rows are the result. */
 template <typename T, int D>
 inline void cells_to_vertices(const cpab_tessellation &tess, const T *cells, double *node) {
-    constexpr int stride = RecordLayout<D>::reverse;
-    for (int64_t c = 0; c < tess.n_cells; c++) {
-        const T *linear = &cells[c * stride + (D + 1) * D];
-        for (int k = 0; k <= D; k++) {
-            const double *gradient = &tess.gradient[(c * (D + 1) + k) * D];
-            double *to = &node[int64_t(tess.cell_node[c * (D + 1) + k]) * D];
-            for (int i = 0; i < D; i++) {
-                double sum = double(cells[c * stride + k * D + i]);
-                for (int j = 0; j < D; j++) sum += double(linear[i * D + j]) * gradient[j];
-                to[i] += sum;
-            }
-        }
-    }
+    constexpr int stride = RecordLayout<D>::gradient;
+    for (int64_t c = 0; c < tess.n_cells; c++)
+        for (int k = 0; k <= D; k++)
+            for (int d = 0; d < D; d++)
+                node[int64_t(tess.cell_node[c * (D + 1) + k]) * D + d] += double(cells[c * stride + k * D + d]);
     for (int64_t q = 0; q < tess.n_nodes - tess.n_vertices; q++)
         for (int32_t e = tess.ideal_first[q]; e < tess.ideal_first[q + 1]; e++)
             for (int d = 0; d < D; d++)

@@ -1,8 +1,9 @@
 /*
  * One velocity field, prepared for walking: what every cell needs to know about it.
  *
- * Within a cell the barycentric coordinates obey l' = M l, and positions x' = A x + b, with
- *     M_ij = gradient_i . velocity_j,   A = sum_k velocity_k (outer) gradient_k.
+ * Within a cell the velocity at x is A (x - corner) + b, measured from the low corner of the box that is
+ * nearest to the cell, with
+ *     A = sum_k velocity_k (outer) gradient_k,   b = sum_k velocity_k constant_k.
  * Lengths are in cells, and the time to integrate is folded in: trajectories always run from 0 to 1.
  */
 #ifndef CPAB_FIELD_H
@@ -30,8 +31,11 @@ inline const Records<double> &records_of(const cpab_tessellation &tess) {
     return tess.records_f64;
 }
 
-/* Two tables of one field. `rates` is for the way there: M by rows, then the longest time that the Taylor
-   series is trusted for. `reverse` is for the way back: the velocities of the nodes, then A by rows. */
+/* Two tables of one field, which repeat what a step needs of the tessellation beside what is the field's:
+   one record is quicker to load than two.
+     flow   per cell: A by rows, the longest time that the Taylor series is trusted for, the gradients of the
+            barycentric coordinates
+     start  per cell: b, the constants of the barycentric coordinates */
 template <typename T, int D>
 class Field {
 public:
@@ -40,9 +44,19 @@ public:
 
     explicit Field(const cpab_tessellation &tess) : tess_(tess) {}
 
-    bool allocate(bool with_reverse) {
-        return velocity_.allocate(tess_.n_nodes * D) && rates_.allocate(tess_.n_cells * Layout::rate) &&
-               (!with_reverse || reverse_.allocate(tess_.n_cells * Layout::reverse));
+    bool allocate() {
+        if (!velocity_.allocate(tess_.n_nodes * D) || !flow_.allocate(tess_.n_cells * Layout::flow) ||
+            !start_.allocate(tess_.n_cells * Layout::start))
+            return false;
+        for (int64_t c = 0; c < tess_.n_cells; c++) {
+            const T *rows = rows_of(c);
+            for (int k = 0; k < slots; k++) {
+                for (int d = 0; d < D; d++)
+                    flow_[c * Layout::flow + D * D + 1 + k * D + d] = rows[k * slots + d];
+                start_[c * Layout::start + D + k] = rows[k * slots + D];
+            }
+        }
+        return true;
     }
 
     /* Prepares the field with velocities [n_vertices, D], in units of the domain, for `time`. */
@@ -64,10 +78,12 @@ public:
     bool in_range() const {
         return !finite_ || (double(fastest_) <= CPAB_MAX_SPEED && double(stiffest_) <= CPAB_MAX_RATE);
     }
-    const T *rates() const { return rates_.data(); }
-    const T *reverse() const { return reverse_.data(); }
+    const T *flow() const { return flow_.data(); }
+    const T *start() const { return start_.data(); }
 
 private:
+    const T *rows_of(int64_t c) const { return &records_of<T>(tess_).rows[c * Layout::rows]; }
+
     /* Returns the largest speed. */
     double set_node_velocities(const T *velocity, double time) {
         double fastest = 0;
@@ -92,45 +108,39 @@ private:
     /* Returns the row-sum norm of A. */
     T set_cell(int64_t c) {
         const int32_t *nodes = &tess_.cell_node[c * slots];
-        const T *gradient = &records_of<T>(tess_).place[c * Layout::place + Layout::row];
-        T velocity[slots][D];
-        for (int k = 0; k < slots; k++)
-            for (int d = 0; d < D; d++) velocity[k][d] = velocity_[int64_t(nodes[k]) * D + d];
-        T *rate = &rates_[c * Layout::rate];
-        for (int i = 0; i < slots; i++)
-            for (int j = 0; j < slots; j++) {
+        const T *rows = rows_of(c);
+        T *flow = &flow_[c * Layout::flow], *start = &start_[c * Layout::start];
+        T norm = 0;
+        for (int i = 0; i < D; i++) {
+            T velocity[slots], row_sum = 0;
+            for (int k = 0; k < slots; k++) velocity[k] = velocity_[int64_t(nodes[k]) * D + i];
+            for (int j = 0; j <= D; j++) { /* the last column of the rows is the constants */
                 T sum = 0;
-                for (int d = 0; d < D; d++) sum += gradient[i * slots + d] * velocity[j][d];
-                rate[i * slots + j] = sum;
-            }
-        T linear[D][D], norm = 0;
-        for (int row = 0; row < D; row++) {
-            T row_sum = 0;
-            for (int col = 0; col < D; col++) {
-                T sum = 0;
-                for (int k = 0; k < slots; k++) sum += velocity[k][row] * gradient[k * slots + col];
-                linear[row][col] = sum;
-                row_sum += std::fabs(sum);
+                for (int k = 0; k < slots; k++) sum += velocity[k] * rows[k * slots + j];
+                if (j < D) row_sum += std::fabs(sum);
+                *(j < D ? flow + i * D + j : start + i) = sum;
             }
             if (!(row_sum <= norm)) norm = row_sum;
         }
-        rate[slots * slots] = norm > T(Precision<T>::reach) ? T(Precision<T>::reach) / norm : T(1);
-        if (reverse_.size()) {
-            T *reverse = &reverse_[c * Layout::reverse];
-            for (int k = 0; k < slots; k++)
-                for (int d = 0; d < D; d++) reverse[k * D + d] = velocity[k][d];
-            for (int i = 0; i < D; i++)
-                for (int j = 0; j < D; j++) reverse[slots * D + i * D + j] = linear[i][j];
-        }
+        flow[D * D] = norm > T(Precision<T>::reach) ? T(Precision<T>::reach) / norm : T(1);
         return norm;
     }
 
     const cpab_tessellation &tess_;
     Array<T> velocity_; /* [n_nodes, D] */
-    Array<T> rates_, reverse_;
+    Array<T> flow_, start_;
     double fastest_ = 0;
     T stiffest_ = 0;
     bool finite_ = true;
+};
+
+/* The cells of several lanes, as a step sees them. */
+template <typename N, int D>
+struct Cell {
+    using V = LaneOf<N>;
+    N linear[D][D]; /* A */
+    V longest;
+    V gradient[D + 1][D];
 };
 
 /* A prepared field and the tessellation's tables, as numbers of type N read them. Dual numbers read the
@@ -143,27 +153,27 @@ struct Flow {
     using Layout = RecordLayout<D>;
     static constexpr int slots = D + 1;
 
-    const T *place, *crossing;
-    const T *rates, *reverse;
-    const T *tangent_rates, *tangent_reverse; /* NULL unless N is dual */
+    const T *crossing;
+    const T *flow, *start;
+    const T *tangent_flow, *tangent_start; /* NULL unless N is dual */
 
-    CPAB_INLINE void load_rates(const Index &cell, N rate[slots][slots], V &longest) const {
-        V record[slots * slots + 1];
-        load_records<slots * slots + 1>(rates, Layout::rate, cell, record);
-        longest = record[slots * slots];
-        load_pairs<slots * slots>(tangent_rates, Layout::rate, cell, record, &rate[0][0]);
+    CPAB_INLINE Cell<N, D> cell(const Index &index) const {
+        V record[Layout::flow_used];
+        load_records<Layout::flow_used>(flow, Layout::flow, index, record);
+        Cell<N, D> cell;
+        load_pairs<D * D>(tangent_flow, Layout::flow, index, record, &cell.linear[0][0]);
+        cell.longest = record[D * D];
+        for (int k = 0; k < slots; k++)
+            for (int d = 0; d < D; d++) cell.gradient[k][d] = record[D * D + 1 + k * D + d];
+        return cell;
     }
 
-    CPAB_INLINE void load_reverse(const Index &cell, N velocity[slots][D], N linear[D][D]) const {
-        constexpr int n = slots * D + D * D;
-        V record[n];
-        N both[n];
-        load_records<n>(reverse, Layout::reverse, cell, record);
-        load_pairs<n>(tangent_reverse, Layout::reverse, cell, record, both);
-        for (int k = 0; k < slots; k++)
-            for (int d = 0; d < D; d++) velocity[k][d] = both[k * D + d];
-        for (int i = 0; i < D; i++)
-            for (int j = 0; j < D; j++) linear[i][j] = both[slots * D + i * D + j];
+    /* b, and the constants of the coordinates. */
+    CPAB_INLINE void load_start(const Index &index, N velocity[D], V constant[slots]) const {
+        V record[Layout::start_used];
+        load_records<Layout::start_used>(start, Layout::start, index, record);
+        load_pairs<D>(tangent_start, Layout::start, index, record, velocity);
+        for (int k = 0; k < slots; k++) constant[k] = record[D + k];
     }
 
 private:

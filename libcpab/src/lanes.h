@@ -286,6 +286,44 @@ CPAB_INLINE Vector alternate(Vector a, Vector b) {
 
 #endif
 
+/* -- some of the lanes ------------------------------------------------------------------------- */
+
+/* Stores the lanes of a mask side by side. What is behind them, up to a whole vector, is overwritten too. */
+template <typename T, int W>
+class Packing {
+    using Integer = typename IntegerOf<T>::type;
+
+public:
+    int count = 0;
+
+    CPAB_HD explicit Packing(const Mask<T, W> &mask) {
+        for (int r = 0; r < W; r++) order_[r] = 0;
+        for (int r = 0; r < W; r++) {
+            order_[count] = Integer(r);
+            count += mask[r];
+        }
+    }
+    CPAB_HD void store(const Lanes<T, W> &lanes, T *to) const { store_all(lanes.v, to); }
+    CPAB_HD void store(const Indices<T, W> &index, Integer *to) const { store_all(index.v, to); }
+
+private:
+    template <typename Vector, typename Number>
+    CPAB_HD void store_all(const Vector &v, Number *to) const {
+#if CPAB_HAS_VECTORS && !defined(__clang__)
+        if constexpr (W > 1) {
+            const Vector packed = __builtin_shuffle(v, Indices<T, W>::load(order_).v);
+            std::memcpy(to, &packed, sizeof packed);
+            return;
+        }
+#endif
+        Number lanes[W];
+        std::memcpy(lanes, &v, sizeof lanes);
+        for (int r = 0; r < W; r++) to[r] = lanes[order_[r]];
+    }
+
+    Integer order_[W];
+};
+
 /* -- interleaved arrays ------------------------------------------------------------------------ */
 
 /* out[d] lane r = from[r * D + d]. */

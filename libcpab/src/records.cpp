@@ -46,11 +46,11 @@ template <typename T, typename Integer, int D>
 bool fill(const cpab_tessellation &t, Records<T> &records) {
     using Layout = RecordLayout<D>;
     constexpr int slots = D + 1;
-    if (!records.place.allocate(t.n_cells * Layout::place) ||
+    if (!records.rows.allocate(t.n_cells * Layout::rows) ||
         !records.crossing.allocate(t.n_cells * slots * Layout::crossing))
         return false;
     for (int64_t c = 0; c < t.n_cells; c++) {
-        T *place = &records.place[c * Layout::place];
+        T *rows = &records.rows[c * Layout::rows];
         double corner[D];
         nearest_box(t, c, corner);
         const int32_t *nodes = &t.cell_node[c * slots];
@@ -58,11 +58,10 @@ bool fill(const cpab_tessellation &t, Records<T> &records) {
             const double *gradient = &t.gradient[(c * slots + k) * D];
             double constant = k == t.anchor[c] ? 1 : 0;
             for (int d = 0; d < D; d++) {
-                place[k * D + d] = T(t.node[int64_t(nodes[k]) * D + d]);
-                place[Layout::row + k * slots + d] = T(gradient[d]);
+                rows[k * slots + d] = T(gradient[d]);
                 constant += gradient[d] * (corner[d] - t.node[int64_t(nodes[t.anchor[c]]) * D + d]);
             }
-            place[Layout::row + k * slots + D] = T(constant);
+            rows[k * slots + D] = T(constant);
 
             T *crossing = &records.crossing[(c * slots + k) * Layout::crossing];
             const int32_t behind = t.neighbour[c * slots + k];

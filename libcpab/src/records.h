@@ -1,9 +1,9 @@
 /*
- * The tessellation as lanes read it: one padded record per cell, and one per face of a cell.
+ * The tessellation as the walk reads it: one record per cell, and one per face of a cell.
  *
- *   place     per cell: positions of its nodes [D + 1, D], then the rows (gradient_k, constant_k) of its
- *             barycentric coordinates, l_k = gradient_k . (u - corner) + constant_k, with u - corner
- *             measured from the low corner of the box that is nearest to the cell
+ *   rows      per cell: (gradient_k, constant_k) of its barycentric coordinates, l_k = gradient_k .
+ *             (u - corner) + constant_k, with u - corner measured from the low corner of the box that is
+ *             nearest to the cell
  *   crossing  per cell and face k: node k as a combination of the nodes of the cell behind that face
  *             [D + 1], then the number of that cell as an integer of the same width, in 3D followed by
  *             the order of the nodes: 0 if all but node k stay in their slots, or two bits for each slot of
@@ -26,17 +26,23 @@ constexpr int padded(int n) { return (n + 3) / 4 * 4; }
 template <int D>
 struct RecordLayout {
     static constexpr int nodes = D + 1;
-    static constexpr int row = D * nodes; /* where the rows of the coordinates begin */
-    static constexpr int place = padded(D * nodes + nodes * nodes);
+    static constexpr int rows = nodes * nodes;
     static constexpr int crossing_used = nodes + (D == 3 ? 2 : 1);
     static constexpr int crossing = padded(crossing_used);
-    static constexpr int rate = padded(nodes * nodes + 1);
-    static constexpr int reverse = padded(D * nodes + D * D);
+
+    /* Tables of a field, see field.h, */
+    static constexpr int flow_used = D * D + 1 + nodes * D;
+    static constexpr int flow = padded(flow_used);
+    static constexpr int start_used = D + nodes;
+    static constexpr int start = padded(start_used);
+    /* and of its gradient: dL/dv at the nodes. */
+    static constexpr int gradient_used = nodes * D;
+    static constexpr int gradient = padded(gradient_used);
 };
 
 template <typename T>
 struct Records {
-    Array<T> place, crossing;
+    Array<T> rows, crossing;
 };
 
 /* Fills both tables; false if there is no memory. */

@@ -1,11 +1,14 @@
 /*
  * The walk: trajectories from face to face of the coloured complex, one in each lane.
  *
- * A trajectory is a cell and barycentric coordinates l in it. One step expands l(t) into a Taylor
- * series, looks for the first face that the trajectory leaves its cell through (some l_k reaches
- * zero), and advances to that crossing, or as far as the series is trusted. Crossing face k renames
- * the cell and exchanges node k for the neighbour's; since the field is continuous and the exchange
- * is exact also when l_k is not quite zero, a crossing that is off by dt costs O(dt^2).
+ * A trajectory is a cell, barycentric coordinates l in it, and the velocity v there. One step expands the
+ * displacement into a Taylor series, looks for the first face that the trajectory leaves its cell through
+ * (some l_k = l_k(0) + gradient_k . displacement reaches zero), and advances to that crossing, or as far as
+ * the series is trusted. Crossing face k renames the cell and exchanges node k for the neighbour's; v stays,
+ * since the field is continuous. The exchange is exact also when l_k is not quite zero, so a crossing that is
+ * off by dt costs O(dt^2).
+ *
+ * The result is the sum of the displacements: they are small where the points are not, which saves digits.
  *
  * Within a step, |A| h <= 1, so l_k(t) has at most one extremum (in 2D: its derivative is a sum of
  * two exponentials, or a sine of less than half a turn). Hence a face is left in one of two ways:
@@ -29,6 +32,7 @@ template <typename N, int D>
 struct Trajectory {
     typename LaneOf<N>::Index cell;
     N l[D + 1];
+    N v[D];
 };
 
 /* What the way back needs to know about a step: where it began, and how long it took. */
@@ -38,53 +42,96 @@ struct Segment {
     N duration;
 };
 
-/* l_k over one step, in units of the step: l_k(s h) = sum_i c[i] s^i for s in [0, 1]. */
-template <typename N>
-struct Series {
+/* a . b, of a vector of the tessellation and any other. */
+template <int D, typename V, typename N>
+CPAB_INLINE N dot(const V *a, const N *b) {
+    N sum = b[0] * a[0];
+    for (int d = 1; d < D; d++) sum = sum + b[d] * a[d];
+    return sum;
+}
+
+/* The displacement over one step of time h: x(s h) - x(0) = sum_i w[i] s^(i + 1) for s in [0, 1]. */
+template <typename N, int D>
+struct Motion {
     using V = LaneOf<N>;
     static constexpr int order = Precision<ScalarOf<N>>::order;
-    N c[order + 1];
+    N w[order][D];
 
-    CPAB_HD N value(V s) const {
-        N sum = c[order];
-        for (int i = order - 1; i >= 0; i--) sum = sum * s + c[i];
+    CPAB_HD N whole(int d) const {
+        N sum = w[order - 1][d];
+        for (int i = order - 2; i >= 0; i--) sum = sum + w[i][d];
         return sum;
     }
-    CPAB_HD V slope(V s) const {
-        V sum = value_of(c[order]) * V(order);
-        for (int i = order - 1; i >= 1; i--) sum = sum * s + value_of(c[i]) * V(i);
-        return sum;
+    CPAB_HD N at(V s, int d) const {
+        N sum = w[order - 1][d];
+        for (int i = order - 2; i >= 0; i--) sum = sum * s + w[i][d];
+        return sum * s;
     }
-    CPAB_HD V curvature(V s) const {
-        V sum = value_of(c[order]) * V(order * (order - 1));
-        for (int i = order - 1; i >= 2; i--) sum = sum * s + value_of(c[i]) * V(i * (i - 1));
-        return sum;
-    }
-    CPAB_HD N last_value() const {
-        N sum = c[order];
-        for (int i = order - 1; i >= 0; i--) sum = sum + c[i];
+    CPAB_HD V slope(V s, int d) const {
+        V sum = value_of(w[order - 1][d]) * V(order);
+        for (int i = order - 2; i >= 0; i--) sum = sum * s + value_of(w[i][d]) * V(i + 1);
         return sum;
     }
 };
 
-/* The series of l' = M l, given M h: c_i = (M h)^i l / i!, with the factorials kept out of the chain. */
+/* x' = A x + v: w_i = (A h)^i v h / (i + 1)!, with the factorials kept out of the chain. */
 template <typename N, int D>
-CPAB_INLINE void expand(const N rate[D + 1][D + 1], const N *start, Series<N> *series) {
+CPAB_INLINE Motion<N, D> expand(const N linear[D][D], const N *v, const N &h) {
     using T = ScalarOf<N>;
-    N derivative[D + 1];
-    for (int k = 0; k <= D; k++) series[k].c[0] = derivative[k] = start[k];
-    double factorial = 1;
-    for (int i = 1; i <= Series<N>::order; i++) {
-        factorial *= i;
-        N next[D + 1];
-        for (int k = 0; k <= D; k++) {
-            N sum = rate[k][0] * derivative[0];
-            for (int j = 1; j <= D; j++) sum = sum + rate[k][j] * derivative[j];
-            next[k] = sum;
-            series[k].c[i] = sum * LaneOf<N>(T(1 / factorial));
-        }
-        for (int k = 0; k <= D; k++) derivative[k] = next[k];
+    Motion<N, D> motion;
+    N rate[D][D], derivative[D];
+    for (int i = 0; i < D; i++) {
+        for (int j = 0; j < D; j++) rate[i][j] = linear[i][j] * h;
+        motion.w[0][i] = derivative[i] = v[i] * h;
     }
+    double factorial = 1;
+    for (int k = 1; k < Motion<N, D>::order; k++) {
+        factorial *= k + 1;
+        N next[D];
+        for (int i = 0; i < D; i++) {
+            next[i] = rate[i][0] * derivative[0];
+            for (int j = 1; j < D; j++) next[i] = next[i] + rate[i][j] * derivative[j];
+            motion.w[k][i] = next[i] * LaneOf<N>(T(1 / factorial));
+        }
+        for (int i = 0; i < D; i++) derivative[i] = next[i];
+    }
+    return motion;
+}
+
+/* One barycentric coordinate over a step: l_k(s h) = sum_i c[i] s^i for s in [0, 1]. */
+template <typename V>
+struct Series {
+    static constexpr int order = Precision<typename V::Scalar>::order;
+    V c[order + 1];
+
+    CPAB_HD V value(V s) const {
+        V sum = c[order];
+        for (int i = order - 1; i >= 0; i--) sum = sum * s + c[i];
+        return sum;
+    }
+    CPAB_HD V slope(V s) const {
+        V sum = c[order] * V(order);
+        for (int i = order - 1; i >= 1; i--) sum = sum * s + c[i] * V(i);
+        return sum;
+    }
+    CPAB_HD V curvature(V s) const {
+        V sum = c[order] * V(order * (order - 1));
+        for (int i = order - 1; i >= 2; i--) sum = sum * s + c[i] * V(i * (i - 1));
+        return sum;
+    }
+};
+
+/* That of the coordinate which is l0 at first, and has this gradient. */
+template <typename N, int D>
+CPAB_INLINE Series<LaneOf<N>> series_of(const LaneOf<N> &l0, const LaneOf<N> *gradient,
+                                        const Motion<N, D> &motion) {
+    Series<LaneOf<N>> l;
+    l.c[0] = l0;
+    for (int i = 0; i < Motion<N, D>::order; i++) {
+        l.c[i + 1] = gradient[0] * value_of(motion.w[i][0]);
+        for (int d = 1; d < D; d++) l.c[i + 1] = l.c[i + 1] + gradient[d] * value_of(motion.w[i][d]);
+    }
+    return l;
 }
 
 template <typename V>
@@ -170,19 +217,6 @@ CPAB_INLINE V leaving_time(const Face<V> &face) {
     return select(out | dips, s, V(2));
 }
 
-/* Lane by lane the series of another face. */
-template <typename N, int D>
-CPAB_INLINE Series<LaneOf<N>> series_of(const Series<N> *series, const typename LaneOf<N>::Index &face) {
-    using V = LaneOf<N>;
-    Series<V> own;
-    for (int i = 0; i <= Series<N>::order; i++) {
-        own.c[i] = value_of(series[0].c[i]);
-        for (int k = 1; k <= D; k++)
-            own.c[i] = select(face == typename V::Index(k), value_of(series[k].c[i]), own.c[i]);
-    }
-    return own;
-}
-
 /* Brings a series to size 1, and answers the factor: roots do not depend on it, but their discriminants
    could overflow. */
 template <typename V>
@@ -220,31 +254,54 @@ CPAB_INLINE typename V::Bits may_turn_twice(const Series<V> &l, V slack) {
     return near & turns & bends;
 }
 
-/* Answers the lanes whose step was shortened; series and rates are for the new one. */
-template <typename N>
-CPAB_INLINE typename LaneOf<N>::Bits shorten(Series<N> *series, N rate[4][4], N &h,
+/* Lanes for which the first terms of a coordinate, and a bound on the others, leave that open. A quicker and
+   coarser test than may_turn_twice(): `rest` bounds the components of the terms from the fourth power on. */
+template <typename N, int D>
+CPAB_INLINE typename LaneOf<N>::Bits comes_near(const LaneOf<N> &l0, const LaneOf<N> *gradient,
+                                                const Motion<N, D> &motion, const LaneOf<N> &rest,
+                                                const LaneOf<N> &slack) {
+    using V = LaneOf<N>;
+    V term[3], steepness = magnitude(gradient[0]);
+    for (int d = 1; d < D; d++) steepness = steepness + magnitude(gradient[d]);
+    for (int i = 0; i < 3; i++) {
+        term[i] = gradient[0] * value_of(motion.w[i][0]);
+        for (int d = 1; d < D; d++) term[i] = term[i] + gradient[d] * value_of(motion.w[i][d]);
+    }
+    const V third = V(1.0 / 3), first = l0 + term[0] * third, second = first + (term[0] + term[1]) * third;
+    const V end = l0 + term[0] + term[1] + term[2];
+    return smaller(smaller(l0, first), smaller(second, end)) - rest * steepness < -slack;
+}
+
+/* Answers the lanes whose step was shortened; motion and h are for the new one. */
+template <typename N, int D>
+CPAB_INLINE typename LaneOf<N>::Bits shorten(const Cell<N, D> &cell, const N *l, Motion<N, D> &motion, N &h,
                                              typename LaneOf<N>::Bits active, LaneOf<N> slack) {
     using V = LaneOf<N>;
     constexpr int most_halvings = 8; /* beyond that a second turn is below what precision can see */
     auto shortened = V::Bits::none();
     for (int n = 0; n < most_halvings; n++) {
-        auto doubtful = V::Bits::none();
-        for (int k = 0; k < 4; k++) {
-            Series<V> l;
-            for (int i = 0; i <= Series<V>::order; i++) l.c[i] = value_of(series[k].c[i]);
-            doubtful = doubtful | may_turn_twice(l, slack);
+        V rest(0);
+        for (int i = 3; i < Motion<N, D>::order; i++) {
+            V size = magnitude(value_of(motion.w[i][0]));
+            for (int d = 1; d < D; d++) size = larger(size, magnitude(value_of(motion.w[i][d])));
+            rest = rest + size;
         }
-        doubtful = doubtful & active;
+        auto doubtful = V::Bits::none();
+        for (int k = 0; k <= D; k++) {
+            const V l0 = value_of(l[k]);
+            const auto near = active & comes_near<N, D>(l0, cell.gradient[k], motion, rest, slack);
+            if (any(near))
+                doubtful = doubtful |
+                           (near & may_turn_twice(series_of<N, D>(l0, cell.gradient[k], motion), slack));
+        }
         if (!any(doubtful)) break;
         shortened = shortened | doubtful;
         const V factor = select(doubtful, V(0.5f), V(1));
-        V power(1);
-        for (int i = 0; i <= Series<V>::order; i++) {
-            for (int k = 0; k < 4; k++) series[k].c[i] = series[k].c[i] * power;
+        V power = factor;
+        for (int i = 0; i < Motion<N, D>::order; i++) {
+            for (int d = 0; d < D; d++) motion.w[i][d] = motion.w[i][d] * power;
             power = power * factor;
         }
-        for (int i = 0; i < 4; i++)
-            for (int j = 0; j < 4; j++) rate[i][j] = rate[i][j] * factor;
         h = h * factor;
     }
     return shortened;
@@ -258,52 +315,79 @@ struct Exit {
     V time; /* as a part of the step, 1 where nothing is left */
 };
 
+/* How a step begins and ends, seen from the faces. */
+template <typename V, int D>
+struct Ends {
+    V first[D + 1], first_slope[D + 1], last[D + 1], last_slope[D + 1]; /* slopes per step, not per time */
+};
+
+/* The face that has the earliest guess, where several are crossed. */
+template <typename V, int D>
+CPAB_INLINE typename V::Index earliest_face(const Ends<V, D> &ends, const typename V::Bits *out) {
+    V earliest(2);
+    typename V::Index face(0);
+    for (int k = 0; k <= D; k++) {
+        const V l0 = ends.first[k], slope0 = ends.first_slope[k];
+        const V guess = select(leaves_at_once(l0, slope0), V(0), first_guess(l0, slope0, ends.last[k]));
+        const auto better = out[k] & (guess < earliest);
+        earliest = select(better, guess, earliest);
+        face = select(better, typename V::Index(k), face);
+    }
+    return face;
+}
+
 /*
  * The first face that is left. Usually one face has the earliest guess by far, and only its crossing is
  * computed; where another face turns out to be crossed before, or might be dipped through, each face is
  * looked at for itself.
  */
 template <typename N, int D>
-CPAB_INLINE Exit<LaneOf<N>> find_exit(const Series<N> *series, const LaneOf<N> *last,
-                                      const LaneOf<N> *last_slope, LaneOf<N> slack,
+CPAB_INLINE Exit<LaneOf<N>> find_exit(const Cell<N, D> &cell, const Motion<N, D> &motion,
+                                      const Ends<LaneOf<N>, D> &ends, LaneOf<N> slack,
                                       typename LaneOf<N>::Bits active) {
     using V = LaneOf<N>;
     using Index = typename V::Index;
     using Bits = typename V::Bits;
     Exit<V> exit{Bits::none(), Index(0), V(1)};
-    Bits out[D + 1], unclear = Bits::none(), some = Bits::none();
+    Bits out[D + 1], unclear = Bits::none(), several = Bits::none();
     for (int k = 0; k <= D; k++) {
-        out[k] = active & (last[k] < -slack);
-        some = some | out[k];
-        unclear =
-            unclear | (active & ~out[k] &
-                       may_dip(value_of(series[k].c[0]), value_of(series[k].c[1]), last_slope[k], slack));
+        out[k] = active & (ends.last[k] < -slack);
+        several = several | (exit.leaves & out[k]);
+        exit.leaves = exit.leaves | out[k];
+        exit.face = select(out[k], Index(k), exit.face);
+        const Bits dips = may_dip(ends.first[k], ends.first_slope[k], ends.last_slope[k], slack);
+        unclear = unclear | (active & ~out[k] & dips);
     }
-    if (!any(some | unclear)) return exit;
+    if (!any(exit.leaves | unclear)) return exit;
 
-    V earliest(2);
-    for (int k = 0; k <= D; k++) {
-        const V l0 = value_of(series[k].c[0]), slope0 = value_of(series[k].c[1]);
-        const V guess = select(leaves_at_once(l0, slope0), V(0), first_guess(l0, slope0, last[k]));
-        const Bits better = out[k] & (guess < earliest);
-        earliest = select(better, guess, earliest);
-        exit.face = select(better, Index(k), exit.face);
-        exit.leaves = exit.leaves | better;
+    if (any(several)) exit.face = select(several, earliest_face<V, D>(ends, out), exit.face);
+    V l0 = ends.first[0], last = ends.last[0], gradient[D];
+    for (int d = 0; d < D; d++) gradient[d] = cell.gradient[0][d];
+    for (int k = 1; k <= D; k++) {
+        const Bits chosen = exit.face == Index(k);
+        l0 = select(chosen, ends.first[k], l0);
+        last = select(chosen, ends.last[k], last);
+        for (int d = 0; d < D; d++) gradient[d] = select(chosen, cell.gradient[k][d], gradient[d]);
     }
-    Series<V> own = series_of<N, D>(series, exit.face);
+    Series<V> own = series_of<N, D>(l0, gradient, motion);
+    const V guess = first_guess(l0, own.c[1], last);
     normalize(own);
-    exit.time = select(exit.leaves, refine(own, earliest), V(1));
-    for (int j = 0; j <= D; j++)
-        unclear = unclear |
-                  (exit.leaves & ~(exit.face == Index(j)) & (value_of(series[j].value(exit.time)) < -slack));
+    exit.time = select(exit.leaves, refine(own, guess), V(1));
+    V x[D];
+    for (int d = 0; d < D; d++) x[d] = value_of(motion.at(exit.time, d));
+    for (int k = 0; k <= D; k++) {
+        const V then = ends.first[k] + dot<D>(cell.gradient[k], x);
+        unclear = unclear | (exit.leaves & ~(exit.face == Index(k)) & (then < -slack));
+    }
     if (!any(unclear)) return exit;
 
     V first(2);
     Index face(0);
     for (int k = 0; k <= D; k++) {
-        own = series_of<N, D>(series, Index(k));
+        own = series_of<N, D>(ends.first[k], cell.gradient[k], motion);
         const V factor = normalize(own);
-        const V time = leaving_time(Face<V>{own, last[k] * factor, last_slope[k] * factor, slack * factor});
+        const V time =
+            leaving_time(Face<V>{own, ends.last[k] * factor, ends.last_slope[k] * factor, slack * factor});
         const Bits better = time < first;
         first = select(better, time, first);
         face = select(better, Index(k), face);
@@ -315,17 +399,30 @@ CPAB_INLINE Exit<LaneOf<N>> find_exit(const Series<N> *series, const LaneOf<N> *
     return exit;
 }
 
-/* A lane's progress: where it is, the time left, and its patience. */
+/* A lane's progress: where it is, how far it came, and the time left. `stalls` counts steps of no duration,
+   which occur at vertices, where a trajectory changes through several cells at once. */
 template <typename N, int D>
 struct Walker {
     using V = LaneOf<N>;
     Trajectory<N, D> at;
+    N moved[D];
     N left;
-    V slack, stalls;
+    V stalls;
 
-    CPAB_HD explicit Walker(const Trajectory<N, D> &start)
-        : at(start), left(V(1)), slack(Precision<ScalarOf<N>>::slack), stalls(0) {}
+    Walker() = default;
+    CPAB_HD explicit Walker(const Trajectory<N, D> &start) : at(start), left(V(1)), stalls(0) {
+        for (int d = 0; d < D; d++) moved[d] = N(V(0));
+    }
     CPAB_HD typename V::Bits active() const { return value_of(left) > V(0); }
+
+    /* Should rounding ever make two cells hand a trajectory back and forth, growing slack ends that. */
+    CPAB_HD V slack() const {
+        constexpr int patience = 64; /* up to 32 cells meet at a vertex */
+        V slack(Precision<ScalarOf<N>>::slack);
+        for (V n = smaller(stalls, V(2 * patience)); any(n > V(patience)); n = n - V(1))
+            slack = select(n > V(patience), slack * V(4), slack);
+        return slack;
+    }
 };
 
 /* Moves coordinates to other slots, as crossings outside of a 3D domain may ask for; see records.h. */
@@ -368,128 +465,89 @@ CPAB_INLINE void cross(const Flow<N, D> &flow, const Exit<LaneOf<N>> &exit, Traj
     at.cell = select(exit.leaves, bits_of(row[D + 1]), at.cell);
 }
 
-/* In dual numbers, what a change of the crossing time adds: l_face + slope ds must stay 0. Where a face
-   is grazed, crossing times have no derivative. */
+/* In dual numbers, what a change of the crossing time adds to the displacement x: l_face + slope ds must
+   stay 0. Where a face is grazed, crossing times have no derivative. Returns ds. */
 template <typename V, int D>
-CPAB_INLINE V time_tangent(const Dual<V> *at, const V *slope, const Exit<V> &exit) {
-    V tangent(0), steepness(0);
+CPAB_INLINE V shift_crossing(const Cell<Dual<V>, D> &cell, const Motion<Dual<V>, D> &motion,
+                             const Dual<V> *l, const Exit<V> &exit, Dual<V> *x) {
+    V slope[D], tangent(0), steepness(0);
+    for (int d = 0; d < D; d++) slope[d] = motion.slope(exit.time, d);
     for (int k = 0; k <= D; k++) {
-        tangent = select(exit.face == typename V::Index(k), at[k].b, tangent);
-        steepness = select(exit.face == typename V::Index(k), slope[k], steepness);
+        const auto chosen = exit.face == typename V::Index(k);
+        tangent = select(chosen, l[k].b + dot<D>(cell.gradient[k], x).b, tangent);
+        steepness = select(chosen, dot<D>(cell.gradient[k], slope), steepness);
     }
     const auto proper = exit.leaves & (steepness < V(0));
-    return select(proper, -tangent / select(proper, steepness, V(-1)), V(0));
+    const V shift = select(proper, -tangent / select(proper, steepness, V(-1)), V(0));
+    for (int d = 0; d < D; d++) x[d].b = x[d].b + slope[d] * shift;
+    return shift;
 }
 
-/* Advances every active lane to its next face, or as far as its series is trusted. Returns the time. */
+/* Advances every active lane of a cell to its next face, or as far as its series is trusted. Returns the
+   time. */
 template <typename N, int D>
-CPAB_INLINE N step(const Flow<N, D> &flow, Walker<N, D> &walker) {
+CPAB_INLINE N step(const Flow<N, D> &flow, const Cell<N, D> &cell, Walker<N, D> &walker) {
     using V = LaneOf<N>;
     const auto active = walker.active();
-    N rate[D + 1][D + 1];
-    V longest;
-    flow.load_rates(walker.at.cell, rate, longest);
-    auto finishes = value_of(walker.left) <= longest;
-    N h = select(finishes, walker.left, N(longest));
-    for (int i = 0; i <= D; i++)
-        for (int j = 0; j <= D; j++) rate[i][j] = rate[i][j] * h;
-    Series<N> series[D + 1];
-    expand<N, D>(rate, walker.at.l, series);
-    if constexpr (D == 3) finishes = finishes & ~shorten(series, rate, h, active, walker.slack);
+    const V slack = walker.slack();
+    Trajectory<N, D> &at = walker.at;
+    auto finishes = value_of(walker.left) <= cell.longest;
+    N h = select(finishes, walker.left, N(cell.longest));
+    Motion<N, D> motion = expand<N, D>(cell.linear, at.v, h);
+    if constexpr (D == 3) finishes = finishes & ~shorten(cell, at.l, motion, h, active, slack);
 
-    V last[D + 1], last_slope[D + 1];
+    N x[D];
+    V whole[D], last_move[D]; /* what the last velocity would move in a step */
+    for (int d = 0; d < D; d++) x[d] = motion.whole(d), whole[d] = value_of(x[d]);
+    for (int i = 0; i < D; i++) {
+        last_move[i] = value_of(at.v[i]);
+        for (int j = 0; j < D; j++) last_move[i] = last_move[i] + value_of(cell.linear[i][j]) * whole[j];
+        last_move[i] = last_move[i] * value_of(h);
+    }
+    Ends<V, D> ends;
     for (int k = 0; k <= D; k++) {
-        walker.at.l[k] = series[k].last_value();
-        last[k] = value_of(walker.at.l[k]);
+        V first_move[D];
+        for (int d = 0; d < D; d++) first_move[d] = value_of(motion.w[0][d]);
+        ends.first[k] = value_of(at.l[k]);
+        ends.first_slope[k] = dot<D>(cell.gradient[k], first_move);
+        ends.last[k] = ends.first[k] + dot<D>(cell.gradient[k], whole);
+        ends.last_slope[k] = dot<D>(cell.gradient[k], last_move);
     }
-    for (int k = 0; k <= D; k++) {
-        last_slope[k] = value_of(rate[k][0]) * last[0];
-        for (int j = 1; j <= D; j++) last_slope[k] = last_slope[k] + value_of(rate[k][j]) * last[j];
-    }
-    const Exit<V> exit = find_exit<N, D>(series, last, last_slope, walker.slack, active);
-    if (!any(exit.leaves)) {
-        walker.left = select(finishes, N(V(0)), walker.left - h);
-        return h;
-    }
+    const Exit<V> exit = find_exit<N, D>(cell, motion, ends, slack, active);
 
-    N part(exit.time);
-    for (int k = 0; k <= D; k++)
-        walker.at.l[k] = select(exit.leaves, series[k].value(exit.time), walker.at.l[k]);
-    if constexpr (Number<N>::is_dual) {
-        V slope[D + 1];
-        for (int k = 0; k <= D; k++) slope[k] = series[k].slope(exit.time);
-        part.b = time_tangent<V, D>(walker.at.l, slope, exit);
-        for (int k = 0; k <= D; k++) walker.at.l[k].b = walker.at.l[k].b + slope[k] * part.b;
+    N duration = h;
+    const bool crosses = any(exit.leaves);
+    if (crosses) {
+        N part(exit.time);
+        for (int d = 0; d < D; d++) x[d] = select(exit.leaves, motion.at(exit.time, d), x[d]);
+        if constexpr (Number<N>::is_dual) part.b = shift_crossing<V, D>(cell, motion, at.l, exit, x);
+        duration = h * part;
     }
-    const N duration = h * part;
-    cross<N, D>(flow, exit, walker.at);
+    for (int k = 0; k <= D; k++) at.l[k] = at.l[k] + dot<D>(cell.gradient[k], x);
+    for (int i = 0; i < D; i++) {
+        for (int j = 0; j < D; j++) at.v[i] = at.v[i] + cell.linear[i][j] * x[j];
+        walker.moved[i] = walker.moved[i] + x[i];
+    }
     walker.left = select(finishes & ~exit.leaves, N(V(0)), walker.left - duration);
-
-    /* Steps of no duration occur at vertices, where a trajectory changes through several cells at once.
-       Should rounding ever make two cells hand it back and forth, the growing slack ends that. */
-    constexpr int patience = 64; /* up to 32 cells meet at a vertex */
-    const auto stalled = exit.leaves & (value_of(duration) <= V(0));
-    const V base(Precision<ScalarOf<N>>::slack);
-    walker.stalls = select(stalled, walker.stalls + V(1), V(0));
-    walker.slack = select(walker.stalls > V(patience), walker.slack * V(4), base);
+    if (crosses) {
+        cross<N, D>(flow, exit, at);
+        const auto stalled = exit.leaves & (value_of(duration) <= V(0));
+        walker.stalls = select(stalled, walker.stalls + V(1), V(0));
+    }
     return duration;
 }
 
-/*
- * Follows the trajectories for unit time. `record(segment)` is told of every segment once it is walked,
- * and answers false to stop. Returns the lanes that did not arrive: it was stopped, or they met the bound
- * on steps.
- */
-template <typename N, int D, typename Record>
-CPAB_INLINE typename LaneOf<N>::Bits walk(const Flow<N, D> &flow, int64_t most, Trajectory<N, D> &at,
-                                          Record record) {
-    Walker<N, D> walker(at);
-    for (int64_t n = 0; n < most && any(walker.active()); n++) {
-        Segment<N, D> segment;
-        segment.from = walker.at;
-        segment.duration = step<N, D>(flow, walker);
-        if (!record(segment)) break;
-    }
-    at = walker.at;
-    return walker.active();
-}
-
-/* -- where a trajectory begins and ends -------------------------------------------------------- */
-
-/* Position of barycentric coordinates, in cells; `node` is the first part of a place record. */
+/* The trajectory that starts in a cell, `offset` being measured from the low corner of the nearest box. */
 template <typename N, int D>
-CPAB_INLINE void position(const LaneOf<N> *node, const N *l, N *x) {
-    for (int d = 0; d < D; d++) {
-        x[d] = l[0] * node[d];
-        for (int k = 1; k <= D; k++) x[d] = x[d] + l[k] * node[k * D + d];
-    }
-}
-
-template <typename N, int D>
-CPAB_INLINE void position(const Flow<N, D> &flow, const Trajectory<N, D> &at, N *x) {
-    LaneOf<N> node[D * (D + 1)];
-    load_records<D *(D + 1)>(flow.place, RecordLayout<D>::place, at.cell, node);
-    position<N, D>(node, at.l, x);
-}
-
-/* The trajectory that starts in a cell, `offset` being measured from the low corner of the nearest box,
-   and the position x that its coordinates stand for, which differs from the point's by roundings. */
-template <typename N, int D>
-CPAB_INLINE Trajectory<N, D> start(const Flow<N, D> &flow, const typename LaneOf<N>::Index &cell,
-                                   const N *offset, N *x) {
-    using V = LaneOf<N>;
-    using Layout = RecordLayout<D>;
-    constexpr int columns = Layout::row + (D + 1) * (D + 1);
+CPAB_INLINE Trajectory<N, D> start(const Flow<N, D> &flow, const Cell<N, D> &cell,
+                                   const typename LaneOf<N>::Index &index, const N *offset) {
     Trajectory<N, D> at;
-    at.cell = cell;
-    V record[columns];
-    load_records<columns>(flow.place, Layout::place, cell, record);
-    for (int k = 0; k <= D; k++) {
-        const V *row = &record[Layout::row + k * (D + 1)];
-        at.l[k] = N(row[D]);
-        for (int d = 0; d < D; d++) at.l[k] = at.l[k] + offset[d] * row[d];
-    }
-    position<N, D>(record, at.l, x);
+    LaneOf<N> constant[D + 1];
+    at.cell = index;
+    flow.load_start(index, at.v, constant);
+    for (int k = 0; k <= D; k++) at.l[k] = dot<D>(cell.gradient[k], offset) + N(constant[k]);
+    for (int i = 0; i < D; i++)
+        for (int j = 0; j < D; j++) at.v[i] = at.v[i] + cell.linear[i][j] * offset[j];
     return at;
 }
 

@@ -8,9 +8,8 @@
 #include <limits>
 #include <new>
 
-#include "../adjoint.h"
 #include "../locate.h"
-#include "../walk.h"
+#include "herd.h"
 #include "worker.h"
 
 namespace cpab {
@@ -50,9 +49,9 @@ public:
 
     bool allocate(const Needs &needs) {
         has_tangent_ = needs.tangent;
-        return field_.allocate(true) && (!needs.tangent || tangent_.allocate(true)) &&
+        return field_.allocate() && (needs.tangent ? tangent_.allocate() && dual_herd_.allocate() : herd_.allocate()) &&
                (!needs.gradient ||
-                (gradient_.allocate(tess_.n_cells * Layout::reverse) && nodes_.allocate(tess_.n_nodes * D)));
+                (gradient_.allocate(tess_.n_cells * Layout::gradient) && nodes_.allocate(tess_.n_nodes * D)));
     }
 
     void release() override { delete this; }
@@ -67,71 +66,79 @@ public:
 
     void velocities(const T *points, int64_t n, T *out) override {
         const Flow<V, D> flow = flow_of<V>();
-        for_groups(points, n, [&](const Group<V, D> &group, int64_t first) {
-            V x[D];
-            const Trajectory<V, D> at = begin<V>(flow, group, nullptr, first, x);
-            V node[D + 1][D], linear[D][D], v[D];
-            flow.load_reverse(at.cell, node, linear);
-            for (int d = 0; d < D; d++) {
-                v[d] = at.l[0] * node[0][d];
-                for (int k = 1; k <= D; k++) v[d] = v[d] + at.l[k] * node[k][d];
-                v[d] = spoil(group, v[d] * V(size_[d]));
-            }
+        for (int64_t first = 0; first < n; first += W) {
+            const Group<V, D> group = gather(points, n, first);
+            Walker<V, D> walker;
+            begin<V>(flow, group, nullptr, first, walker);
+            V v[D];
+            for (int d = 0; d < D; d++) v[d] = spoil(group, walker.at.v[d] * V(size_[d]));
             store(v, group.count, out + first * D);
-        });
+        }
     }
 
     Trouble move(const T *points, int64_t n, T *out) override {
-        return for_walks<V>(
-            points, nullptr, n,
-            [&](const Group<V, D> &group, const V *moved, Bits, int64_t first) {
+        return for_blocks<V>(points, nullptr, n, false, [&](const Block<V> &block) {
+            return each_group(block, [&](const Group<V, D> &group, const V *moved, Bits, int64_t first) {
                 store(moved, group.count, out + first * D);
-                return true;
-            },
-            false);
+            });
+        });
     }
 
     Trouble move_tangent(const T *points, const T *tangent_points, int64_t n, T *out_tangent) override {
         using N = Dual<V>;
-        return for_walks<N>(
-            points, tangent_points, n,
-            [&](const Group<V, D> &group, const N *moved, Bits, int64_t first) {
+        return for_blocks<N>(points, tangent_points, n, false, [&](const Block<N> &block) {
+            return each_group(block, [&](const Group<V, D> &group, const N *moved, Bits, int64_t first) {
                 V tangent[D];
                 for (int d = 0; d < D; d++)
                     tangent[d] = moved[d].b + (moved[d].a - moved[d].a); /* NaN if that is */
                 store(tangent, group.count, out_tangent + first * D);
-                return true;
-            },
-            false);
+            });
+        });
     }
 
     Trouble jacobian(const T *points, int64_t n, T *jacobian, T *log_det) override {
         const Flow<V, D> flow = flow_of<V>();
-        return for_walks<V>(
-            points, nullptr, n,
-            [&](const Group<V, D> &group, const V *moved, Bits, int64_t first) {
-                V rows[D * D], trace(0);
-                for (int i = 0; i < D; i++) {
-                    V lam[D];
-                    for (int j = 0; j < D; j++) lam[j] = V(T(i == j));
-                    for (int64_t s = stack<V>().size() - 1; s >= 0; s--) {
-                        const Segment<V, D> &segment = stack<V>()[s];
-                        pull_back_segment<V>(flow, segment, lam);
-                        if (i == 0) trace = trace + divergence(flow, segment);
-                    }
+        Columns<V, 1, Herd<V, D>::capacity> traces;
+        Trouble trouble;
+        if (!traces.allocate()) {
+            trouble.no_memory = true;
+            return trouble;
+        }
+        trouble.add(for_blocks<V>(points, nullptr, n, true, [&](const Block<V> &block) {
+            bool diverged = false;
+            for (int i = 0; i < D; i++) {
+                V seed[D];
+                const V zero(0);
+                for (int j = 0; j < D; j++) seed[j] = V(T(i == j));
+                for (int at = 0; at < block.n; at += W) {
+                    herd_.cotangents().store(at, seed);
+                    if (i == 0) traces.store(at, &zero);
+                }
+                auto add_trace = [&](const Stride<V, D> &stride, const Cell<V, D> &cell, const auto &) {
+                    if (i > 0) return;
+                    V trace;
+                    traces.load(stride.point, &trace);
+                    for (int d = 0; d < D; d++) trace = trace + cell.linear[d][d] * stride.segment.duration;
+                    traces.store(stride.point, &trace);
+                };
+                if (!block.lost) herd_.go_back(flow, add_trace);
+                diverged |= each_group(block, [&](const Group<V, D> &group, const V *moved, Bits, int64_t first) {
+                    V row[D], trace;
+                    herd_.cotangents().load(int(first - block.first), row);
                     for (int j = 0; j < D; j++)
-                        rows[i * D + j] =
-                            lam[j] * V(T(tess_.scale[j] / tess_.scale[i])) + (moved[i] - moved[i]);
-                }
-                trace = trace + (moved[0] - moved[0]);
-                for (int r = 0; r < group.count; r++) {
-                    for (int e = 0; jacobian && e < D * D; e++)
-                        jacobian[(first + r) * D * D + e] = rows[e][r];
-                    if (log_det) log_det[first + r] = trace[r];
-                }
-                return true;
-            },
-            true);
+                        row[j] = row[j] * V(T(tess_.scale[j] / tess_.scale[i])) + (moved[i] - moved[i]);
+                    traces.load(int(first - block.first), &trace);
+                    trace = trace + (moved[0] - moved[0]);
+                    for (int r = 0; r < group.count; r++) {
+                        for (int j = 0; jacobian && j < D; j++)
+                            jacobian[((first + r) * D + i) * D + j] = row[j][r];
+                        if (log_det) log_det[first + r] = trace[r];
+                    }
+                });
+            }
+            return diverged;
+        }));
+        return trouble;
     }
 
     void start_slice() override {
@@ -161,21 +168,19 @@ private:
 
     template <typename N>
     Flow<N, D> flow_of() const {
-        const Records<T> &records = records_of<T>(tess_);
-        return {records.place.data(),
-                records.crossing.data(),
-                field_.rates(),
-                field_.reverse(),
-                has_tangent_ ? tangent_.rates() : nullptr,
-                has_tangent_ ? tangent_.reverse() : nullptr};
+        return {records_of<T>(tess_).crossing.data(),
+                field_.flow(),
+                field_.start(),
+                has_tangent_ ? tangent_.flow() : nullptr,
+                has_tangent_ ? tangent_.start() : nullptr};
     }
 
     template <typename N>
-    Stack<Segment<N, D>> &stack() {
+    Herd<N, D> &herd() {
         if constexpr (Number<N>::is_dual)
-            return dual_segments_;
+            return dual_herd_;
         else
-            return segments_;
+            return herd_;
     }
 
     /* -- groups of points */
@@ -219,17 +224,12 @@ private:
         return field_.finite() ? select(group.bad, V(nan()), value) : V(nan());
     }
 
-    template <typename Body>
-    void for_groups(const T *points, int64_t n, Body body) const {
-        for (int64_t first = 0; first < n; first += W) body(gather(points, n, first), first);
-    }
-
-    /* The trajectories of a group's points; `tangent_points` is NULL where points have no tangent. */
+    /* Sends out the walkers of a group; `tangent_points` is NULL where points have no tangent. */
     template <typename N>
-    Trajectory<N, D> begin(const Flow<N, D> &flow, const Group<V, D> &group, const T *tangent_points,
-                           int64_t first, N *x) const {
+    Cell<N, D> begin(const Flow<N, D> &flow, const Group<V, D> &group, const T *tangent_points, int64_t first,
+                     Walker<N, D> &walker) const {
         V offset[D];
-        const Index cell = locate<V, D>(grid_, tess_.cells, group.u, offset);
+        const Index index = locate<V, D>(grid_, tess_.cells, group.u, offset);
         N from[D];
         V tangent[D];
         if (Number<N>::is_dual && tangent_points) load(tangent_points + first * D, group.count, tangent);
@@ -239,65 +239,81 @@ private:
                 if (tangent_points) from[d].b = tangent[d] * V(scale_[d]);
             }
         }
-        return start<N, D>(flow, cell, from, x);
+        const Cell<N, D> cell = flow.cell(index);
+        walker = Walker<N, D>(start<N, D>(flow, cell, index, from));
+        return cell;
     }
 
-    /* Walks all points, group by group. `body(group, end points, failed lanes, first)` answers false to
-       report that there is no memory. With `recording`, stack<N>() holds the group's segments. */
+    /* -- blocks of points, which are walked together */
+
+    template <typename N>
+    struct Block {
+        const T *points, *tangent_points;
+        int64_t first;
+        int n;
+        bool lost; /* the field is not finite: nothing was walked */
+    };
+
+    /* Walks all points. `body(block)` finds the results in herd<N>(), and answers what each_group() does. */
     template <typename N, typename Body>
-    Trouble for_walks(const T *points, const T *tangent_points, int64_t n, Body body, bool recording) {
+    Trouble for_blocks(const T *points, const T *tangent_points, int64_t n, bool recording, Body body) {
         Trouble trouble;
-        if (!field_.finite() || (has_tangent_ && !tangent_.finite())) {
-            N moved[D];
-            for (int d = 0; d < D; d++) moved[d] = N(V(nan()));
-            stack<N>().clear();
-            for_groups(points, n, [&](const Group<V, D> &group, int64_t first) {
-                body(group, moved, ~Bits::none(), first);
-            });
-            return trouble;
-        }
         const Flow<N, D> flow = flow_of<N>();
-        for_groups(points, n, [&](const Group<V, D> &group, int64_t first) {
-            N from[D], to[D], moved[D];
-            Trajectory<N, D> at = begin<N>(flow, group, tangent_points, first, from);
-            const Trajectory<N, D> begun = at;
-            stack<N>().clear();
-            bool no_memory = false;
-            const Bits lost = walk<N, D>(flow, most_steps_, at, [&](const Segment<N, D> &segment) {
-                if (recording) no_memory = !stack<N>().push(segment);
-                return !no_memory;
-            });
-            position<N, D>(flow, at, to);
-            Bits failed = lost, rests = at.cell == begun.cell;
-            for (int k = 0; k <= D; k++) rests = rests & (value_of(at.l[k]) == value_of(begun.l[k]));
-            for (int d = 0; d < D; d++) {
-                /* Positions are changed by the displacement, not recomputed: a point at rest stays where
-                   it is to the last bit, -0.0 included. */
-                const V step = (value_of(to[d]) - value_of(from[d])) * V(size_[d]);
-                moved[d] = N(select(rests, group.x[d], group.x[d] + step));
-                failed = failed | ~(value_of(moved[d]) * V(0) == V(0));
-                if constexpr (Number<N>::is_dual) moved[d].b = to[d].b * V(size_[d]);
+        const bool lost = !field_.finite() || (has_tangent_ && !tangent_.finite());
+        constexpr int64_t most = Herd<N, D>::capacity;
+        for (int64_t first = 0; first < n; first += most) {
+            const Block<N> block{points, tangent_points, first, int(n - first < most ? n - first : most), lost};
+            if (!lost && !herd<N>().walk(flow, block.n, most_steps_, recording, [&](int at, Walker<N, D> &walker) {
+                    const Group<V, D> group = gather(points, first + block.n, first + at);
+                    return begin<N>(flow, group, tangent_points, first + at, walker);
+                })) {
+                trouble.no_memory = true;
+                break;
             }
-            for (int d = 0; d < D; d++) moved[d] = select(failed | group.bad, N(V(nan())), moved[d]);
-            trouble.diverged |= !no_memory && any(failed & ~group.bad);
-            trouble.no_memory |= no_memory || !body(group, moved, failed | group.bad, first);
-        });
+            trouble.diverged |= body(block) && !lost;
+        }
         return trouble;
     }
 
-    /* -- the way back */
+    /* Calls body(group, end points, those that are no numbers, first) for all groups of a block. Returns
+       whether a trajectory diverged. */
+    template <typename N, typename Body>
+    bool each_group(const Block<N> &block, Body body) {
+        Bits diverged = Bits::none();
+        for (int at = 0; at < block.n; at += W) {
+            const int64_t first = block.first + at;
+            const Group<V, D> group = gather(block.points, block.first + block.n, first);
+            N moved[D];
+            for (int d = 0; d < D; d++) moved[d] = N(V(nan()));
+            if (!block.lost) end_points(block, group, at, moved);
+            Bits failed = group.bad;
+            for (int d = 0; d < D; d++) failed = failed | ~(value_of(moved[d]) * V(0) == V(0));
+            for (int d = 0; d < D; d++) moved[d] = select(failed, N(V(nan())), moved[d]);
+            diverged = diverged | (failed & ~group.bad);
+            body(group, moved, failed, first);
+        }
+        return any(diverged);
+    }
 
     template <typename N>
-    CellGradient<N, D> pull_back_segment(const Flow<N, D> &flow, const Segment<N, D> &segment, N *lam) const {
-        return cpab::CPAB_ISA::pull_back<N, D>(flow, segment, lam);
+    void end_points(const Block<N> &block, const Group<V, D> &group, int at, N *moved) {
+        V tangent[D];
+        for (int d = 0; d < D; d++) tangent[d] = V(0);
+        if (Number<N>::is_dual && block.tangent_points)
+            load(block.tangent_points + (block.first + at) * D, group.count, tangent);
+        herd<N>().moved().load(at, moved);
+        for (int d = 0; d < D; d++) {
+            /* A point at rest stays where it is to the last bit, -0.0 included. */
+            const V step = value_of(moved[d]) * V(size_[d]);
+            const V end = select(step == V(0), group.x[d], group.x[d] + step);
+            if constexpr (Number<N>::is_dual)
+                moved[d] = N(end, moved[d].b * V(size_[d]) + tangent[d]);
+            else
+                moved[d] = end;
+        }
     }
 
-    static V divergence(const Flow<V, D> &flow, const Segment<V, D> &segment) {
-        V node[D + 1][D], linear[D][D], trace(0);
-        flow.load_reverse(segment.from.cell, node, linear);
-        for (int d = 0; d < D; d++) trace = trace + linear[d][d];
-        return trace * segment.duration;
-    }
+    /* -- the way back */
 
     /* Numbers: the gradient itself, or its derivative along the tangent. */
     static V wanted(const V &x) { return x; }
@@ -307,36 +323,35 @@ private:
     Trouble pull_back_all(const T *points, const T *tangent_points, const T *grad_out, int64_t n,
                           T *grad_points) {
         const Flow<N, D> flow = flow_of<N>();
-        constexpr int columns = (D + 1) * D + D * D;
-        return for_walks<N>(
-            points, tangent_points, n,
-            [&](const Group<V, D> &group, const N *, Bits failed, int64_t first) {
+        return for_blocks<N>(points, tangent_points, n, true, [&](const Block<N> &block) {
+            auto &cotangents = herd<N>().cotangents();
+            const bool diverged = each_group(block, [&](const Group<V, D> &group, const N *, Bits failed, int64_t first) {
                 V seed[D];
                 load(grad_out + first * D, group.count, seed);
                 N lam[D];
                 for (int d = 0; d < D; d++)
                     lam[d] = N(select(failed | ~first_lanes(group.count), V(0), seed[d] * V(size_[d])));
-                for (int64_t s = stack<N>().size() - 1; s >= 0; s--) {
-                    const Segment<N, D> &segment = stack<N>()[s];
-                    const CellGradient<N, D> part = pull_back_segment<N>(flow, segment, lam);
-                    V record[columns];
-                    for (int k = 0; k <= D; k++)
-                        for (int d = 0; d < D; d++) record[k * D + d] = wanted(part.velocity[k][d]);
-                    for (int i = 0; i < D; i++)
-                        for (int j = 0; j < D; j++)
-                            record[(D + 1) * D + i * D + j] = wanted(part.linear[i][j]);
-                    add_records<columns>(gradient_.data(), Layout::reverse, segment.from.cell, record);
-                }
+                cotangents.store(int(first - block.first), lam);
                 poisoned_ |= any(failed);
-                if (grad_points) {
-                    V grad[D];
-                    for (int d = 0; d < D; d++)
-                        grad[d] = select(failed, V(nan()), wanted(lam[d]) * V(scale_[d]));
-                    store(grad, group.count, grad_points + first * D);
-                }
-                return true;
-            },
-            true);
+            });
+            if (!block.lost)
+                herd<N>().go_back(flow, [&](const Stride<N, D> &stride, const auto &, const auto &gradient) {
+                    V record[Layout::gradient_used];
+                    for (int k = 0; k <= D; k++)
+                        for (int d = 0; d < D; d++) record[k * D + d] = wanted(gradient.velocity[k][d]);
+                    add_records<Layout::gradient_used>(gradient_.data(), Layout::gradient,
+                                                       stride.segment.from.cell, record);
+                });
+            if (!grad_points) return diverged;
+            each_group(block, [&](const Group<V, D> &group, const N *, Bits failed, int64_t first) {
+                N lam[D];
+                cotangents.load(int(first - block.first), lam);
+                V grad[D];
+                for (int d = 0; d < D; d++) grad[d] = select(failed, V(nan()), wanted(lam[d]) * V(scale_[d]));
+                store(grad, group.count, grad_points + first * D);
+            });
+            return diverged;
+        });
     }
 
     const cpab_tessellation &tess_;
@@ -351,9 +366,9 @@ private:
        a row or column at most a few times. With room to spare: a bound against hanging, which no test
        has ever reached. */
     int64_t most_steps_ = 64 * CPAB_MAX_RATE;
-    Stack<Segment<V, D>> segments_;
-    Stack<Segment<Dual<V>, D>> dual_segments_;
-    Array<T> gradient_; /* [n_cells], as records of dL/dv at the nodes and dL/dA */
+    Herd<V, D> herd_;
+    Herd<Dual<V>, D> dual_herd_;
+    Array<T> gradient_; /* [n_cells], as records of dL/dv at the nodes */
     Array<double> nodes_;
     bool poisoned_ = false; /* a point of this slice has no gradient */
 };
