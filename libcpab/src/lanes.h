@@ -68,6 +68,7 @@ struct Indices<T, 1> {
     CPAB_HD Indices(Integer x) : v(x) {}
     CPAB_HD Integer operator[](int) const { return v; }
     CPAB_HD static Indices load(const Integer *from) { return *from; }
+    CPAB_HD void store(Integer *to) const { *to = v; }
     CPAB_HD friend Indices operator+(Indices a, Indices b) { return a.v + b.v; }
     CPAB_HD friend Indices operator*(Indices a, Indices b) { return a.v * b.v; }
     CPAB_HD friend Mask<T, 1> operator==(Indices a, Indices b) { return {a.v == b.v}; }
@@ -151,6 +152,7 @@ struct Indices {
         std::memcpy(&i.v, from, sizeof i.v);
         return i;
     }
+    void store(Integer *to) const { std::memcpy(to, &v, sizeof v); }
     friend Indices operator+(Indices a, Indices b) { return from(a.v + b.v); }
     friend Indices operator*(Indices a, Indices b) { return from(a.v * b.v); }
     friend Mask<T, W> operator==(Indices a, Indices b) { return {a.v == b.v}; }

@@ -307,18 +307,28 @@ CPAB_INLINE typename LaneOf<N>::Bits shorten(const Cell<N, D> &cell, const N *l,
     return shortened;
 }
 
+/* How a step begins and ends, seen from the faces. */
+template <typename V, int D>
+struct Ends {
+    V first[D + 1], first_slope[D + 1], last[D + 1], last_slope[D + 1]; /* slopes per step, not per time */
+
+    CPAB_INLINE typename V::Bits may_dip(int k, V slack) const {
+        return cpab::CPAB_ISA::may_dip(first[k], first_slope[k], last_slope[k], slack);
+    }
+    /* Whether a face might be crossed. */
+    CPAB_INLINE typename V::Bits may_leave(V slack) const {
+        auto found = V::Bits::none();
+        for (int k = 0; k <= D; k++) found = found | (last[k] < -slack) | may_dip(k, slack);
+        return found;
+    }
+};
+
 /* Where and when lanes leave their cells. */
 template <typename V>
 struct Exit {
     typename V::Bits leaves;
     typename V::Index face;
     V time; /* as a part of the step, 1 where nothing is left */
-};
-
-/* How a step begins and ends, seen from the faces. */
-template <typename V, int D>
-struct Ends {
-    V first[D + 1], first_slope[D + 1], last[D + 1], last_slope[D + 1]; /* slopes per step, not per time */
 };
 
 /* The face that has the earliest guess, where several are crossed. */
@@ -355,10 +365,8 @@ CPAB_INLINE Exit<LaneOf<N>> find_exit(const Cell<N, D> &cell, const Motion<N, D>
         several = several | (exit.leaves & out[k]);
         exit.leaves = exit.leaves | out[k];
         exit.face = select(out[k], Index(k), exit.face);
-        const Bits dips = may_dip(ends.first[k], ends.first_slope[k], ends.last_slope[k], slack);
-        unclear = unclear | (active & ~out[k] & dips);
+        unclear = unclear | (active & ~out[k] & ends.may_dip(k, slack));
     }
-    if (!any(exit.leaves | unclear)) return exit;
 
     if (any(several)) exit.face = select(several, earliest_face<V, D>(ends, out), exit.face);
     V l0 = ends.first[0], last = ends.last[0], gradient[D];
@@ -483,57 +491,85 @@ CPAB_INLINE V shift_crossing(const Cell<Dual<V>, D> &cell, const Motion<Dual<V>,
     return shift;
 }
 
-/* Advances every active lane of a cell to its next face, or as far as its series is trusted. Returns the
-   time. */
+/* A step as far as the series is trusted, before it is known whether a face comes first. */
 template <typename N, int D>
-CPAB_INLINE N step(const Flow<N, D> &flow, const Cell<N, D> &cell, Walker<N, D> &walker) {
+struct Plan {
     using V = LaneOf<N>;
-    const auto active = walker.active();
-    const V slack = walker.slack();
-    Trajectory<N, D> &at = walker.at;
-    auto finishes = value_of(walker.left) <= cell.longest;
-    N h = select(finishes, walker.left, N(cell.longest));
-    Motion<N, D> motion = expand<N, D>(cell.linear, at.v, h);
-    if constexpr (D == 3) finishes = finishes & ~shorten(cell, at.l, motion, h, active, slack);
+    N h;
+    typename V::Bits finishes; /* no time is left after it */
+    Motion<N, D> motion;
+    N whole[D];
+    Ends<V, D> ends;
+    V slack;
+};
 
-    N x[D];
-    V whole[D], last_move[D]; /* what the last velocity would move in a step */
-    for (int d = 0; d < D; d++) x[d] = motion.whole(d), whole[d] = value_of(x[d]);
+template <typename N, int D>
+CPAB_INLINE Plan<N, D> plan_step(const Cell<N, D> &cell, const Walker<N, D> &walker) {
+    using V = LaneOf<N>;
+    const Trajectory<N, D> &at = walker.at;
+    Plan<N, D> plan;
+    plan.slack = walker.slack();
+    plan.finishes = value_of(walker.left) <= cell.longest;
+    plan.h = select(plan.finishes, walker.left, N(cell.longest));
+    plan.motion = expand<N, D>(cell.linear, at.v, plan.h);
+    if constexpr (D == 3)
+        plan.finishes =
+            plan.finishes & ~shorten(cell, at.l, plan.motion, plan.h, walker.active(), plan.slack);
+
+    V whole[D], first_move[D], last_move[D]; /* what the first and the last velocity would move in a step */
+    for (int d = 0; d < D; d++) {
+        plan.whole[d] = plan.motion.whole(d);
+        whole[d] = value_of(plan.whole[d]);
+        first_move[d] = value_of(plan.motion.w[0][d]);
+    }
     for (int i = 0; i < D; i++) {
         last_move[i] = value_of(at.v[i]);
         for (int j = 0; j < D; j++) last_move[i] = last_move[i] + value_of(cell.linear[i][j]) * whole[j];
-        last_move[i] = last_move[i] * value_of(h);
+        last_move[i] = last_move[i] * value_of(plan.h);
     }
-    Ends<V, D> ends;
+    Ends<V, D> &ends = plan.ends;
     for (int k = 0; k <= D; k++) {
-        V first_move[D];
-        for (int d = 0; d < D; d++) first_move[d] = value_of(motion.w[0][d]);
         ends.first[k] = value_of(at.l[k]);
         ends.first_slope[k] = dot<D>(cell.gradient[k], first_move);
         ends.last[k] = ends.first[k] + dot<D>(cell.gradient[k], whole);
         ends.last_slope[k] = dot<D>(cell.gradient[k], last_move);
     }
-    const Exit<V> exit = find_exit<N, D>(cell, motion, ends, slack, active);
+    return plan;
+}
 
-    N duration = h;
-    const bool crosses = any(exit.leaves);
-    if (crosses) {
-        N part(exit.time);
-        for (int d = 0; d < D; d++) x[d] = select(exit.leaves, motion.at(exit.time, d), x[d]);
-        if constexpr (Number<N>::is_dual) part.b = shift_crossing<V, D>(cell, motion, at.l, exit, x);
-        duration = h * part;
-    }
-    for (int k = 0; k <= D; k++) at.l[k] = at.l[k] + dot<D>(cell.gradient[k], x);
+/* Moves by x within the cells. */
+template <typename N, int D>
+CPAB_INLINE void move_by(const Cell<N, D> &cell, const N *x, Walker<N, D> &walker) {
+    for (int k = 0; k <= D; k++) walker.at.l[k] = walker.at.l[k] + dot<D>(cell.gradient[k], x);
     for (int i = 0; i < D; i++) {
-        for (int j = 0; j < D; j++) at.v[i] = at.v[i] + cell.linear[i][j] * x[j];
+        for (int j = 0; j < D; j++) walker.at.v[i] = walker.at.v[i] + cell.linear[i][j] * x[j];
         walker.moved[i] = walker.moved[i] + x[i];
     }
-    walker.left = select(finishes & ~exit.leaves, N(V(0)), walker.left - duration);
-    if (crosses) {
-        cross<N, D>(flow, exit, at);
-        const auto stalled = exit.leaves & (value_of(duration) <= V(0));
-        walker.stalls = select(stalled, walker.stalls + V(1), V(0));
-    }
+}
+
+/* The whole step, for walkers that meet no face. */
+template <typename N, int D>
+CPAB_INLINE void stay(const Cell<N, D> &cell, const Plan<N, D> &plan, Walker<N, D> &walker) {
+    move_by<N, D>(cell, plan.whole, walker);
+    walker.left = select(plan.finishes, N(LaneOf<N>(0)), walker.left - plan.h);
+}
+
+/* The step up to the first face, and into the cell behind it. Returns its time. */
+template <typename N, int D>
+CPAB_INLINE N leave(const Flow<N, D> &flow, const Cell<N, D> &cell, const Plan<N, D> &plan,
+                    Walker<N, D> &walker) {
+    using V = LaneOf<N>;
+    const Exit<V> exit = find_exit<N, D>(cell, plan.motion, plan.ends, plan.slack, walker.active());
+    N x[D], part(exit.time);
+    for (int d = 0; d < D; d++) x[d] = select(exit.leaves, plan.motion.at(exit.time, d), plan.whole[d]);
+    if constexpr (Number<N>::is_dual)
+        part.b = shift_crossing<V, D>(cell, plan.motion, walker.at.l, exit, x);
+    const N duration = plan.h * part;
+    move_by<N, D>(cell, x, walker);
+    walker.left = select(plan.finishes & ~exit.leaves, N(V(0)), walker.left - duration);
+    cross<N, D>(flow, exit, walker.at);
+    const auto stalled = exit.leaves & (value_of(duration) <= V(0));
+    walker.stalls = select(stalled, walker.stalls + V(1), V(0));
     return duration;
 }
 

@@ -10,10 +10,12 @@
 #define CPAB_CPU_HERD_H
 
 #include <limits>
+#include <new>
 
 #include "../adjoint.h"
 #include "../memory.h"
 #include "../walk.h"
+#include "packed_list.h"
 
 namespace cpab {
 namespace CPAB_ISA {
@@ -94,14 +96,37 @@ template <typename N, int D>
 struct Walkers {
     Walker<N, D> walker;
     typename LaneOf<N>::Index point;
+
+    static constexpr int parts = Number<N>::is_dual ? 2 : 1;
+    static constexpr int n_numbers = parts * (3 * D + 2) + 1, n_indices = 2;
+    template <typename Self, typename Visit>
+    CPAB_INLINE static void each(Self &self, Visit visit) {
+        for (int k = 0; k <= D; k++) each_lane(self.walker.at.l[k], visit);
+        for (int d = 0; d < D; d++) each_lane(self.walker.at.v[d], visit);
+        for (int d = 0; d < D; d++) each_lane(self.walker.moved[d], visit);
+        each_lane(self.walker.left, visit);
+        visit(self.walker.stalls);
+        visit(self.walker.at.cell);
+        visit(self.point);
+    }
 };
 
-/* A step of W walkers. */
+/* W steps that were taken, for the way back. */
 template <typename N, int D>
-struct Stride {
+struct Strides {
     Segment<N, D> segment;
     typename LaneOf<N>::Index point;
-    int first; /* the first point if they are in a row, else -1 */
+
+    static constexpr int parts = Number<N>::is_dual ? 2 : 1;
+    static constexpr int n_numbers = parts * (2 * D + 2), n_indices = 2;
+    template <typename Self, typename Visit>
+    CPAB_INLINE static void each(Self &self, Visit visit) {
+        for (int k = 0; k <= D; k++) each_lane(self.segment.from.l[k], visit);
+        for (int d = 0; d < D; d++) each_lane(self.segment.from.v[d], visit);
+        each_lane(self.segment.duration, visit);
+        visit(self.segment.from.cell);
+        visit(self.point);
+    }
 };
 
 template <typename N, int D>
@@ -109,6 +134,7 @@ class Herd {
     using V = LaneOf<N>;
     using T = typename V::Scalar;
     using Index = typename V::Index;
+    using Bits = typename V::Bits;
     using Integer = typename Index::Integer;
     static constexpr int W = V::width;
 
@@ -116,40 +142,53 @@ public:
     static constexpr int capacity = 512;
     using PerPoint = Columns<N, D, capacity>;
 
+    Herd() {
+        for (int r = 0; r < W; r++) lane_[r] = T(r), lane_number_[r] = Integer(r);
+    }
+    Herd(const Herd &) = delete;
+    Herd &operator=(const Herd &) = delete;
+    ~Herd() {
+        for (int64_t pass = 0; pass < passes_.size(); pass++) delete passes_[pass];
+    }
+
     bool allocate() {
-        return moved_.allocate() && cotangents_.allocate() &&
-               numbers_.allocate(number_columns * (capacity + W)) &&
-               indices_.allocate(index_columns * (capacity + W));
+        return moved_.allocate() && cotangents_.allocate() && walking_.reserve(capacity) &&
+               leaving_.reserve(capacity);
     }
 
     /*
-     * Walks n points, at most `capacity`. `begin(first)` starts those from `first` on and answers their
-     * walkers' cells. Displacements are found in moved(); those of trajectories that do not arrive within
-     * `most` steps are NaN. false if there is no memory to record.
+     * Walks n points, at most `capacity`. `begin(first, walker)` sends out those from `first` on and answers
+     * their cells. Displacements are found in moved(); those of trajectories that do not arrive within `most`
+     * steps are NaN. false if there is no memory to record.
      */
     template <typename Begin>
     bool walk(const Flow<N, D> &flow, int n, int64_t most, bool recording, Begin begin) {
-        strides_.clear();
-        n_walking_ = 0;
+        n_passes_ = 0;
+        walking_.clear();
+        if (!next_pass(n, recording)) return false;
         for (int first = 0; first < n; first += W) {
             Walkers<N, D> group;
-            group.point = in_a_row(first, n - first);
+            const Bits there = first_lanes(n - first);
             const Cell<N, D> cell = begin(first, group.walker);
-            group.walker.left = select(within(n - first), group.walker.left, N(V(0)));
-            if (!advance(flow, cell, group, first, recording)) return false;
+            group.point = select(there, Index::load(lane_number_) + Index(Integer(first)), trash());
+            moved_.store(first, group.walker.moved);
+            attempt(cell, group, there);
         }
-        for (int64_t pass = 1; n_walking_ > 0; pass++) {
-            const int walking = n_walking_;
-            n_walking_ = 0;
-            for (int at = 0; at < walking; at += W) {
+        leave_cells(flow);
+        while (walking_.size() > 0) {
+            const int n_walking = walking_.size();
+            walking_.clear();
+            const bool lost = --most <= 0;
+            if (!next_pass(n_walking, recording)) return false;
+            for (int at = 0; at < n_walking; at += W) {
                 Walkers<N, D> group;
-                load(at, group);
-                if (walking - at < W) clear(~within(walking - at), group);
-                if (pass >= most)
+                const Bits there = load(walking_, at, n_walking, group);
+                if (lost)
                     lose(group);
-                else if (!advance(flow, flow.cell(group.walker.at.cell), group, -1, recording))
-                    return false;
+                else
+                    attempt(flow.cell(group.walker.at.cell), group, there);
             }
+            leave_cells(flow);
         }
         return true;
     }
@@ -159,57 +198,86 @@ public:
     /* Of where points end; go_back() makes them those of where they started. */
     PerPoint &cotangents() { return cotangents_; }
 
-    /* Goes back along the recorded steps. `collect(stride, cell, gradient)` is told what each adds. */
+    /* Goes back along the recorded steps. `collect(strides, cell, gradient)` is told what each adds. */
     template <typename Collect>
     void go_back(const Flow<N, D> &flow, Collect collect) {
-        for (int64_t s = strides_.size() - 1; s >= 0; s--) {
-            const Stride<N, D> &stride = strides_[s];
-            N lam[D];
-            if (stride.first >= 0)
-                cotangents_.load(stride.first, lam);
-            else
-                cotangents_.load(stride.point, lam);
-            const Cell<N, D> cell = flow.cell(stride.segment.from.cell);
-            const NodeGradient<N, D> gradient = pull_back<N, D>(cell, stride.segment, lam);
-            if (stride.first >= 0)
-                cotangents_.store(stride.first, lam);
-            else
-                cotangents_.store(stride.point, lam);
-            collect(stride, cell, gradient);
+        for (int64_t pass = n_passes_ - 1; pass >= 0; pass--) {
+            const auto &taken = *passes_[pass];
+            for (int at = 0; at < taken.size(); at += W) {
+                Strides<N, D> strides;
+                load(taken, at, taken.size(), strides);
+                const Cell<N, D> cell = flow.cell(strides.segment.from.cell);
+                N lam[D];
+                cotangents_.load(strides.point, lam);
+                const NodeGradient<N, D> gradient = pull_back<N, D>(cell, strides.segment, lam);
+                cotangents_.store(strides.point, lam);
+                collect(strides, cell, gradient);
+            }
         }
     }
 
 private:
-    static constexpr int parts = Number<N>::is_dual ? 2 : 1;
-    static constexpr int number_columns = (D + 1 + D + D + 1) * parts + 1;
-    static constexpr int index_columns = 2;
+    using Taken = PackedList<Strides<N, D>, V>;
 
-    static Index in_a_row(int first, int count) {
-        Integer lanes[W];
-        for (int r = 0; r < W; r++) lanes[r] = r < count ? first + r : PerPoint::trash;
-        return Index::load(lanes);
+    static Index trash() { return Index(Integer(PerPoint::trash)); }
+    Bits first_lanes(int count) const { return V::load(lane_) < V(T(count)); }
+
+    template <typename List, typename Element>
+    Bits load(const List &list, int at, int size, Element &element) const {
+        const Bits there = first_lanes(size - at);
+        list.load(at, there, element);
+        element.point = select(there, element.point, trash());
+        return there;
     }
 
-    static typename V::Bits within(int count) {
-        T lanes[W];
-        for (int r = 0; r < W; r++) lanes[r] = T(r);
-        return V::load(lanes) < V(T(count < W ? count : W));
-    }
-
-    bool advance(const Flow<N, D> &flow, const Cell<N, D> &cell, Walkers<N, D> &group, int first,
-                 bool recording) {
-        Stride<N, D> stride;
-        stride.segment.from = group.walker.at;
-        stride.segment.duration = step<N, D>(flow, cell, group.walker);
-        if (first >= 0)
-            moved_.store(first, group.walker.moved);
-        else
-            moved_.store(group.point, group.walker.moved);
-        keep(group, group.walker.active());
+    /* Makes room for the steps of a pass. */
+    bool next_pass(int n, bool recording) {
+        taken_ = nullptr;
         if (!recording) return true;
-        stride.point = group.point;
-        stride.first = first;
-        return strides_.push(stride);
+        if (n_passes_ == passes_.size()) {
+            auto *list = new (std::nothrow) Taken;
+            if (!list || !passes_.push(list)) {
+                delete list;
+                return false;
+            }
+        }
+        taken_ = passes_[n_passes_++];
+        return taken_->reserve(n);
+    }
+
+    /* Takes the step of those walkers that surely meet no face, and leaves the others for leave_cells():
+       finding a crossing is most of the work, so only those should do it that have one. */
+    CPAB_INLINE void attempt(const Cell<N, D> &cell, Walkers<N, D> &group, const Bits &there) {
+        const Plan<N, D> plan = plan_step(cell, group.walker);
+        const Bits leaves = there & plan.ends.may_leave(plan.slack);
+        if (any(leaves)) leaving_.push(group, Packing<T, W>(leaves));
+        const Bits stays = there & ~leaves;
+        if (!any(stays)) return;
+        if (taken_) taken_->push(Strides<N, D>{{group.walker.at, plan.h}, group.point}, Packing<T, W>(stays));
+        stay(cell, plan, group.walker);
+        group.point = select(stays, group.point, trash());
+        moved_.store(group.point, group.walker.moved);
+        keep(group, stays);
+    }
+
+    void leave_cells(const Flow<N, D> &flow) {
+        for (int at = 0; at < leaving_.size(); at += W) {
+            Walkers<N, D> group;
+            const Bits there = load(leaving_, at, leaving_.size(), group);
+            const Cell<N, D> cell = flow.cell(group.walker.at.cell);
+            const Trajectory<N, D> from = group.walker.at;
+            const N duration = leave(flow, cell, plan_step(cell, group.walker), group.walker);
+            const int count = leaving_.size() - at < W ? leaving_.size() - at : W;
+            if (taken_) taken_->push(Strides<N, D>{{from, duration}, group.point}, count);
+            moved_.store(group.point, group.walker.moved);
+            keep(group, there);
+        }
+        leaving_.clear();
+    }
+
+    CPAB_INLINE void keep(const Walkers<N, D> &group, const Bits &there) {
+        const Bits active = there & group.walker.active();
+        if (any(active)) walking_.push(group, Packing<T, W>(active));
     }
 
     void lose(const Walkers<N, D> &group) {
@@ -218,60 +286,13 @@ private:
         moved_.store(group.point, lost);
     }
 
-    /* All numbers of a walker, one by one. */
-    template <typename Group, typename Visit>
-    static void visit(Group &group, Visit one) {
-        auto each = [&](auto &number) {
-            if constexpr (Number<N>::is_dual) {
-                one(number.a);
-                one(number.b);
-            } else {
-                one(number);
-            }
-        };
-        for (int k = 0; k <= D; k++) each(group.walker.at.l[k]);
-        for (int d = 0; d < D; d++) each(group.walker.at.v[d]);
-        for (int d = 0; d < D; d++) each(group.walker.moved[d]);
-        each(group.walker.left);
-        one(group.walker.stalls);
-    }
-
-    /* Appends the walkers that are still on their way. */
-    void keep(const Walkers<N, D> &group, const typename V::Bits &active) {
-        if (!any(active)) return;
-        const Packing<T, W> packing(active);
-        T *number = &numbers_[n_walking_];
-        visit(group, [&](const V &value) {
-            packing.store(value, number);
-            number += capacity + W;
-        });
-        packing.store(group.walker.at.cell, &indices_[n_walking_]);
-        packing.store(group.point, &indices_[capacity + W + n_walking_]);
-        n_walking_ += packing.count;
-    }
-
-    void load(int at, Walkers<N, D> &group) const {
-        const T *number = &numbers_[at];
-        visit(group, [&](V &value) {
-            value = V::load(number);
-            number += capacity + W;
-        });
-        group.walker.at.cell = Index::load(&indices_[at]);
-        group.point = Index::load(&indices_[capacity + W + at]);
-    }
-
-    /* Lanes without a walker rest at a place without velocity. */
-    static void clear(const typename V::Bits &lanes, Walkers<N, D> &group) {
-        visit(group, [&](V &value) { value = select(lanes, V(0), value); });
-        group.walker.at.cell = select(lanes, Index(0), group.walker.at.cell);
-        group.point = select(lanes, Index(PerPoint::trash), group.point);
-    }
-
+    T lane_[W];
+    Integer lane_number_[W];
     PerPoint moved_, cotangents_;
-    Array<T> numbers_;
-    Array<Integer> indices_;
-    int n_walking_ = 0;
-    Stack<Stride<N, D>> strides_;
+    PackedList<Walkers<N, D>, V> walking_, leaving_;
+    Stack<Taken *> passes_; /* the steps of each pass; more than n_passes_ where an earlier block had more */
+    int64_t n_passes_ = 0;
+    Taken *taken_ = nullptr; /* those of this pass, if they are recorded */
 };
 
 }  // namespace CPAB_ISA

@@ -114,7 +114,7 @@ public:
                     herd_.cotangents().store(at, seed);
                     if (i == 0) traces.store(at, &zero);
                 }
-                auto add_trace = [&](const Stride<V, D> &stride, const Cell<V, D> &cell, const auto &) {
+                auto add_trace = [&](const Strides<V, D> &stride, const Cell<V, D> &cell, const auto &) {
                     if (i > 0) return;
                     V trace;
                     traces.load(stride.point, &trace);
@@ -335,7 +335,7 @@ private:
                 poisoned_ |= any(failed);
             });
             if (!block.lost)
-                herd<N>().go_back(flow, [&](const Stride<N, D> &stride, const auto &, const auto &gradient) {
+                herd<N>().go_back(flow, [&](const Strides<N, D> &stride, const auto &, const auto &gradient) {
                     V record[Layout::gradient_used];
                     for (int k = 0; k <= D; k++)
                         for (int d = 0; d < D; d++) record[k * D + d] = wanted(gradient.velocity[k][d]);

@@ -1,0 +1,90 @@
+/* Lists of what lanes hold, without the gaps between lanes. */
+#ifndef CPAB_CPU_PACKED_LIST_H
+#define CPAB_CPU_PACKED_LIST_H
+
+#include <type_traits>
+
+#include "../dual.h"
+#include "../lanes.h"
+#include "../memory.h"
+
+namespace cpab {
+namespace CPAB_ISA {
+
+/* Calls visit(lanes) for the lanes that a number is made of. */
+template <typename N, typename Visit>
+CPAB_INLINE void each_lane(N &number, Visit &visit) {
+    if constexpr (Number<std::remove_const_t<N>>::is_dual) {
+        visit(number.a);
+        visit(number.b);
+    } else {
+        visit(number);
+    }
+}
+
+/* Of structs of lanes, in columns. Element::each(element, visit) calls visit(lanes) for all their members,
+   which are n_numbers Lanes and n_indices Indices. */
+template <typename Element, typename V>
+class PackedList {
+    using T = typename V::Scalar;
+    using Index = typename V::Index;
+    using Integer = typename Index::Integer;
+    static constexpr int W = V::width;
+
+public:
+    /* Makes an empty list with room for n elements; false if there is no memory. */
+    bool reserve(int n) {
+        size_ = 0;
+        if (n + W <= length_) return true; /* a whole vector is written at the end */
+        length_ = n + W;
+        return numbers_.allocate(int64_t(Element::n_numbers) * length_) &&
+               indices_.allocate(int64_t(Element::n_indices) * length_);
+    }
+
+    int size() const { return size_; }
+    void clear() { size_ = 0; }
+
+    CPAB_INLINE void push(const Element &element, const Packing<T, W> &chosen) {
+        Cursor to = cursor(size_);
+        Element::each(element, [&](const auto &lanes) { chosen.store(lanes, to.next(lanes)); });
+        size_ += chosen.count;
+    }
+
+    /* The first `count` lanes. */
+    CPAB_INLINE void push(const Element &element, int count) {
+        Cursor to = cursor(size_);
+        Element::each(element, [&](const auto &lanes) { lanes.store(to.next(lanes)); });
+        size_ += count;
+    }
+
+    /* W elements; where there are less, the other lanes are zero. May be called while new elements take the
+       places of those that were loaded. */
+    CPAB_INLINE void load(int at, const typename V::Bits &there, Element &element) const {
+        Cursor from = cursor(at);
+        Element::each(element, [&](auto &lanes) {
+            using Lanes = std::remove_reference_t<decltype(lanes)>;
+            lanes = select(there, Lanes::load(from.next(lanes)), Lanes(0));
+        });
+    }
+
+private:
+    struct Cursor {
+        T *number;
+        Integer *index;
+        int length;
+        T *next(const V &) { return (number += length) - length; }
+        Integer *next(const Index &) { return (index += length) - length; }
+    };
+    Cursor cursor(int at) const {
+        return {const_cast<T *>(&numbers_[at]), const_cast<Integer *>(&indices_[at]), length_};
+    }
+
+    Array<T> numbers_;
+    Array<Integer> indices_;
+    int length_ = 0, size_ = 0;
+};
+
+}  // namespace CPAB_ISA
+}  // namespace cpab
+
+#endif
