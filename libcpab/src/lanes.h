@@ -57,6 +57,7 @@ struct Mask<T, 1> {
     CPAB_HD friend bool any(Mask a) { return a.v; }
     CPAB_HD friend Mask select(Mask m, Mask a, Mask b) { return m.v ? a : b; }
     CPAB_HD bool operator[](int) const { return v; }
+    CPAB_HD void store(typename IntegerOf<T>::type *to) const { *to = v; }
     CPAB_HD static Mask none() { return {false}; }
 };
 
@@ -113,6 +114,7 @@ struct Mask {
     friend Mask operator~(Mask a) { return {~a.v}; }
     friend Mask select(Mask m, Mask a, Mask b) { return {m.v ? a.v : b.v}; }
     bool operator[](int lane) const { return v[lane] != 0; }
+    void store(typename IntegerOf<T>::type *to) const { std::memcpy(to, &v, sizeof v); }
     static Mask none() { return {Vector{}}; }
 
     friend bool any(Mask a) { return any_bit(a.v); }
@@ -120,7 +122,16 @@ struct Mask {
 private:
     typedef long long Words32 __attribute__((vector_size(32)));
     typedef float Words16 __attribute__((vector_size(16)));
+    typedef long long Words64 __attribute__((vector_size(64)));
     static bool any_bit(Vector v) {
+#    if defined(__AVX512F__)
+        if constexpr (sizeof(Vector) == 64) { /* half of it on the other, or the words would go through memory */
+            const Words64 all = (Words64)v;
+            const Words32 half = __builtin_shufflevector(all, all, 0, 1, 2, 3) |
+                                 __builtin_shufflevector(all, all, 4, 5, 6, 7);
+            return !__builtin_ia32_ptestz256(half, half);
+        }
+#    endif
 #    if defined(__AVX__)
         if constexpr (sizeof(Vector) == 32) return !__builtin_ia32_ptestz256((Words32)v, (Words32)v);
 #    endif
@@ -299,10 +310,12 @@ public:
     int count = 0;
 
     CPAB_HD explicit Packing(const Mask<T, W> &mask) {
+        Integer chosen[W];
+        mask.store(chosen);
         for (int r = 0; r < W; r++) order_[r] = 0;
         for (int r = 0; r < W; r++) {
             order_[count] = Integer(r);
-            count += mask[r];
+            count += chosen[r] != 0;
         }
     }
     CPAB_HD void store(const Lanes<T, W> &lanes, T *to) const { store_all(lanes.v, to); }
@@ -452,8 +465,10 @@ CPAB_INLINE void load_records(const T *table, int stride, const Indices<T, W> &i
 #if CPAB_HAS_VECTORS
     if constexpr (W > 1) {
         constexpr int B = block_size<T>;
+        typename Indices<T, W>::Integer number[W];
+        index.store(number);
         const T *rows[W];
-        for (int r = 0; r < W; r++) rows[r] = table + int64_t(index[r]) * stride;
+        for (int r = 0; r < W; r++) rows[r] = table + int64_t(number[r]) * stride;
         for (int first = 0; first < columns; first += B) {
             typename Lanes<T, W>::Vector tile[B];
             for (int r = 0; r < B; r++) tile[r] = Tiles<T, W>::join(rows + r, first);
@@ -473,6 +488,8 @@ CPAB_INLINE void add_records(T *table, int stride, const Indices<T, W> &index, c
     if constexpr (W > 1) {
         constexpr int B = block_size<T>;
         typedef T Block __attribute__((vector_size(16)));
+        typename Indices<T, W>::Integer number[W];
+        index.store(number);
         for (int first = 0; first < columns; first += B) {
             typename Lanes<T, W>::Vector tile[B];
             for (int c = 0; c < B; c++)
@@ -480,7 +497,7 @@ CPAB_INLINE void add_records(T *table, int stride, const Indices<T, W> &index, c
             Tiles<T, W>::transpose(tile);
             for (int q = 0; q < W / B; q++)
                 for (int r = 0; r < B; r++) {
-                    T *row = table + int64_t(index[q * B + r]) * stride + first;
+                    T *row = table + int64_t(number[q * B + r]) * stride + first;
                     Block sum, part;
                     std::memcpy(&sum, row, 16);
                     std::memcpy(&part, (const char *)&tile[r] + 16 * q, 16);

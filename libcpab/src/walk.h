@@ -50,50 +50,68 @@ CPAB_INLINE N dot(const V *a, const N *b) {
     return sum;
 }
 
-/* The displacement over one step of time h: x(s h) - x(0) = sum_i w[i] s^(i + 1) for s in [0, 1]. */
+/* sum_i c[i] s^i for i < n, in pairs of pairs: Horner's chain would wait for every term. */
+template <int n, typename C, typename V>
+CPAB_INLINE C polynomial(const C *c, V s) {
+    if constexpr (n == 1) {
+        return c[0];
+    } else {
+        C pairs[(n + 1) / 2];
+        for (int i = 0; i < n / 2; i++) pairs[i] = c[2 * i + 1] * s + c[2 * i];
+        if constexpr (n % 2 == 1) pairs[n / 2] = c[n - 1];
+        return polynomial<(n + 1) / 2>(pairs, s * s);
+    }
+}
+
+/* The displacement over one step of time h: x(s h) - x(0) = sum_i w[d][i] s^(i + 1) for s in [0, 1]. */
 template <typename N, int D>
 struct Motion {
     using V = LaneOf<N>;
     static constexpr int order = Precision<ScalarOf<N>>::order;
-    N w[order][D];
+    N w[D][order];
 
-    CPAB_HD N whole(int d) const {
-        N sum = w[order - 1][d];
-        for (int i = order - 2; i >= 0; i--) sum = sum + w[i][d];
-        return sum;
+    CPAB_INLINE N whole(int d) const {
+        N sum[order];
+        for (int i = 0; i < order; i++) sum[i] = w[d][i];
+        for (int n = order; n > 1; n = (n + 1) / 2)
+            for (int i = 0; i < n / 2; i++) sum[i] = sum[i] + sum[n - 1 - i];
+        return sum[0];
     }
-    CPAB_HD N at(V s, int d) const {
-        N sum = w[order - 1][d];
-        for (int i = order - 2; i >= 0; i--) sum = sum * s + w[i][d];
-        return sum * s;
-    }
-    CPAB_HD V slope(V s, int d) const {
-        V sum = value_of(w[order - 1][d]) * V(order);
-        for (int i = order - 2; i >= 0; i--) sum = sum * s + value_of(w[i][d]) * V(i + 1);
-        return sum;
+    CPAB_INLINE N at(V s, int d) const { return polynomial<order>(w[d], s) * s; }
+    CPAB_INLINE V slope(V s, int d) const {
+        V c[order];
+        for (int i = 0; i < order; i++) c[i] = value_of(w[d][i]) * V(i + 1);
+        return polynomial<order>(c, s);
     }
 };
 
-/* x' = A x + v: w_i = (A h)^i v h / (i + 1)!, with the factorials kept out of the chain. */
+/* x' = A x + v: w_i = (A h)^i v h / (i + 1)!, two powers of A h at a time, and with the factorials kept out of
+   the chain. */
 template <typename N, int D>
 CPAB_INLINE Motion<N, D> expand(const N linear[D][D], const N *v, const N &h) {
     using T = ScalarOf<N>;
+    constexpr int order = Motion<N, D>::order;
     Motion<N, D> motion;
-    N rate[D][D], derivative[D];
-    for (int i = 0; i < D; i++) {
+    N rate[D][D], square[D][D], derivative[order][D];
+    for (int i = 0; i < D; i++)
         for (int j = 0; j < D; j++) rate[i][j] = linear[i][j] * h;
-        motion.w[0][i] = derivative[i] = v[i] * h;
-    }
-    double factorial = 1;
-    for (int k = 1; k < Motion<N, D>::order; k++) {
-        factorial *= k + 1;
-        N next[D];
-        for (int i = 0; i < D; i++) {
-            next[i] = rate[i][0] * derivative[0];
-            for (int j = 1; j < D; j++) next[i] = next[i] + rate[i][j] * derivative[j];
-            motion.w[k][i] = next[i] * LaneOf<N>(T(1 / factorial));
+    for (int i = 0; i < D; i++)
+        for (int j = 0; j < D; j++) {
+            square[i][j] = rate[i][0] * rate[0][j];
+            for (int k = 1; k < D; k++) square[i][j] = square[i][j] + rate[i][k] * rate[k][j];
         }
-        for (int i = 0; i < D; i++) derivative[i] = next[i];
+    for (int d = 0; d < D; d++) derivative[0][d] = v[d] * h;
+    double factorial = 1;
+    for (int k = 0; k < order; k++) {
+        factorial *= k + 1;
+        for (int i = 0; i < D; i++) {
+            if (k > 0) {
+                const N *row = k == 1 ? rate[i] : square[i], *from = derivative[k == 1 ? 0 : k - 2];
+                derivative[k][i] = row[0] * from[0];
+                for (int j = 1; j < D; j++) derivative[k][i] = derivative[k][i] + row[j] * from[j];
+            }
+            motion.w[i][k] = derivative[k][i] * LaneOf<N>(T(1 / factorial));
+        }
     }
     return motion;
 }
@@ -104,20 +122,16 @@ struct Series {
     static constexpr int order = Precision<typename V::Scalar>::order;
     V c[order + 1];
 
-    CPAB_HD V value(V s) const {
-        V sum = c[order];
-        for (int i = order - 1; i >= 0; i--) sum = sum * s + c[i];
-        return sum;
+    CPAB_INLINE V value(V s) const { return polynomial<order + 1>(c, s); }
+    CPAB_INLINE V slope(V s) const {
+        V d[order];
+        for (int i = 0; i < order; i++) d[i] = c[i + 1] * V(i + 1);
+        return polynomial<order>(d, s);
     }
-    CPAB_HD V slope(V s) const {
-        V sum = c[order] * V(order);
-        for (int i = order - 1; i >= 1; i--) sum = sum * s + c[i] * V(i);
-        return sum;
-    }
-    CPAB_HD V curvature(V s) const {
-        V sum = c[order] * V(order * (order - 1));
-        for (int i = order - 1; i >= 2; i--) sum = sum * s + c[i] * V(i * (i - 1));
-        return sum;
+    CPAB_INLINE V curvature(V s) const {
+        V d[order - 1];
+        for (int i = 0; i < order - 1; i++) d[i] = c[i + 2] * V((i + 1) * (i + 2));
+        return polynomial<order - 1>(d, s);
     }
 };
 
@@ -128,8 +142,8 @@ CPAB_INLINE Series<LaneOf<N>> series_of(const LaneOf<N> &l0, const LaneOf<N> *gr
     Series<LaneOf<N>> l;
     l.c[0] = l0;
     for (int i = 0; i < Motion<N, D>::order; i++) {
-        l.c[i + 1] = gradient[0] * value_of(motion.w[i][0]);
-        for (int d = 1; d < D; d++) l.c[i + 1] = l.c[i + 1] + gradient[d] * value_of(motion.w[i][d]);
+        l.c[i + 1] = gradient[0] * value_of(motion.w[0][i]);
+        for (int d = 1; d < D; d++) l.c[i + 1] = l.c[i + 1] + gradient[d] * value_of(motion.w[d][i]);
     }
     return l;
 }
@@ -264,8 +278,8 @@ CPAB_INLINE typename LaneOf<N>::Bits comes_near(const LaneOf<N> &l0, const LaneO
     V term[3], steepness = magnitude(gradient[0]);
     for (int d = 1; d < D; d++) steepness = steepness + magnitude(gradient[d]);
     for (int i = 0; i < 3; i++) {
-        term[i] = gradient[0] * value_of(motion.w[i][0]);
-        for (int d = 1; d < D; d++) term[i] = term[i] + gradient[d] * value_of(motion.w[i][d]);
+        term[i] = gradient[0] * value_of(motion.w[0][i]);
+        for (int d = 1; d < D; d++) term[i] = term[i] + gradient[d] * value_of(motion.w[d][i]);
     }
     const V third = V(1.0 / 3), first = l0 + term[0] * third, second = first + (term[0] + term[1]) * third;
     const V end = l0 + term[0] + term[1] + term[2];
@@ -282,8 +296,8 @@ CPAB_INLINE typename LaneOf<N>::Bits shorten(const Cell<N, D> &cell, const N *l,
     for (int n = 0; n < most_halvings; n++) {
         V rest(0);
         for (int i = 3; i < Motion<N, D>::order; i++) {
-            V size = magnitude(value_of(motion.w[i][0]));
-            for (int d = 1; d < D; d++) size = larger(size, magnitude(value_of(motion.w[i][d])));
+            V size = magnitude(value_of(motion.w[0][i]));
+            for (int d = 1; d < D; d++) size = larger(size, magnitude(value_of(motion.w[d][i])));
             rest = rest + size;
         }
         auto doubtful = V::Bits::none();
@@ -299,7 +313,7 @@ CPAB_INLINE typename LaneOf<N>::Bits shorten(const Cell<N, D> &cell, const N *l,
         const V factor = select(doubtful, V(0.5f), V(1));
         V power = factor;
         for (int i = 0; i < Motion<N, D>::order; i++) {
-            for (int d = 0; d < D; d++) motion.w[i][d] = motion.w[i][d] * power;
+            for (int d = 0; d < D; d++) motion.w[d][i] = motion.w[d][i] * power;
             power = power * factor;
         }
         h = h * factor;
@@ -520,7 +534,7 @@ CPAB_INLINE Plan<N, D> plan_step(const Cell<N, D> &cell, const Walker<N, D> &wal
     for (int d = 0; d < D; d++) {
         plan.whole[d] = plan.motion.whole(d);
         whole[d] = value_of(plan.whole[d]);
-        first_move[d] = value_of(plan.motion.w[0][d]);
+        first_move[d] = value_of(plan.motion.w[d][0]);
     }
     for (int i = 0; i < D; i++) {
         last_move[i] = value_of(at.v[i]);

@@ -27,6 +27,7 @@ class Columns {
     using V = LaneOf<N>;
     using T = typename V::Scalar;
     using Index = typename V::Index;
+    using Integer = typename Index::Integer;
     static constexpr int W = V::width;
     static constexpr int parts = Number<N>::is_dual ? 2 : 1;
     static constexpr int length = capacity + W;
@@ -46,24 +47,28 @@ public:
 
     /* Of any points. */
     void load(const Index &point, N *out) const {
+        Integer number[W];
+        point.store(number);
         for (int d = 0; d < D; d++)
             read(
                 d,
                 [&](const T *column) {
                     T lanes[W];
-                    for (int r = 0; r < W; r++) lanes[r] = column[point[r]];
+                    for (int r = 0; r < W; r++) lanes[r] = column[number[r]];
                     return V::load(lanes);
                 },
                 out[d]);
     }
     void store(const Index &point, const N *values) {
+        Integer number[W];
+        point.store(number);
         for (int d = 0; d < D; d++)
             write(
                 d,
                 [&](T *column, const V &v) {
                     T lanes[W];
                     v.store(lanes);
-                    for (int r = 0; r < W; r++) column[point[r]] = lanes[r];
+                    for (int r = 0; r < W; r++) column[number[r]] = lanes[r];
                 },
                 values[d]);
     }
