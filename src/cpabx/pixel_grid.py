@@ -60,18 +60,19 @@ class PixelGrid:
         """(1, P, n) positions."""
         return backend.reshape(backend.constant(self.points, like=like), (1, *self.points.shape))
 
+    @functools.cached_property
+    def to_unit(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """(n,) centre and scale: (x - centre) * scale takes the domain to [-1, 1]^n."""
+        low, high = np.array(self.domain).T
+        return (low + high) / 2, 2 / (high - low)
+
     def sample(self, backend: Backend, images: Tensor, points: Tensor, **sampling: Unpack[Sampling]) -> Tensor:
         """What images that cover the domain are at points (N, P, n): images of this size."""
-        grid = backend.reshape(self._to_unit(backend, points), (-1, *self.size, len(self.size)))
+        if any(interval != (-1.0, 1.0) for interval in self.domain):
+            centre, scale = (backend.constant(values, like=points) for values in self.to_unit)
+            points = (points - centre) * scale
+        grid = backend.reshape(points, (-1, *self.size, len(self.size)))
         return backend.sample(images, grid, **sampling)
-
-    def _to_unit(self, backend: Backend, points: Tensor) -> Tensor:
-        """From the domain to [-1, 1]^n."""
-        if all(interval == (-1.0, 1.0) for interval in self.domain):
-            return points
-        low, high = np.array(self.domain).T
-        centre, scale = (backend.asarray(values, like=points) for values in ((low + high) / 2, 2 / (high - low)))
-        return (points - centre) * scale
 
 
 @functools.lru_cache(maxsize=32)

@@ -17,6 +17,15 @@ from cpabx.transforms.arguments import as_floats, count, float_name
 
 Array = NDArray[Any]
 
+#: Most numbers of a matrix that families keep for a grid: 32 MiB.
+MOST_KEPT = 1 << 22
+
+
+def frozen(array: Array) -> Array:
+    """The array, read only: others will use it, too."""
+    array.flags.writeable = False
+    return array
+
 
 class Transformation(abc.ABC):
     """A parametrised family of maps T^theta of R^n to itself.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from cpabx.backend import Backend, Tensor
 from cpabx.basis import BOUNDARIES, DenseBasis, NodalBasis, continues_linearly, make_basis, nodal_basis
 from cpabx.errors import OptionError, TessellationError
 from cpabx.native import arrays
+from cpabx.pixel_grid import PixelGrid, Sampling
 from cpabx.tessellation import Interval, Tessellation
 from cpabx.transforms.arguments import finite_time
 from cpabx.transforms.base import Array
@@ -149,6 +150,12 @@ class Cpab(DifferentiableFlow):
 
     def _apply(self, backend: Backend, points: Tensor, theta: Tensor, time: float = 1.0, **options: Any) -> Tensor:
         return backend.cpab(points, self._velocity(backend, theta), self.tessellation, time)
+
+    def _warp(
+        self, backend: Backend, images: Tensor, theta: Tensor, grid: PixelGrid, **sampling: Unpack[Sampling]
+    ) -> Tensor:
+        velocity = self._velocity(backend, theta)
+        return backend.cpab_warp(images, velocity, self.tessellation, 1.0, grid.size, **sampling)
 
     def _pull_back(self, points: Array, theta: Array, cotangent: Array, **options: Any) -> tuple[Array, Array]:
         from cpabx.numpy_backend import NumpyBackend

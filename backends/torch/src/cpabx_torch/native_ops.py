@@ -6,6 +6,7 @@ tessellation's, and the time. Gradients are in :mod:`cpabx_torch.ops`.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -21,9 +22,19 @@ def options_of(tessellation: Tessellation) -> tuple[tuple[int, ...], list[float]
     return tessellation.cells, [bound for pair in tessellation.domain for bound in pair], tessellation.outside
 
 
-def _tessellation(cells: Sequence[int], domain: Sequence[float], outside: str) -> Tessellation:
-    pairs = list(zip(domain[::2], domain[1::2], strict=True))
-    return Tessellation(tuple(cells), domain=pairs, outside=outside)
+def tessellation_of(cells: Sequence[int], domain: Sequence[float], outside: str) -> Tessellation:
+    """And back."""
+    return _tessellation(tuple(cells), tuple(domain), outside)
+
+
+@functools.lru_cache(maxsize=64)
+def _tessellation(cells: tuple[int, ...], domain: tuple[float, ...], outside: str) -> Tessellation:
+    return Tessellation(cells, domain=list(zip(domain[::2], domain[1::2], strict=True)), outside=outside)
+
+
+def dtype_of(tensor: Tensor) -> str:
+    """The name of its type."""
+    return str(tensor.dtype).removeprefix("torch.")
 
 
 def _call(
@@ -39,8 +50,8 @@ def _call(
     assert points is not None
     assert velocity is not None
     function(
-        _tessellation(*space),
-        str(points.dtype).removeprefix("torch."),
+        tessellation_of(*space),
+        dtype_of(points),
         **{name: 0 if tensor is None else tensor.data_ptr() for name, tensor in (given | outputs).items()},
         n_batch=velocity.shape[0],
         n_points=points.shape[1],

@@ -10,10 +10,10 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd import forward_ad
 
 from cpabx.errors import UnsupportedError
 from cpabx.tessellation import Tessellation
+from cpabx_torch.forward_mode import has_tangents, make_dual, nested, unpack
 from cpabx_torch.native_ops import (
     jacobian_op,
     options_of,
@@ -26,23 +26,20 @@ from cpabx_torch.native_ops import (
 
 __all__ = ["jacobian", "transform", "transform_jvp", "transform_op", "transform_vjp_op", "velocity"]
 
-_unpack: Any = forward_ad.unpack_dual
-_make_dual: Any = forward_ad.make_dual
-
 
 def transform(points: Tensor, velocity: Tensor, tessellation: Tessellation, time: float) -> Tensor:
     """Points (1 or N, P, n) along fields with vertex velocities (N, V, n): (N, P, n)."""
     _refuse_nested_forward_mode()
     options = (*options_of(tessellation), time)
-    tangent_points, tangent_velocity = (_unpack(tensor).tangent for tensor in (points, velocity))
+    tangent_points, tangent_velocity = (unpack(tensor).tangent for tensor in (points, velocity))
     if tangent_points is None and tangent_velocity is None:
         moved: Tensor = transform_op(points, velocity, *options)
         return moved
     # register_autograd covers reverse mode only: by itself, torch would answer zeros without a word.
-    points, velocity = _unpack(points).primal, _unpack(velocity).primal
+    points, velocity = unpack(points).primal, unpack(velocity).primal
     _refuse_forward_mode(points, velocity, tangent_points, tangent_velocity)
     tangent = transform_jvp_op(points, velocity, tangent_points, tangent_velocity, *options)
-    return _make_dual(transform_op(points, velocity, *options), tangent)  # type: ignore[no-any-return]
+    return make_dual(transform_op(points, velocity, *options), tangent)  # type: ignore[no-any-return]
 
 
 def transform_jvp(
@@ -77,17 +74,13 @@ def jacobian(points: Tensor, velocity: Tensor, tessellation: Tessellation, time:
 def _refuse_forward_mode(*tensors: Tensor | None) -> None:
     """Only :func:`transform` has a forward-mode derivative."""
     _refuse_nested_forward_mode()
-    if any(tensor is not None and _unpack(tensor).tangent is not None for tensor in tensors):
+    if has_tangents(*tensors):
         raise _forward_mode_error("tensors with tangents (torch.func.jvp, jacfwd or forward_ad) in a derivative")
 
 
 def _refuse_nested_forward_mode() -> None:
-    """Within a torch.func.jvp, tangents of an outer one cannot be seen, and would be lost without a word."""
-    if torch.compiler.is_compiling():
-        return
-    functorch: Any = torch._C._functorch
-    levels = [level.key() for level in functorch.get_interpreter_stack() or ()]
-    if levels.count(functorch.TransformType.Jvp) > 1:
+    """The tangents of the outer one would be lost without a word."""
+    if nested():
         raise _forward_mode_error("torch.func.jvp or jacfwd inside of another")
 
 

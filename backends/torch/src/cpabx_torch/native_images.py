@@ -1,0 +1,173 @@
+"""The functions of libcpab that sample images, as operators that torch knows: values, and shapes without data.
+
+Images are (N, C, *size), points (N, P, n), velocities at vertices (N, V, n), sizes (H, W) and the like. Gradients
+of these operators are in :mod:`cpabx_torch.sampler` and :mod:`cpabx_torch.warp`. A gradient that is not needed
+is an empty tensor, since an operator cannot return None.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from cpabx import native
+from cpabx_torch.native_ops import dtype_of, tessellation_of
+
+
+def _image(images: Tensor, mode: str, padding_mode: str, align_corners: bool) -> native.Image:
+    channels, *size = images.shape[1:]
+    return native.Image(tuple(size[::-1]), channels, False, padding_mode, mode, align_corners)  # type: ignore[arg-type]
+
+
+def _like(tensor: Tensor, needed: bool) -> Tensor:
+    """Room for a gradient, or nothing."""
+    return torch.empty_like(tensor, memory_format=torch.contiguous_format) if needed else tensor.new_empty(0)
+
+
+def _address(tensor: Tensor, needed: bool) -> int:
+    return tensor.data_ptr() if needed else 0
+
+
+@torch.library.custom_op("cpabx::sample", mutates_args=(), device_types="cpu")
+def sample_op(images: Tensor, points: Tensor, mode: str, padding_mode: str, align_corners: bool) -> Tensor:
+    """Images at points of [-1, 1]^n, (N, C, P)."""
+    images, points = images.contiguous(), points.contiguous()
+    out = images.new_empty((*images.shape[:2], points.shape[1]))
+    native.sample(
+        _image(images, mode, padding_mode, align_corners),
+        dtype_of(images),
+        data=images.data_ptr(),
+        points=points.data_ptr(),
+        out=out.data_ptr(),
+        n_batch=images.shape[0],
+        n_points=points.shape[1],
+        points_batch=points.shape[0],
+        n_threads=torch.get_num_threads(),
+    )
+    return out
+
+
+@torch.library.custom_op("cpabx::sample_vjp", mutates_args=(), device_types="cpu")
+def sample_vjp_op(
+    images: Tensor,
+    points: Tensor,
+    grad_out: Tensor,
+    need_images: bool,
+    need_points: bool,
+    mode: str,
+    padding_mode: str,
+    align_corners: bool,
+) -> tuple[Tensor, Tensor]:
+    """Gradients of the images and of the points."""
+    images, points, grad_out = images.contiguous(), points.contiguous(), grad_out.contiguous()
+    grad_images, grad_points = _like(images, need_images), _like(points, need_points)
+    native.sample_vjp(
+        _image(images, mode, padding_mode, align_corners),
+        dtype_of(images),
+        data=images.data_ptr(),
+        points=points.data_ptr(),
+        grad_out=grad_out.data_ptr(),
+        grad_data=_address(grad_images, need_images),
+        grad_points=_address(grad_points, need_points),
+        n_batch=images.shape[0],
+        n_points=points.shape[1],
+        points_batch=points.shape[0],
+        n_threads=torch.get_num_threads(),
+    )
+    return grad_images, grad_points
+
+
+@torch.library.custom_op("cpabx::warp", mutates_args=(), device_types="cpu")
+def warp_op(
+    images: Tensor,
+    velocity: Tensor,
+    cells: Sequence[int],
+    domain: Sequence[float],
+    outside: str,
+    time: float,
+    output_size: Sequence[int],
+    mode: str,
+    padding_mode: str,
+    align_corners: bool,
+) -> Tensor:
+    """Images moved by flows, (N, C, *output_size)."""
+    images, velocity = images.contiguous(), velocity.contiguous()
+    out = images.new_empty((*images.shape[:2], *output_size))
+    native.warp(
+        tessellation_of(cells, domain, outside),
+        _image(images, mode, padding_mode, align_corners),
+        dtype_of(images),
+        velocity=velocity.data_ptr(),
+        data=images.data_ptr(),
+        out=out.data_ptr(),
+        output_size=tuple(output_size)[::-1],
+        n_batch=images.shape[0],
+        time=time,
+        n_threads=torch.get_num_threads(),
+    )
+    return out
+
+
+@torch.library.custom_op("cpabx::warp_vjp", mutates_args=(), device_types="cpu")
+def warp_vjp_op(
+    images: Tensor,
+    velocity: Tensor,
+    grad_out: Tensor,
+    need_images: bool,
+    need_velocity: bool,
+    cells: Sequence[int],
+    domain: Sequence[float],
+    outside: str,
+    time: float,
+    output_size: Sequence[int],
+    mode: str,
+    padding_mode: str,
+    align_corners: bool,
+) -> tuple[Tensor, Tensor]:
+    """Gradients of the images and of the velocities."""
+    images, velocity, grad_out = images.contiguous(), velocity.contiguous(), grad_out.contiguous()
+    grad_images, grad_velocity = _like(images, need_images), _like(velocity, need_velocity)
+    native.warp_vjp(
+        tessellation_of(cells, domain, outside),
+        _image(images, mode, padding_mode, align_corners),
+        dtype_of(images),
+        velocity=velocity.data_ptr(),
+        data=images.data_ptr(),
+        grad_out=grad_out.data_ptr(),
+        grad_velocity=_address(grad_velocity, need_velocity),
+        grad_data=_address(grad_images, need_images),
+        output_size=tuple(output_size)[::-1],
+        n_batch=images.shape[0],
+        time=time,
+        n_threads=torch.get_num_threads(),
+    )
+    return grad_images, grad_velocity
+
+
+@sample_op.register_fake
+def _(images: Tensor, points: Tensor, *options: object) -> Tensor:
+    return images.new_empty((*images.shape[:2], points.shape[1]))
+
+
+@warp_op.register_fake
+def _(
+    images: Tensor,
+    velocity: Tensor,
+    cells: Sequence[int],
+    domain: Sequence[float],
+    outside: str,
+    time: float,
+    output_size: Sequence[int],
+    *sampling: object,
+) -> Tensor:
+    return images.new_empty((*images.shape[:2], *output_size))
+
+
+@sample_vjp_op.register_fake
+@warp_vjp_op.register_fake
+def _(
+    images: Tensor, other: Tensor, grad_out: Tensor, need_images: bool, need_other: bool, *options: object
+) -> tuple[Tensor, Tensor]:
+    return _like(images, need_images), _like(other, need_other)
