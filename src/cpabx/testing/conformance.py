@@ -8,7 +8,7 @@ from cpabx.testing.derivatives import TestDerivatives
 from cpabx.testing.empty_input import TestEmptyInput
 from cpabx.testing.families import TestFamilies
 from cpabx.testing.flow import TestFlow
-from cpabx.testing.gradients import TestGradients, TestGradientsOfWarp
+from cpabx.testing.gradients import TestGradients, TestGradientsOfWarp, TestGradientsOfWarpInAllDimensions
 from cpabx.testing.invalid_input import TestInvalidInput, TestUnusualInput
 from cpabx.testing.layers import TestLayers
 from cpabx.testing.not_finite import TestNotFinite
@@ -27,6 +27,7 @@ __all__ = [
     "TestFlow",
     "TestGradients",
     "TestGradientsOfWarp",
+    "TestGradientsOfWarpInAllDimensions",
     "TestInvalidInput",
     "TestLayers",
     "TestNotFinite",

@@ -62,8 +62,9 @@ def image_size(backend: Backend, images: Tensor, theta: Tensor, ndim: int) -> tu
     known = []
     for size in shape[1:-1] if backend.channels_last else shape[2:]:
         if size is None:
-            raise ShapeError(f"{' and '.join(_AXES[ndim])} of {kind} must be known", f"shape {shape}", "Fix them in the model's input.")
-        if size < 1:
-            raise ShapeError(f"{kind} must have at least one pixel", f"shape {shape}", f"Leave empty {kind} out.")
+            names = " and ".join(_AXES[ndim])
+            raise ShapeError(f"{names} of {kind} must be known", f"shape {shape}", "Fix them in the model's input.")
         known.append(size)
+    if min(known) < 1:
+        raise ShapeError(f"{kind} must have at least one pixel", f"shape {shape}", f"Leave empty {kind} out.")
     return tuple(known)

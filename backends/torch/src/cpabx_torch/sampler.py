@@ -51,18 +51,14 @@ def interpolate(images: Tensor, points: Tensor, mode: str, padding_mode: str, al
     """The same as :func:`sample`, differentiable as often as one likes, and in forward mode."""
     sizes = images.shape[2:][::-1]
     finite = points.isfinite().all(-1)
-    pixels = [
-        _pixel(points[..., axis], size, finite, padding_mode, align_corners) for axis, size in enumerate(sizes)
-    ]
+    pixels = [_pixel(points[..., axis], size, finite, padding_mode, align_corners) for axis, size in enumerate(sizes)]
     starts = [pixel.detach().round() if mode == "nearest" else pixel.detach().floor() for pixel in pixels]
     result = _lost(points)
     for corner in itertools.product((0, 1) if mode == "linear" else (0,), repeat=len(sizes)):
-        places = [start + step for start, step in zip(starts, corner, strict=True)]
-        tap = _tap(images, places)
+        tap = _tap(images, [start + step for start, step in zip(starts, corner, strict=True)])
         if mode == "linear":
-            for pixel, place in zip(pixels, places, strict=True):
-                # 1 - |pixel - place|, with the slope on the higher side where the two are equal.
-                tap = tap * torch.where(place > pixel, 1 - place + pixel, 1 - pixel + place)[:, None]
+            for pixel, start, step in zip(pixels, starts, corner, strict=True):
+                tap = tap * (pixel - start if step else 1 - (pixel - start))[:, None]
         result = result + tap
     return result
 
@@ -76,8 +72,8 @@ def _pixel(coordinate: Tensor, size: int, finite: Tensor, padding_mode: str, ali
         pixel = _reflect(pixel - low, span) + low if span > 0 else torch.zeros_like(pixel)
     if padding_mode in ("border", "reflection"):
         pixel = torch.where((pixel > 0) & (pixel < size - 1), pixel, pixel.detach().clamp(0, size - 1))
-    # What is far outside contributes nothing, and must not overflow an integer.
-    return pixel.clamp(-2, size + 1)
+    # What is far outside, or nowhere, contributes nothing, and must not overflow an integer.
+    return torch.where(finite, pixel.clamp(-2, size + 1), -2.0)
 
 
 def _reflect(distance: Tensor, span: float) -> Tensor:
