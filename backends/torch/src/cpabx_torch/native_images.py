@@ -1,13 +1,15 @@
-"""The functions of libcpab that sample images, as operators that torch knows: values, and shapes without data.
+"""The functions of libcpab that sample images, by themselves, and as operators that torch knows.
 
 Images are (N, C, *size), points (N, P, n), velocities at vertices (N, V, n), sizes (H, W) and the like. Gradients
 of these operators are in :mod:`cpabx_torch.sampler` and :mod:`cpabx_torch.warp`. A gradient that is not needed
-is an empty tensor, since an operator cannot return None.
+is an empty tensor, since an operator cannot return None. The functions by themselves are for tensors that
+:func:`cpabx_torch.plain.is_plain` finds plain.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -30,8 +32,7 @@ def _address(tensor: Tensor, needed: bool) -> int:
     return tensor.data_ptr() if needed else 0
 
 
-@torch.library.custom_op("cpabx::sample", mutates_args=(), device_types="cpu")
-def sample_op(images: Tensor, points: Tensor, mode: str, padding_mode: str, align_corners: bool) -> Tensor:
+def sample(images: Tensor, points: Tensor, mode: str, padding_mode: str, align_corners: bool) -> Tensor:
     """Images at points of [-1, 1]^n, (N, C, P)."""
     images, points = images.contiguous(), points.contiguous()
     out = images.new_empty((*images.shape[:2], points.shape[1]))
@@ -49,8 +50,7 @@ def sample_op(images: Tensor, points: Tensor, mode: str, padding_mode: str, alig
     return out
 
 
-@torch.library.custom_op("cpabx::sample_vjp", mutates_args=(), device_types="cpu")
-def sample_vjp_op(
+def sample_vjp(
     images: Tensor,
     points: Tensor,
     grad_out: Tensor,
@@ -79,8 +79,7 @@ def sample_vjp_op(
     return grad_images, grad_points
 
 
-@torch.library.custom_op("cpabx::warp", mutates_args=(), device_types="cpu")
-def warp_op(
+def warp(
     images: Tensor,
     velocity: Tensor,
     cells: Sequence[int],
@@ -110,8 +109,7 @@ def warp_op(
     return out
 
 
-@torch.library.custom_op("cpabx::warp_vjp", mutates_args=(), device_types="cpu")
-def warp_vjp_op(
+def warp_vjp(
     images: Tensor,
     velocity: Tensor,
     grad_out: Tensor,
@@ -144,6 +142,13 @@ def warp_vjp_op(
         n_threads=torch.get_num_threads(),
     )
     return grad_images, grad_velocity
+
+
+def _operator(function: Callable[..., Any]) -> Any:
+    return torch.library.custom_op(f"cpabx::{function.__name__}", function, mutates_args=(), device_types="cpu")
+
+
+sample_op, sample_vjp_op, warp_op, warp_vjp_op = map(_operator, (sample, sample_vjp, warp, warp_vjp))
 
 
 @sample_op.register_fake

@@ -13,8 +13,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from cpabx_torch import native_images
 from cpabx_torch.forward_mode import has_tangents
 from cpabx_torch.native_images import sample_op, sample_vjp_op
+from cpabx_torch.plain import is_plain
 
 
 def sample(images: Tensor, points: Tensor, mode: str, padding_mode: str, align_corners: bool) -> Tensor:
@@ -22,7 +24,9 @@ def sample(images: Tensor, points: Tensor, mode: str, padding_mode: str, align_c
     if has_tangents(images, points):
         return interpolate(images, points, mode, padding_mode, align_corners)
     if images.device.type == "cpu":
-        sampled: Tensor = sample_op(images, points, mode, padding_mode, align_corners)
+        options = (mode, padding_mode, align_corners)
+        direct = is_plain(images, points)
+        sampled: Tensor = _Sample.apply(images, points, options) if direct else sample_op(images, points, *options)
         return sampled
     return _grid_sample(images, points, mode, padding_mode, align_corners) + _lost(points)
 
@@ -105,7 +109,20 @@ def _lost(points: Tensor) -> Tensor:
 # -- gradients -----------------------------------------------------------------------------------
 
 
-def _save_sample(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+class _Sample(torch.autograd.Function):
+    """``sample_op`` for plain tensors."""
+
+    @staticmethod
+    def forward(ctx: Any, images: Tensor, points: Tensor, options: Sequence[Any]) -> Tensor:
+        _save_sample(ctx, (images, points, *options), None)
+        return native_images.sample(images, points, *options)
+
+    @staticmethod
+    def backward(ctx: Any, *grad_out: Tensor) -> tuple[Any, ...]:
+        return _backward_sample(ctx, *grad_out)[:3]
+
+
+def _save_sample(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
     images, points, *ctx.options = inputs
     ctx.save_for_backward(images, points)
 
@@ -113,7 +130,9 @@ def _save_sample(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
 def _backward_sample(ctx: Any, grad_out: Tensor) -> tuple[Any, ...]:
     images, points = ctx.saved_tensors
     needs = ctx.needs_input_grad[:2]
-    grads = sample_vjp_op(images, points, grad_out, *needs, *ctx.options)
+    direct = is_plain(images, points, grad_out) and not torch.is_grad_enabled()
+    vjp = native_images.sample_vjp if direct else sample_vjp_op
+    grads = vjp(images, points, grad_out, *needs, *ctx.options)
     return *given(grads, needs), *[None] * len(ctx.options)
 
 
