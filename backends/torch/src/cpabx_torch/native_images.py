@@ -2,20 +2,20 @@
 
 Images are (N, C, *size), points (N, P, n), velocities at vertices (N, V, n), sizes (H, W) and the like. Gradients
 of these operators are in :mod:`cpabx_torch.sampler` and :mod:`cpabx_torch.warp`. A gradient that is not needed
-is an empty tensor, since an operator cannot return None. The functions by themselves are for tensors that
-:func:`cpabx_torch.plain.is_plain` finds plain.
+is an empty tensor, since an operator cannot return None. The functions by themselves are for
+tensors that are plain, see :mod:`cpabx_torch.operators`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
 from cpabx import native
 from cpabx_torch.native_ops import dtype_of, tessellation_of
+from cpabx_torch.operators import operator
 
 
 def _image(images: Tensor, mode: str, padding_mode: str, align_corners: bool) -> native.Image:
@@ -144,11 +144,7 @@ def warp_vjp(
     return grad_images, grad_velocity
 
 
-def _operator(function: Callable[..., Any]) -> Any:
-    return torch.library.custom_op(f"cpabx::{function.__name__}", function, mutates_args=(), device_types="cpu")
-
-
-sample_op, sample_vjp_op, warp_op, warp_vjp_op = map(_operator, (sample, sample_vjp, warp, warp_vjp))
+sample_op, sample_vjp_op, warp_op, warp_vjp_op = map(operator, (sample, sample_vjp, warp, warp_vjp))
 
 
 @sample_op.register_fake

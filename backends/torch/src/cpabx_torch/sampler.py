@@ -15,8 +15,7 @@ from torch import Tensor
 
 from cpabx_torch import native_images
 from cpabx_torch.forward_mode import has_tangents
-from cpabx_torch.native_images import sample_op, sample_vjp_op
-from cpabx_torch.plain import is_plain
+from cpabx_torch.operators import differentiable
 
 
 def sample(images: Tensor, points: Tensor, mode: str, padding_mode: str, align_corners: bool) -> Tensor:
@@ -24,9 +23,7 @@ def sample(images: Tensor, points: Tensor, mode: str, padding_mode: str, align_c
     if has_tangents(images, points):
         return interpolate(images, points, mode, padding_mode, align_corners)
     if images.device.type == "cpu":
-        options = (mode, padding_mode, align_corners)
-        direct = is_plain(images, points)
-        sampled: Tensor = _Sample.apply(images, points, options) if direct else sample_op(images, points, *options)
+        sampled: Tensor = _sample(images, points, mode, padding_mode, align_corners)
         return sampled
     return _grid_sample(images, points, mode, padding_mode, align_corners) + _lost(points)
 
@@ -109,19 +106,6 @@ def _lost(points: Tensor) -> Tensor:
 # -- gradients -----------------------------------------------------------------------------------
 
 
-class _Sample(torch.autograd.Function):
-    """``sample_op`` for plain tensors."""
-
-    @staticmethod
-    def forward(ctx: Any, images: Tensor, points: Tensor, options: Sequence[Any]) -> Tensor:
-        _save_sample(ctx, (images, points, *options), None)
-        return native_images.sample(images, points, *options)
-
-    @staticmethod
-    def backward(ctx: Any, *grad_out: Tensor) -> tuple[Any, ...]:
-        return _backward_sample(ctx, *grad_out)[:3]
-
-
 def _save_sample(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
     images, points, *ctx.options = inputs
     ctx.save_for_backward(images, points)
@@ -130,9 +114,7 @@ def _save_sample(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
 def _backward_sample(ctx: Any, grad_out: Tensor) -> tuple[Any, ...]:
     images, points = ctx.saved_tensors
     needs = ctx.needs_input_grad[:2]
-    direct = is_plain(images, points, grad_out) and not torch.is_grad_enabled()
-    vjp = native_images.sample_vjp if direct else sample_vjp_op
-    grads = vjp(images, points, grad_out, *needs, *ctx.options)
+    grads = _sample_vjp(images, points, grad_out, *needs, *ctx.options)
     return *given(grads, needs), *[None] * len(ctx.options)
 
 
@@ -183,5 +165,5 @@ def vjp_of_vjp(
     return torch.autograd.grad(first, leaves, [u for _, u in pairs], create_graph=nested, materialize_grads=True)
 
 
-sample_op.register_autograd(_backward_sample, setup_context=_save_sample)
-sample_vjp_op.register_autograd(_backward_vjp, setup_context=_save_vjp)
+_sample = differentiable(native_images.sample, native_images.sample_op, _save_sample, _backward_sample)
+_sample_vjp = differentiable(native_images.sample_vjp, native_images.sample_vjp_op, _save_vjp, _backward_vjp)

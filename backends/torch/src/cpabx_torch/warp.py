@@ -16,9 +16,8 @@ from cpabx.pixel_grid import pixel_grid
 from cpabx.tessellation import Tessellation
 from cpabx_torch import native_images, ops
 from cpabx_torch.forward_mode import has_tangents
-from cpabx_torch.native_images import warp_op, warp_vjp_op
 from cpabx_torch.native_ops import options_of, tessellation_of
-from cpabx_torch.plain import is_plain
+from cpabx_torch.operators import differentiable
 from cpabx_torch.sampler import given, interpolate, vjp_of_vjp
 
 
@@ -36,8 +35,7 @@ def warp(
     options = (*options_of(tessellation), time, output_size, mode, padding_mode, align_corners)
     if has_tangents(images, velocity):
         return _through_points(images, velocity, *options)
-    direct = is_plain(images, velocity)
-    warped: Tensor = _Warp.apply(images, velocity, options) if direct else warp_op(images, velocity, *options)
+    warped: Tensor = _warp(images, velocity, *options)
     return warped
 
 
@@ -63,19 +61,6 @@ def _through_points(
     return sampled.reshape(*sampled.shape[:2], *output_size)
 
 
-class _Warp(torch.autograd.Function):
-    """``warp_op`` for plain tensors."""
-
-    @staticmethod
-    def forward(ctx: Any, images: Tensor, velocity: Tensor, options: Sequence[Any]) -> Tensor:
-        _save_warp(ctx, (images, velocity, *options), None)
-        return native_images.warp(images, velocity, *options)
-
-    @staticmethod
-    def backward(ctx: Any, *grad_out: Tensor) -> tuple[Any, ...]:
-        return _backward_warp(ctx, *grad_out)[:3]
-
-
 def _save_warp(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
     images, velocity, *ctx.options = inputs
     ctx.save_for_backward(images, velocity)
@@ -84,9 +69,7 @@ def _save_warp(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
 def _backward_warp(ctx: Any, grad_out: Tensor) -> tuple[Any, ...]:
     images, velocity = ctx.saved_tensors
     needs = ctx.needs_input_grad[:2]
-    direct = is_plain(images, velocity, grad_out) and not torch.is_grad_enabled()
-    vjp = native_images.warp_vjp if direct else warp_vjp_op
-    grads = vjp(images, velocity, grad_out, *needs, *ctx.options)
+    grads = _warp_vjp(images, velocity, grad_out, *needs, *ctx.options)
     return *given(grads, needs), *[None] * len(ctx.options)
 
 
@@ -107,5 +90,5 @@ def _backward_vjp(ctx: Any, *cotangents: Tensor | None) -> tuple[Any, ...]:
     return *grads, *[None] * (2 + len(ctx.options))
 
 
-warp_op.register_autograd(_backward_warp, setup_context=_save_warp)
-warp_vjp_op.register_autograd(_backward_vjp, setup_context=_save_vjp)
+_warp = differentiable(native_images.warp, native_images.warp_op, _save_warp, _backward_warp)
+_warp_vjp = differentiable(native_images.warp_vjp, native_images.warp_vjp_op, _save_vjp, _backward_vjp)
