@@ -139,4 +139,4 @@ class NumpyBackend(Backend):
 
 def _image(images: Array, mode: str, padding_mode: str, align_corners: bool) -> Image:
     *size, channels = images.shape[1:]
-    return Image(tuple(size[::-1]), channels, True, padding_mode, mode, align_corners)
+    return Image(tuple(size[::-1]), channels, True, padding_mode, mode, align_corners)  # type: ignore[arg-type]

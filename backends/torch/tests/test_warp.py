@@ -288,6 +288,7 @@ def test_other_devices():
     assert sampler.sample(signals, points, *LINEAR).shape == (2, 3, 4)
 
 
+@pytest.mark.filterwarnings("ignore:Dynamo detected a call")
 @pytest.mark.parametrize(
     "record", [make_fx, lambda f: lambda *_: torch.compile(f, backend="eager")], ids=["fx", "dynamo"]
 )

@@ -39,12 +39,14 @@ def scipys(images: Array, grid: Array, padding_mode: str, align_corners: bool, m
     size = np.array(images.shape[1:-1])[::-1]
     pixel = (grid + 1) / 2 * (size - 1) if align_corners else ((grid + 1) * size - 1) / 2
     reflection = "mirror" if align_corners else "reflect"  # about pixels' centres, or their edges
-    outside: Any = {"zeros": "grid-constant", "border": "nearest", "reflection": reflection}[padding_mode]
     at = np.moveaxis(pixel[..., ::-1], -1, 1)  # N, (row, column), ...
-    order = 1 if mode == "linear" else 0
+    options: dict[str, Any] = {
+        "order": 1 if mode == "linear" else 0,
+        "mode": {"zeros": "grid-constant", "border": "nearest", "reflection": reflection}[padding_mode],
+    }
     result = np.empty((*grid.shape[:-1], images.shape[-1]))
     for i, c in np.ndindex(len(images), images.shape[-1]):
-        result[i, ..., c] = map_coordinates(images[i, ..., c], at[i], order=order, mode=outside)
+        result[i, ..., c] = map_coordinates(images[i, ..., c], at[i], **options)
     return result
 
 
@@ -107,6 +109,19 @@ class TestSampling:
             assert distance(border[0, 0], expected) <= 1e-6
 
     @each_mode
+    @each_alignment
+    def test_beyond_what_can_be_counted_in_pixels(self, backend: Backend, align_corners: bool, mode: str) -> None:
+        """A coordinate that is finite, but overflows in pixels: padding all the same, and reflected somewhere."""
+        images = draw_images(1, 7, 5, 1, 4).astype("float32")
+        grid = tensor(backend, np.array([[[[3e38, -3e38], [-3e38, 0.0]]]]), "float32")
+        for padding_mode in ("zeros", "border", "reflection"):
+            options: dict[str, Any] = {"mode": mode, "padding_mode": padding_mode, "align_corners": align_corners}
+            got = image_array(backend, backend.sample(image_tensor(backend, images, "float32"), grid, **options))
+            expected = {"zeros": [0, 0], "border": [images[0, 0, 4, 0], images[0, 3, 0, 0]]}.get(padding_mode)
+            assert np.isfinite(got).all()
+            assert expected is None or got.ravel().tolist() == expected
+
+    @each_mode
     @each_padding
     @each_alignment
     def test_what_is_not_finite_is_nan(
@@ -118,9 +133,9 @@ class TestSampling:
             grid = np.random.default_rng(3).uniform(-0.9, 0.9, (1, *size, len(size)))
             expected = sampled(backend, images, grid, padding_mode, align_corners, mode)
             for k, (axis, poison) in enumerate(itertools.product(range(len(size)), (np.nan, np.inf, -np.inf))):
-                place = (0, *np.unravel_index(k, size))
-                grid[(*place, axis)] = poison
-                expected[place] = np.nan
+                place = np.unravel_index(k, size)
+                grid[0][place][axis] = poison
+                expected[0][place] = np.nan
             got = sampled(backend, images, grid, padding_mode, align_corners, mode)
             assert np.array_equal(np.isnan(got), np.isnan(expected))
             assert distance(np.nan_to_num(got), np.nan_to_num(expected)) <= 1e-12

@@ -48,7 +48,8 @@ def _pixel(coordinate: tf.Tensor, size: int, finite: tf.Tensor, padding_mode: st
 
 
 def _reflect(distance: tf.Tensor, span: float) -> tf.Tensor:
-    """Folds the line into [0, span]."""
+    """Folds the line into [0, span]; what overflowed ends up at 0."""
+    distance = tf.where(tf.math.is_finite(distance), distance, tf.zeros((), distance.dtype))
     folded = tf.math.floormod(tf.abs(distance), 2 * span)
     return tf.minimum(folded, 2 * span - folded)
 

@@ -144,7 +144,8 @@ def warp_vjp(
     return grad_images, grad_velocity
 
 
-sample_op, sample_vjp_op, warp_op, warp_vjp_op = map(operator, (sample, sample_vjp, warp, warp_vjp))
+sample_op, sample_vjp_op = operator(sample), operator(sample_vjp)
+warp_op, warp_vjp_op = operator(warp), operator(warp_vjp)
 
 
 @sample_op.register_fake

@@ -1,4 +1,4 @@
-"""The functions of libcpab as operators that torch knows: values, and shapes without data.
+"""The functions of libcpab that move points, by themselves, and as operators that torch knows.
 
 Points are (1 or N, P, n), velocities at vertices (N, V, n). The options that follow the tensors are the
 tessellation's, and the time. Gradients are in :mod:`cpabx_torch.ops`.
@@ -15,6 +15,7 @@ from torch import Tensor
 
 from cpabx import native
 from cpabx.tessellation import Tessellation
+from cpabx_torch.operators import operator
 
 
 def options_of(tessellation: Tessellation) -> tuple[tuple[int, ...], list[float], str]:
@@ -73,8 +74,7 @@ def _gradients(points: Tensor, velocity: Tensor) -> dict[str, Tensor]:
     }
 
 
-@torch.library.custom_op("cpabx::transform", mutates_args=(), device_types="cpu")
-def transform_op(
+def transform(
     points: Tensor, velocity: Tensor, cells: Sequence[int], domain: Sequence[float], outside: str, time: float
 ) -> Tensor:
     """Points moved along the flow, (N, P, n)."""
@@ -84,8 +84,7 @@ def transform_op(
     return out
 
 
-@torch.library.custom_op("cpabx::transform_vjp", mutates_args=(), device_types="cpu")
-def transform_vjp_op(
+def transform_vjp(
     points: Tensor,
     velocity: Tensor,
     grad_out: Tensor,
@@ -101,8 +100,7 @@ def transform_vjp_op(
     return grads["grad_points"], grads["grad_velocity"]
 
 
-@torch.library.custom_op("cpabx::transform_jvp", mutates_args=(), device_types="cpu")
-def transform_jvp_op(
+def transform_jvp(
     points: Tensor,
     velocity: Tensor,
     tangent_points: Tensor | None,
@@ -120,8 +118,7 @@ def transform_jvp_op(
     return out
 
 
-@torch.library.custom_op("cpabx::transform_vjp_jvp", mutates_args=(), device_types="cpu")
-def transform_vjp_jvp_op(
+def transform_vjp_jvp(
     points: Tensor,
     velocity: Tensor,
     grad_out: Tensor,
@@ -140,10 +137,7 @@ def transform_vjp_jvp_op(
     return grads["grad_points"], grads["grad_velocity"]
 
 
-@torch.library.custom_op("cpabx::velocity", mutates_args=(), device_types="cpu")
-def velocity_op(
-    points: Tensor, velocity: Tensor, cells: Sequence[int], domain: Sequence[float], outside: str
-) -> Tensor:
+def velocity(points: Tensor, velocity: Tensor, cells: Sequence[int], domain: Sequence[float], outside: str) -> Tensor:
     """Velocities at points, (N, P, n)."""
     out = _cloud(points, velocity)
     inputs: dict[str, Tensor | None] = {"points": points, "velocity": velocity}
@@ -151,8 +145,7 @@ def velocity_op(
     return out
 
 
-@torch.library.custom_op("cpabx::jacobian", mutates_args=(), device_types="cpu")
-def jacobian_op(
+def jacobian(
     points: Tensor, velocity: Tensor, cells: Sequence[int], domain: Sequence[float], outside: str, time: float
 ) -> tuple[Tensor, Tensor]:
     """Derivatives of the result by the points, (N, P, n, n), and log |det| of them, (N, P)."""
@@ -164,6 +157,11 @@ def jacobian_op(
     inputs: dict[str, Tensor | None] = {"points": points, "velocity": velocity}
     _call(native.jacobian, (cells, domain, outside), inputs, results, time=time)
     return results["jacobian"], results["log_det"]
+
+
+transform_op, transform_vjp_op = operator(transform), operator(transform_vjp)
+transform_jvp_op, transform_vjp_jvp_op = operator(transform_jvp), operator(transform_vjp_jvp)
+velocity_op, jacobian_op = operator(velocity), operator(jacobian)
 
 
 @transform_op.register_fake

@@ -8,21 +8,25 @@ operator: they cost several times as much as calling it.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
+if TYPE_CHECKING:
+    from torch._library.custom_ops import CustomOpDef
+
 _C: Any = torch._C
 
 
-def operator(function: Callable[..., Any]) -> Any:
+def operator(function: Callable[..., Any]) -> CustomOpDef:
     """``torch.ops.cpabx.NAME``."""
-    return torch.library.custom_op(f"cpabx::{function.__name__}", function, mutates_args=(), device_types="cpu")
+    name = f"cpabx::{function.__name__}"
+    return torch.library.custom_op(name, function, mutates_args=(), device_types="cpu")
 
 
 def differentiable(
-    function: Callable[..., Any], operator: Any, save: Callable[..., None], backward: Callable[..., Any]
+    function: Callable[..., Any], operator: CustomOpDef, save: Callable[..., None], backward: Callable[..., Any]
 ) -> Callable[..., Any]:
     """The function with its gradient, which are as for ``torch.library.register_autograd``."""
     operator.register_autograd(backward, setup_context=save)
@@ -43,8 +47,10 @@ def differentiable(
         def backward(ctx: Any, *grads: Any) -> Any:
             return backward(ctx, *grads)
 
+    apply: Any = Differentiable.apply
+
     def call(*inputs: Any) -> Any:
-        return operator(*inputs) if torch.compiler.is_compiling() else Differentiable.apply(*inputs)
+        return operator(*inputs) if torch.compiler.is_compiling() else apply(*inputs)
 
     return call
 

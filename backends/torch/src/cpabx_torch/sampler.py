@@ -78,8 +78,8 @@ def _pixel(coordinate: Tensor, size: int, finite: Tensor, padding_mode: str, ali
 
 
 def _reflect(distance: Tensor, span: float) -> Tensor:
-    """Folds the line into [0, span]."""
-    folded = distance.abs().remainder(2 * span)
+    """Folds the line into [0, span]; what overflowed ends up at 0."""
+    folded = torch.where(distance.isfinite(), distance, 0.0).abs().remainder(2 * span)
     return torch.where(folded > span, 2 * span - folded, folded)
 
 
