@@ -7,6 +7,7 @@ import pytest
 
 from cpabx import Affine, Composition, Cpab, Transformation
 from cpabx.backend import Backend
+from cpabx.pixel_grid import pixel_grid
 from cpabx.testing.cases import (
     Array,
     distance,
@@ -122,6 +123,25 @@ class TestWarping:
             )
             assert got.shape == (2, *output_size, 2)
             assert distance(got, expected) <= 1e-12
+
+    @each_alignment
+    @each_family
+    def test_images_are_sampled_at_transformed_pixels(
+        self, backend: Backend, family: Transformation, align_corners: bool
+    ) -> None:
+        """What families compute in advance for a grid is what they do to its points."""
+        images, theta = draw_images(2, 5, 6, 2, 8), draw_theta(family, 2, 8)
+        grid = pixel_grid((4, 7), align_corners, family.domain)
+        moved = backend.to_numpy(family.transform(tensor(backend, grid.points), tensor(backend, theta)))
+        low, high = np.array(family.domain).T
+        places = ((moved - low) / (high - low) * 2 - 1).reshape(2, 4, 7, 2)
+        expected = backend.sample(
+            *(image_tensor(backend, images), tensor(backend, places)),
+            padding_mode="border",
+            align_corners=align_corners,
+        )
+        got = warped(backend, family, images, theta, 4, 7, padding_mode="border", align_corners=align_corners)
+        assert distance(got, image_array(backend, expected)) <= 1e-11
 
     def test_signal_is_interpolated(self, backend: Backend) -> None:
         """In 1D against numpy's own interpolation at the transformed points."""

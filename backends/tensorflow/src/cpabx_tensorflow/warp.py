@@ -1,7 +1,7 @@
 """The fused form of transforming and sampling, as TensorFlow differentiates it.
 
-The gradient is fused as well. Second derivatives go through the points instead: the transform of
-:mod:`cpabx_tensorflow.ops`, then :mod:`cpabx_tensorflow.sampler`.
+The gradient is fused as well. Second derivatives and forward mode go through the points instead: the transform
+of :mod:`cpabx_tensorflow.ops`, then :mod:`cpabx_tensorflow.sampler`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,9 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from tensorflow.python.eager import forwardprop_util  # there is no public way; the wheel pins TensorFlow's minor
 
+from cpabx.errors import UnsupportedError
 from cpabx.native import Image, arrays
 from cpabx.pixel_grid import pixel_grid
 from cpabx.tessellation import Tessellation
@@ -61,7 +63,10 @@ def warp(
                 with tf.GradientTape() as inner:
                     inner.watch([images, velocity])
                     warped = through_points(images, velocity)
-                first = _gradients(inner, warped, [images, velocity], grad_out)
+                first = inner.gradient(warped, [images, velocity], grad_out)
+                if None in first:  # both count: no tape was allowed to record
+                    raise _no_recording()
+                first = [tf.convert_to_tensor(grad) for grad in first]
             return _gradients(outer, first, [images, velocity, grad_out], list(cotangents))
 
         return tuple(on_host(pull_back, (images, velocity, grad_out), [images.shape, velocity.shape])), grad
@@ -71,7 +76,17 @@ def warp(
         (warped,) = on_host(move, (images, velocity), [(images.shape[0], *size, images.shape[-1])])
         return warped, lambda grad_out: vjp(images, velocity, grad_out)
 
+    if forwardprop_util.pack_tangents([images, velocity]).tangents:
+        return through_points(images, velocity)
     return differentiable(images, velocity)
+
+
+def _no_recording() -> UnsupportedError:
+    return UnsupportedError(
+        "second derivatives of a warp, and forward mode through a graph, must be recorded on tapes",
+        "a request while these are stopped, as by a tf.autodiff.ForwardAccumulator around a tf.function",
+        "Use nested tf.GradientTapes, or forward mode eagerly.",
+    )
 
 
 def _gradients(tape: tf.GradientTape, target: Any, sources: list[tf.Tensor], cotangent: Any) -> list[tf.Tensor]:
