@@ -42,9 +42,11 @@ class Homography(Transformation):
     def _apply_grid(self, backend: Backend, grid: PixelGrid, theta: Tensor) -> Tensor:
         if 12 * grid.n_points > MOST_KEPT:
             return super()._apply_grid(backend, grid, theta)
-        z = backend.matmul(theta[:, 6:], backend.constant(_grid_matrix(grid), like=theta)) + 1
-        held = backend.reshape(_held(backend, z), (-1, grid.n_points, 2))
-        return affine_at(backend, theta[:, :6], grid) / held
+        last = backend.concat([theta[:, 6:], theta[:, :1] * 0 + 1], axis=1)
+        z = backend.matmul(last, backend.constant(_grid_matrix(grid), like=theta))
+        scale = (1 / _held(backend, z))[:, :, None]
+        # Twice, for x and y: frameworks are slow where a product broadcasts along so short an axis.
+        return affine_at(backend, theta[:, :6], grid) * backend.concat([scale, scale], axis=-1)
 
     def _pull_back(self, points: Array, theta: Array, cotangent: Array, **options: Any) -> tuple[Array, Array]:
         homogeneous = np.concatenate([points, np.ones_like(points[..., :1])], axis=-1)
@@ -67,5 +69,5 @@ def _held(backend: Backend, z: Tensor) -> Tensor:
 
 @functools.lru_cache(maxsize=8)
 def _grid_matrix(grid: PixelGrid) -> Array:
-    """(2, 2 P): each point twice, since both of its coordinates have the same denominator."""
-    return frozen(np.repeat(grid.points.T, 2, axis=1))
+    """(3, P) homogeneous points."""
+    return frozen(np.concatenate([grid.points.T, np.ones((1, grid.n_points))]))

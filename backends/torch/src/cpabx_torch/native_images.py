@@ -45,9 +45,9 @@ def _torchs(mode: str, padding_mode: str) -> tuple[int, int]:
 
 def sample(images: Tensor, points: Tensor, mode: str, padding_mode: str, align_corners: bool) -> Tensor:
     """Images at points of [-1, 1]^n, (N, C, P)."""
-    images, points = images.contiguous(), points.contiguous()
     if _is_for_torch(images, points):
         return torch.grid_sampler_2d(images, points[:, None], *_torchs(mode, padding_mode), align_corners)[:, :, 0]
+    images, points = images.contiguous(), points.contiguous()
     out = images.new_empty((*images.shape[:2], points.shape[1]))
     native.sample(
         _image(images, mode, padding_mode, align_corners),
@@ -74,13 +74,13 @@ def sample_vjp(
     align_corners: bool,
 ) -> tuple[Tensor, Tensor]:
     """Gradients of the images and of the points."""
-    images, points, grad_out = images.contiguous(), points.contiguous(), grad_out.contiguous()
     if _is_for_torch(images, points):
         grads = torch.ops.aten.grid_sampler_2d_backward(
             *(grad_out[:, :, None], images, points[:, None], *_torchs(mode, padding_mode), align_corners),
             [need_images, need_points],
         )
         return grads[0] if need_images else images.new_empty(0), grads[1][:, 0] if need_points else points.new_empty(0)
+    images, points, grad_out = images.contiguous(), points.contiguous(), grad_out.contiguous()
     grad_images, grad_points = _like(images, need_images), _like(points, need_points)
     native.sample_vjp(
         _image(images, mode, padding_mode, align_corners),
