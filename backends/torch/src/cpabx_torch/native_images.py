@@ -34,8 +34,11 @@ def _address(tensor: Tensor, needed: bool) -> int:
 
 
 def _is_for_torch(images: Tensor, points: Tensor) -> bool:
-    """Whether torch's own kernel can take it: the faster one in 2D, but NaN is some pixel there."""
-    return images.ndim == 4 and images.numel() > 0 and points.numel() > 0 and math.isfinite(points.sum().item())
+    """Whether torch's own kernel can take it: the faster one in 2D, but it makes some pixel of what is not finite."""
+    if images.ndim != 4 or images.numel() == 0 or points.numel() == 0:
+        return False
+    flat = points.reshape(-1)
+    return math.isfinite(torch.dot(flat, flat).item())  # nor is a square of what overflows in pixels
 
 
 def _torchs(mode: str, padding_mode: str) -> tuple[int, int]:
