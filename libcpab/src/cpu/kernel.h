@@ -139,10 +139,10 @@ public:
         poisoned_ = false;
     }
 
-    Trouble pull_back(const T *points, const T *tangent_points, const T *grad_out, int64_t n,
-                      T *grad_points) override {
-        return has_tangent_ ? pull_back_all<Dual<V>>(points, tangent_points, grad_out, n, grad_points)
-                            : pull_back_all<V>(points, nullptr, grad_out, n, grad_points);
+    Trouble pull_back(const T *points, const T *tangent_points, const T *grad_out, int64_t n, T *grad_points,
+                      Ends<T> *ends) override {
+        return has_tangent_ ? pull_back_all<Dual<V>>(points, tangent_points, grad_out, n, grad_points, ends)
+                            : pull_back_all<V>(points, nullptr, grad_out, n, grad_points, ends);
     }
 
     /* Adds a slice's gradient to the batch item's, or NaN where it has none. */
@@ -304,13 +304,23 @@ private:
     static V wanted(const Dual<V> &x) { return x.b; }
 
     template <typename N>
+    static void report(Ends<T> *ends, const N *moved, int64_t first, int count) {
+        V values[D];
+        T all[W * D];
+        for (int d = 0; d < D; d++) values[d] = value_of(moved[d]);
+        store(values, count, all);
+        ends->reached(first, all, count);
+    }
+
+    template <typename N>
     Trouble pull_back_all(const T *points, const T *tangent_points, const T *grad_out, int64_t n,
-                          T *grad_points) {
+                          T *grad_points, Ends<T> *ends) {
         const Flow<N, D> flow = flow_of<N>();
         constexpr int columns = (D + 1) * D + D * D;
         return for_walks<N>(
             points, tangent_points, n,
-            [&](const Group<V, D> &group, const N *, Bits failed, int64_t first) {
+            [&](const Group<V, D> &group, const N *moved, Bits failed, int64_t first) {
+                if (ends) report(ends, moved, first, group.count);
                 V seed[D];
                 load(grad_out + first * D, group.count, seed);
                 N lam[D];
