@@ -33,7 +33,7 @@ typedef enum {
 
 typedef struct {
     cpab_tessellation *tess;
-    int ndim;
+    int ndim, standard; /* standard: the domain is [-1, 1]^n */
     int64_t cells[3], n_vertices;
     double lower[3], width[3]; /* of the domain; of a cell */
     int64_t n_batch, n_points, points_batch;
@@ -155,7 +155,9 @@ static inline int case_make(bytes *b, test_case *c) {
     if (cpab_tessellation_create(&o, &c->tess) != CPAB_OK) return 0;
     c->ndim = o.ndim;
     c->n_vertices = cpab_tessellation_n_vertices(c->tess);
+    c->standard = 1;
     for (int d = 0; d < c->ndim; d++) {
+        c->standard &= o.lower[d] == -1 && o.upper[d] == 1;
         c->cells[d] = o.cells[d];
         c->lower[d] = o.lower[d];
         c->width[d] = (o.upper[d] - o.lower[d]) / (double)o.cells[d];

@@ -3,6 +3,7 @@
 
 #include "../tests/real.h"
 #include "case.h"
+#include "image_case.h"
 
 #define REAL float
 #define SUFFIX f32
@@ -36,23 +37,41 @@ static void choose_instruction_set(bytes *b) {
     setenv("CPAB_ISA", sets[take_below(b, 4)], 1);
 }
 
+static void try_case(bytes *b, int with_images) {
+    test_case c;
+    if (!case_make(b, &c)) return;
+    check_tables(&c);
+    run_f32 rough = run_make_f32(&c);
+    run_f64 exact = run_make_f64(&c);
+    if (with_images && !c.wrong) {
+        image_case images = image_case_make(b, c.ndim, c.n_batch);
+        run_warps_f32(&rough, &images);
+        run_warps_f64(&exact, &images);
+        image_case_free(&images);
+    } else {
+        const cpab_status rough_status = run_case_f32(&rough), exact_status = run_case_f64(&exact);
+        if (rough_status == CPAB_OK && exact_status == CPAB_OK) check_precisions(&rough, &exact);
+    }
+    run_free_f32(&rough);
+    run_free_f64(&exact);
+    case_free(&c);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     bytes b = {data, size};
     choose_instruction_set(&b);
-    if (take_below(&b, 16) == 15) {
+    const int64_t about = take_below(&b, 16);
+    if (about == 15) {
         try_options(&b);
-        return 0;
+    } else if (about > 11) {
+        const int ndim = 1 + (int)take_below(&b, 3);
+        image_case images = image_case_make(&b, ndim, take_below(&b, 4));
+        run_samples_f32(&images);
+        run_samples_f64(&images);
+        image_case_free(&images);
+    } else {
+        try_case(&b, about > 8);
     }
-    test_case c;
-    if (!case_make(&b, &c)) return 0;
-    check_tables(&c);
-    run_f32 rough = run_make_f32(&c);
-    run_f64 exact = run_make_f64(&c);
-    const cpab_status rough_status = run_case_f32(&rough), exact_status = run_case_f64(&exact);
-    if (rough_status == CPAB_OK && exact_status == CPAB_OK) check_precisions(&rough, &exact);
-    run_free_f32(&rough);
-    run_free_f64(&exact);
-    case_free(&c);
     return 0;
 }
