@@ -1,9 +1,9 @@
 """Errors against independent oracles, by dimension and boundary.
 
-Every pair is a random field and a random point. Fields have theta ~ N(0, 1), scaled so that the largest
-displacement of 20 points is between 0 and a half of the domain. Errors of positions are in units of the
-domain; those of gradients, by theta and by the point, of a random linear function of
-the result are relative to the largest entry of the pair's gradient.
+Every pair is a random field and a random point; a field has 20 of them. Fields have theta ~ N(0, 1), scaled so
+that the largest displacement is between 0 and a half of the domain. Errors of positions are in units of the
+domain. The gradient is that of a random linear function of a field's results, by theta and by the points; its
+errors are relative to its largest entry.
 
     python benchmarks/accuracy.py [--pairs 10000] [--seed 0] [--processes 2]
 """
@@ -37,7 +37,7 @@ class Setting(NamedTuple):
 
 
 class Errors(NamedTuple):
-    """One number per pair."""
+    """One number per pair; of gradients one per field."""
 
     displacement: Array
     double: Array
@@ -67,10 +67,10 @@ def scaled(cpab: cpabx.Cpab, theta: Array, points: Array, displacement: float) -
     return low * theta
 
 
-def relative(got: Array, expected: Array) -> Array:
-    """Of each pair's largest entry; a gradient of zeros must be just that."""
-    largest = np.abs(expected).max(axis=1)
-    return np.asarray(np.abs(got - expected).max(axis=1) / np.where(largest > 0, largest, 1))
+def relative(got: tuple[Array, Array], expected: tuple[Array, Array]) -> Array:
+    """(1,): of the largest entry; a gradient of zeros must be just that."""
+    a, b = (np.concatenate([part.ravel() for part in gradient]) for gradient in (got, expected))
+    return np.array([np.abs(a - b).max() / (np.abs(b).max() or 1)])
 
 
 def field_errors(setting: Setting, seed: int, index: int) -> Errors:
@@ -82,14 +82,12 @@ def field_errors(setting: Setting, seed: int, index: int) -> Errors:
     field = oracle.field(theta)
     truth = [oracle.vjp(field, x, c) for x, c in zip(points, cotangents, strict=True)]
     moved, by_point, by_theta = (np.array(column) for column in zip(*truth, strict=True))
-    gradient = np.concatenate([by_point, by_theta], axis=1)
     errors, gradient_errors = [], []
     for dtype in (np.float64, np.float32):
-        alone = points[:, None].astype(dtype), np.tile(theta, (POINTS_PER_FIELD, 1)).astype(dtype)
-        got = cpab.transform(*alone)[:, 0]
-        grads = cpab.vjp(*alone, cotangents[:, None].astype(dtype))
-        errors.append(np.abs(got - moved).max(axis=1) / DOMAIN)
-        gradient_errors.append(relative(np.concatenate([grads[0][:, 0], grads[1]], axis=1), gradient))
+        given = points[None].astype(dtype), theta[None].astype(dtype)
+        errors.append(np.abs(cpab.transform(*given)[0] - moved).max(axis=1) / DOMAIN)
+        gradient = cpab.vjp(*given, cotangents[None].astype(dtype))
+        gradient_errors.append(relative(gradient, (by_point, by_theta.sum(axis=0))))
     return Errors(np.linalg.norm(moved - points, axis=1) / DOMAIN, *errors, *gradient_errors)
 
 

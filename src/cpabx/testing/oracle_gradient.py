@@ -59,5 +59,7 @@ class GradientOracle:
     def _by_theta(self, region: Region) -> Array:
         """(d, n + 1, n + 1): what each field of the basis contributes to a region's generator."""
         if region not in self._generators:
-            self._generators[region] = np.array([field.generator(region) for field in self._basis])
+            size = self.family.ndim + 1
+            generators = [field.generator(region) for field in self._basis]
+            self._generators[region] = np.array(generators).reshape(-1, size, size)
         return self._generators[region]
