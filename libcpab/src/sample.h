@@ -1,13 +1,17 @@
 /*
  * Images at points: n-linear and nearest interpolation, in lanes.
  *
- * Along each axis, a point has a position in pixels (pixel i has its centre at i) and one or two taps: pixels
- * with weights. An image's value at the point is a sum over the corners, the products of the axes' taps.
- * Corner k has the higher tap of axis d where bit d of k is set. All that does not depend on the image's
- * values, the offsets and weights, is computed once for all channels.
+ * Along each axis, a point has a position u in pixels (pixel i has its centre at i) and a pair of taps, two
+ * neighbouring pixels of the image. A tap's weight is the hat function max(0, 1 - |u - pixel|): wherever u
+ * is, and whichever pair near it is taken, that is n-linear interpolation with zeros outside, so pairs can be
+ * kept in the image. The value at a point is a sum over the corners, the products of the axes' taps; corner k
+ * has the higher tap of axis d where bit d of k is set. All that does not depend on the image's values is
+ * computed once for all channels.
  */
 #ifndef CPAB_SAMPLE_H
 #define CPAB_SAMPLE_H
+
+#include <utility>
 
 #include "../include/cpab.h"
 #include "lanes.h"
@@ -15,14 +19,15 @@
 namespace cpab {
 namespace CPAB_ISA {
 
-/* One axis of an image. */
+/* One axis of an image, or of a band of it: other pixels then count as outside. */
 template <typename T>
 struct ImageAxis {
     T lower, scale, shift;   /* coordinate x is at pixel (x - lower) * scale + shift */
     T mirror, span;          /* reflection has its mirrors at `mirror` and `mirror` + `span` */
     T end;                   /* the last pixel */
-    T first_used, last_used; /* taps on other pixels are left out; these are all of them, or a band */
-    int64_t stride;
+    T first_base, last_base; /* the pixels that may be a pair's lower tap, or the nearest one */
+    T has_next;              /* 1, or 0 if there is one pixel only, which then is both taps */
+    int64_t stride, step;    /* elements from pixel to pixel, and from a pair's lower tap to its higher */
 };
 
 /* Rounded to the nearest integer, or the even one of two. From 1 / epsilon on, all numbers are integers. */
@@ -72,104 +77,187 @@ CPAB_INLINE Position<V> position_on(const ImageAxis<typename V::Scalar> &axis, i
     return at;
 }
 
-/* The pixels that a point takes its value from along one axis: 2, or the nearest 1. */
+/* The pixels that points take their values from along one axis: a pair of taps, or the nearest pixel. */
 template <typename V, int n_taps>
 struct Taps {
-    typename V::Index pixel[n_taps]; /* of the image, also where it is not `used` */
-    typename V::Bits used[n_taps];
+    typename V::Index base;
     V weight[n_taps];
-    V slope;
+    V change[n_taps]; /* derivatives of the weights with respect to the point */
 };
 
-template <int n_taps, typename V>
-CPAB_INLINE Taps<V, n_taps> taps_on(const ImageAxis<typename V::Scalar> &axis, int32_t padding, V x) {
-    const Position<V> at = position_on(axis, padding, x);
-    const V base = n_taps == 1 ? rounded(at.u) : rounded_down(at.u);
-    const V first(axis.first_used), last(axis.last_used);
-    Taps<V, n_taps> taps;
-    taps.slope = at.slope;
-    for (int t = 0; t < n_taps; t++) {
-        const V pixel = base + V(typename V::Scalar(t));
-        taps.used[t] = (pixel <= last) & (first <= pixel);
-        taps.pixel[t] = truncated(smaller(larger(pixel, first), last));
-        taps.weight[t] = n_taps == 1 ? V(1) : t ? at.u - base : V(1) - (at.u - base);
-    }
-    return taps;
+template <typename V>
+CPAB_INLINE void set_taps(const ImageAxis<typename V::Scalar> &axis, const Position<V> &at,
+                          Taps<V, 1> &taps) {
+    const V pixel = rounded(at.u);
+    const V base = smaller(larger(pixel, V(axis.first_base)), V(axis.last_base));
+    taps.base = truncated(base);
+    taps.weight[0] = select(pixel == base, V(1), V(0));
+    taps.change[0] = V(0);
+}
+
+template <typename V>
+CPAB_INLINE void set_taps(const ImageAxis<typename V::Scalar> &axis, const Position<V> &at,
+                          Taps<V, 2> &taps) {
+    const V zero(0), one(1), has_next(axis.has_next), whole = as_numbers(truncated(at.u));
+    const V below = select(at.u < whole, whole - one, whole);
+    const V base = smaller(larger(below, V(axis.first_base)), V(axis.last_base));
+    taps.base = truncated(base);
+    const V from_base = at.u - base;
+    taps.weight[0] = larger(one - magnitude(from_base), zero);
+    taps.weight[1] = larger(has_next - magnitude(from_base - one), zero);
+    /* At a pixel's centre, the derivative is that on the higher side. */
+    const auto between = below == base, before = below == base - one, after = below == base + one;
+    taps.change[0] = select(between, -at.slope, select(before, at.slope, zero));
+    taps.change[1] = has_next * select(between, at.slope, select(after, -at.slope, zero));
 }
 
 /* The corners of a group of points. */
 template <typename V, int D, int n_taps>
 struct Stencil {
+    using T = typename V::Scalar;
     static constexpr int corners = n_taps == 1 ? 1 : 1 << D;
     Taps<V, n_taps> taps[D];
-    int64_t offset[corners][V::width];
-    typename V::Bits used[corners];
-    typename V::Bits bad; /* points that are not finite: they have no value and take part in nothing */
-    V nothing;            /* NaN for these, 0 for others */
+    int64_t offset[V::width]; /* of corner 0, in elements */
+    typename V::Bits bad;     /* points that are not finite: they have no value and take part in nothing */
+    V nothing;                /* NaN for these, 0 for others */
 
     CPAB_HD static constexpr int tap(int corner, int d) { return n_taps == 1 ? 0 : corner >> d & 1; }
 
-    CPAB_INLINE V weight(int corner) const {
-        V product = taps[0].weight[tap(corner, 0)];
-        for (int d = 1; d < D; d++) product = product * taps[d].weight[tap(corner, d)];
+    CPAB_INLINE V weight(int corner) const { return factor(corner, -1); }
+
+    /* A corner's weight, or its derivative along axis `along`. */
+    CPAB_INLINE V factor(int corner, int along) const {
+        V product(1);
+        for (int d = 0; d < D; d++) {
+            const Taps<V, n_taps> &axis = taps[d];
+            product = product * (d == along ? axis.change : axis.weight)[tap(corner, d)];
+        }
         return product;
     }
 
-    /* The derivatives of sum_k weight_k at_corner_k with respect to the point. */
-    CPAB_INLINE void derivatives(const V *at_corner, V *out) const {
+    /* The sum of what is at the corners by these factors. Where that is not finite, corners with a factor of
+       0 are left out: whatever they hold, they have no part in it. */
+    CPAB_INLINE V combined(const V *at_corner, int along) const {
+        V part[corners];
+        for (int k = 0; k < corners; k++) part[k] = at_corner[k];
+        int n = corners;
         for (int d = 0; d < D; d++) {
-            V sum(0);
-            for (int k = 0; k < corners; k++) {
-                V part = at_corner[k];
-                for (int e = 0; e < D; e++)
-                    if (e != d) part = part * taps[e].weight[tap(k, e)];
-                sum = n_taps == 1 ? sum : tap(k, d) ? sum + part : sum - part;
-            }
-            out[d] = sum * taps[d].slope;
+            const V *by = d == along ? taps[d].change : taps[d].weight;
+            n /= n_taps;
+            for (int k = 0; k < n; k++)
+                part[k] = n_taps == 1
+                              ? by[0] * part[k]
+                              : by[0] * part[n_taps * k] + by[n_taps - 1] * part[n_taps * k + n_taps - 1];
         }
+        const auto finite = part[0] * V(0) == V(0);
+        if (!any(~finite)) return part[0];
+        V sum(0);
+        for (int k = 0; k < corners; k++) {
+            const V by = factor(k, along);
+            sum = sum + select(by == V(0), V(0), by * at_corner[k]);
+        }
+        return select(bad, nothing, select(finite, part[0], sum));
     }
 };
 
-template <int n_taps, typename V, int D>
+template <typename V, int D, int n_taps>
 CPAB_INLINE void make_stencil(const ImageAxis<typename V::Scalar> (&axis)[D], int32_t padding, const V *x,
                               Stencil<V, D, n_taps> &stencil) {
-    constexpr int W = V::width, corners = Stencil<V, D, n_taps>::corners;
     stencil.nothing = x[0] * V(0);
     for (int d = 1; d < D; d++) stencil.nothing = stencil.nothing + x[d] * V(0);
     stencil.bad = ~(stencil.nothing == V(0));
-    for (int d = 0; d < D; d++)
-        stencil.taps[d] = taps_on<n_taps>(axis[d], padding, select(stencil.bad, V(axis[d].lower), x[d]));
-    for (int k = 0; k < corners; k++) {
-        stencil.used[k] = ~stencil.bad;
-        for (int d = 0; d < D; d++)
-            stencil.used[k] = stencil.used[k] & stencil.taps[d].used[stencil.tap(k, d)];
+    typename V::Index::Integer base[D][V::width];
+    for (int d = 0; d < D; d++) {
+        const V given = select(stencil.bad, V(axis[d].lower), x[d]);
+        set_taps(axis[d], position_on(axis[d], padding, given), stencil.taps[d]);
+        std::memcpy(base[d], &stencil.taps[d].base.v, sizeof base[d]);
     }
-    int64_t along[D][n_taps][W];
-    for (int d = 0; d < D; d++)
-        for (int t = 0; t < n_taps; t++)
-            for (int r = 0; r < W; r++)
-                along[d][t][r] = int64_t(stencil.taps[d].pixel[t][r]) * axis[d].stride;
-    for (int k = 0; k < corners; k++)
-        for (int r = 0; r < W; r++) {
-            stencil.offset[k][r] = along[0][stencil.tap(k, 0)][r];
-            for (int d = 1; d < D; d++) stencil.offset[k][r] += along[d][stencil.tap(k, d)][r];
+    if (any(stencil.bad))
+        for (int t = 0; t < n_taps; t++) {
+            stencil.taps[0].weight[t] = select(stencil.bad, stencil.nothing, stencil.taps[0].weight[t]);
+            stencil.taps[0].change[t] = select(stencil.bad, stencil.nothing, stencil.taps[0].change[t]);
         }
+    for (int r = 0; r < V::width; r++) {
+        stencil.offset[r] = int64_t(base[0][r]) * axis[0].stride;
+        for (int d = 1; d < D; d++) stencil.offset[r] += int64_t(base[d][r]) * axis[d].stride;
+    }
 }
+
+/* -- numbers from anywhere ---------------------------------------------------------------------- */
+
+#if CPAB_HAS_VECTORS
+
+template <typename V, int... lane>
+CPAB_INLINE V gather_lanes(const typename V::Scalar *from, const int64_t *offset,
+                           std::integer_sequence<int, lane...>) {
+    return V::from(typename V::Vector{from[offset[lane]]...});
+}
+
+/* Two floats side by side, as one number that is only moved. */
+CPAB_INLINE double both(const float *from) {
+    double pair;
+    std::memcpy(&pair, from, sizeof pair);
+    return pair;
+}
+
+template <typename V, int... lane>
+CPAB_INLINE V gather_pairs(const float *from, const int64_t *offset, std::integer_sequence<int, lane...>) {
+    typedef double Pairs __attribute__((vector_size(sizeof(V))));
+    const Pairs pairs = {both(from + offset[lane])...};
+    V out;
+    std::memcpy(&out.v, &pairs, sizeof out.v);
+    return out;
+}
+
+#endif
 
 /* One number for each lane. */
 template <typename V>
 CPAB_INLINE V gather(const typename V::Scalar *from, const int64_t *offset) {
-    typename V::Scalar lanes[V::width];
-    for (int r = 0; r < V::width; r++) lanes[r] = from[offset[r]];
-    return V::load(lanes);
+#if CPAB_HAS_VECTORS
+    if constexpr (V::width > 1)
+        return gather_lanes<V>(from, offset, std::make_integer_sequence<int, V::width>());
+#endif
+    return V(from[offset[0]]);
 }
 
+/* The number for each lane, and the one that is `step` elements further. */
+template <typename V>
+CPAB_INLINE void gather_two(const typename V::Scalar *from, const int64_t *offset, int64_t step, V *out) {
+#if CPAB_HAS_VECTORS
+    if constexpr (V::width > 1 && sizeof(typename V::Scalar) == 4)
+        if (step == 1) {
+            constexpr int half = V::width / 2;
+            const auto lanes = std::make_integer_sequence<int, half>();
+            const V a = gather_pairs<V>(from, offset, lanes), b = gather_pairs<V>(from, offset + half, lanes);
+            out[0].v = every_second<0, V::width>(a.v, b.v);
+            out[1].v = every_second<1, V::width>(a.v, b.v);
+            return;
+        }
+#endif
+    out[0] = gather<V>(from, offset);
+    out[1] = gather<V>(from + step, offset);
+}
+
+/* How far corner k is from corner 0. */
+template <typename T, int D>
+CPAB_INLINE int64_t corner_shift(const ImageAxis<T> (&axis)[D], int k) {
+    int64_t shift = 0;
+    for (int d = 0; d < D; d++) shift += (k >> d & 1) * axis[d].step;
+    return shift;
+}
+
+/* What is at the corners. */
 template <typename V, int D, int n_taps>
-CPAB_INLINE V value_at(const Stencil<V, D, n_taps> &stencil, const typename V::Scalar *channel) {
-    V sum(0);
-    for (int k = 0; k < stencil.corners; k++)
-        sum = sum + stencil.weight(k) * select(stencil.used[k], gather<V>(channel, stencil.offset[k]), V(0));
-    return select(stencil.bad, stencil.nothing, sum);
+CPAB_INLINE void gather_corners(const ImageAxis<typename V::Scalar> (&axis)[D],
+                                const typename V::Scalar *channel, const Stencil<V, D, n_taps> &stencil,
+                                V *out) {
+    if constexpr (n_taps == 1) {
+        out[0] = gather<V>(channel, stencil.offset);
+    } else {
+        for (int k = 0; k < stencil.corners; k += 2)
+            gather_two(channel + corner_shift(axis, k), stencil.offset, axis[0].step, out + k);
+    }
 }
 
 }  // namespace CPAB_ISA

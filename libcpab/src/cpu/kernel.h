@@ -11,6 +11,7 @@
 #include "../adjoint.h"
 #include "../locate.h"
 #include "../walk.h"
+#include "point_arrays.h"
 #include "worker.h"
 
 namespace cpab {
@@ -191,27 +192,8 @@ private:
         return group;
     }
 
-    /* `count` vectors of D numbers, the last one also in the lanes that are left. */
-    CPAB_INLINE static void load(const T *from, int count, V *out) {
-        if (count == W) {
-            deinterleave<D>(from, out);
-            return;
-        }
-        T all[W * D];
-        for (int r = 0; r < W; r++)
-            for (int d = 0; d < D; d++) all[r * D + d] = from[(r < count ? r : count - 1) * D + d];
-        deinterleave<D>(all, out);
-    }
-
-    CPAB_INLINE static void store(const V *values, int count, T *out) {
-        if (count == W) {
-            interleave<D>(values, out);
-            return;
-        }
-        T all[W * D];
-        interleave<D>(values, all);
-        for (int e = 0; e < count * D; e++) out[e] = all[e];
-    }
+    static constexpr auto load = PointArrays<V, D>::load;
+    static constexpr auto store = PointArrays<V, D>::store;
 
     Bits first_lanes(int count) const { return V::load(lane_) < V(T(count)); }
 

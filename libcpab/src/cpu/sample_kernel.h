@@ -11,32 +11,46 @@
 namespace cpab {
 namespace CPAB_ISA {
 
-template <typename T>
-ImageAxis<T> image_axis(const Raster &raster, int d) {
-    const double size = double(raster.size[d]), extent = raster.extent[d];
-    const double mirror = raster.align_corners ? 0 : -0.5, pixels = raster.align_corners ? size - 1 : size;
-    return {T(raster.lower[d]), T(pixels / extent), T(mirror), T(mirror), T(pixels), T(size - 1), T(0),
-            T(size - 1),        raster.stride[d]};
+/* The pixels from `first` to `last` along an axis; of all, where the others count as outside. */
+template <typename T, int n_taps>
+ImageAxis<T> image_axis(const Raster &raster, int d, int64_t first, int64_t last) {
+    const double size = double(raster.size[d]), pixels = raster.align_corners ? size - 1 : size;
+    const bool pairs = n_taps == 2 && first < last;
+    ImageAxis<T> axis;
+    axis.lower = T(raster.lower[d]);
+    axis.scale = T(pixels / raster.extent[d]);
+    axis.shift = axis.mirror = raster.align_corners ? T(0) : T(-0.5);
+    axis.span = T(pixels);
+    axis.end = T(size - 1);
+    axis.first_base = T(first);
+    axis.last_base = T(pairs ? last - 1 : last);
+    axis.has_next = T(pairs);
+    axis.stride = raster.stride[d];
+    axis.step = pairs ? axis.stride : 0;
+    return axis;
 }
 
 template <typename V, int D, int n_taps>
 class LaneSampler final : public Sampler<typename V::Scalar> {
     using T = typename V::Scalar;
+    using Bits = typename V::Bits;
     using Corners = Stencil<V, D, n_taps>;
     static constexpr int W = V::width, corners = Corners::corners;
 
 public:
     explicit LaneSampler(const Raster &raster) : raster_(raster) {
-        for (int d = 0; d < D; d++) axis_[d] = image_axis<T>(raster, d);
+        for (int d = 0; d < D; d++) axis_[d] = image_axis<T, n_taps>(raster, d, 0, raster.size[d] - 1);
     }
 
     void release() override { delete this; }
 
     void values(const T *data, const T *points, int64_t n, T *out) const override {
         for_groups(axis_, points, n, [&](const Corners &stencil, int64_t first, int count) {
-            for (int64_t c = 0; c < raster_.channels; c++)
-                put(value_at(stencil, data + c * raster_.channel_stride), count, at(out, c, first),
-                    raster_.out_point_stride);
+            for (int64_t c = 0; c < raster_.channels; c++) {
+                V at_corner[corners];
+                gather_corners(axis_, data + c * raster_.channel_stride, stencil, at_corner);
+                put(stencil.combined(at_corner, -1), count, at(out, c, first), raster_.out_point_stride);
+            }
         });
     }
 
@@ -47,14 +61,12 @@ public:
             for (int k = 0; k < corners; k++) sum[k] = V(0);
             for (int64_t c = 0; c < raster_.channels; c++) {
                 const V grad = get(at(grad_out, c, first), count, raster_.out_point_stride);
-                const T *channel = data + c * raster_.channel_stride;
-                for (int k = 0; k < corners; k++)
-                    sum[k] = sum[k] + grad * gather<V>(channel, stencil.offset[k]);
+                V at_corner[corners];
+                gather_corners(axis_, data + c * raster_.channel_stride, stencil, at_corner);
+                for (int k = 0; k < corners; k++) sum[k] = sum[k] + grad * at_corner[k];
             }
-            for (int k = 0; k < corners; k++) sum[k] = select(stencil.used[k], sum[k], V(0));
-            stencil.derivatives(sum, gradient);
-            for (int d = 0; d < D; d++)
-                put(select(stencil.bad, stencil.nothing, gradient[d]), count, grad_points + first * D + d, D);
+            for (int d = 0; d < D; d++) gradient[d] = stencil.combined(sum, d);
+            PointArrays<V, D>::store(gradient, count, grad_points + first * D);
         });
     }
 
@@ -62,17 +74,25 @@ public:
                             int64_t last_pixel, T *grad_data) const override {
         ImageAxis<T> axis[D];
         for (int d = 0; d < D; d++) axis[d] = axis_[d];
-        axis[D - 1].first_used = T(first_pixel);
-        axis[D - 1].last_used = T(last_pixel);
+        axis[D - 1] = image_axis<T, n_taps>(raster_, D - 1, first_pixel, last_pixel);
+        int64_t shift[corners];
+        for (int k = 0; k < corners; k++) shift[k] = corner_shift(axis, k);
         for_groups(axis, points, n, [&](const Corners &stencil, int64_t first, int count) {
+            V weight[corners];
+            Bits used = Bits::none();
+            for (int k = 0; k < corners; k++) {
+                weight[k] = select(stencil.bad, V(0), stencil.weight(k));
+                used = used | (V(0) < weight[k]);
+            }
+            if (!any(used)) return;
             for (int64_t c = 0; c < raster_.channels; c++) {
                 const V grad = get(at(grad_out, c, first), count, raster_.out_point_stride);
                 T part[corners][W];
                 for (int k = 0; k < corners; k++)
-                    select(stencil.used[k], grad * stencil.weight(k), V(0)).store(part[k]);
+                    select(V(0) < weight[k], grad * weight[k], V(0)).store(part[k]);
                 T *channel = grad_data + c * raster_.channel_stride;
                 for (int r = 0; r < count; r++)
-                    for (int k = 0; k < corners; k++) channel[stencil.offset[k][r]] += part[k][r];
+                    for (int k = 0; k < corners; k++) channel[stencil.offset[r] + shift[k]] += part[k][r];
             }
         });
     }
@@ -83,7 +103,7 @@ private:
         for (int64_t first = 0; first < n; first += W) {
             const int count = n - first < W ? int(n - first) : W;
             V x[D];
-            for (int d = 0; d < D; d++) x[d] = get(points + first * D + d, count, D);
+            PointArrays<V, D>::load(points + first * D, count, x);
             Corners stencil;
             make_stencil(axis, raster_.padding, x, stencil);
             body(stencil, first, count);
@@ -98,9 +118,9 @@ private:
     /* `count` numbers; the last one also in the lanes that are left. */
     CPAB_INLINE static V get(const T *from, int count, int64_t stride) {
         if (count == W && stride == 1) return V::load(from);
-        T all[W];
-        for (int r = 0; r < W; r++) all[r] = from[(r < count ? r : count - 1) * stride];
-        return V::load(all);
+        int64_t offset[W];
+        for (int r = 0; r < W; r++) offset[r] = (r < count ? r : count - 1) * stride;
+        return gather<V>(from, offset);
     }
 
     CPAB_INLINE static void put(const V &value, int count, T *to, int64_t stride) {
