@@ -36,8 +36,8 @@ static inline rng take_rng(bytes *b) {
 
 /* Mostly multiples of 1/32, with which trajectories meet faces and vertices; else something special. */
 static inline double take_number(bytes *b) {
-    static const double special[] = {NAN,  INFINITY, DBL_MAX, 1e300, FLT_MAX, 1e30, 1e12,  1e6,
-                                     1e3,  100,      10,      5,     1e-3,    1e-6, 1e-9,  1e-13,
+    static const double special[] = {NAN,   INFINITY, DBL_MAX, 1e300, FLT_MAX, 1e30, 1e12,           1e6,
+                                     1e3,   100,      10,      5,     1e-3,    1e-6, 1e-9,           1e-13,
                                      1e-40, 1e-300,   5e-324,  0.1,   1 / 3.0, 0.7,  1 + DBL_EPSILON};
     const int n_special = sizeof special / sizeof special[0], most = 96;
     const int code = (int8_t)take(b), rest = (code < 0 ? -code : code) - most - 1;
@@ -49,7 +49,8 @@ static inline double take_number(bytes *b) {
     return value;
 }
 
-/* n numbers: given one by one, all alike, drawn from a few, or uniform. Answers whether they are the last. */
+/* n numbers: given one by one, all alike, drawn from a few, or uniform. Answers whether they are the last,
+   and not next to zero. */
 static inline int take_numbers(bytes *b, double *x, int64_t n) {
     const int64_t way = take_below(b, 6);
     double few[4] = {0, 0, 0, 0};
@@ -65,7 +66,7 @@ static inline int take_numbers(bytes *b, double *x, int64_t n) {
         if (way > 3) x[i] = rng_uniform(&r, -1, 1) * few[0];
     }
     if (way == 5 && n > 0) x[rng_below(&r, n)] = take_number(b);
-    return way == 4;
+    return way == 4 && fabs(few[0]) > 1e-3;
 }
 
 #endif

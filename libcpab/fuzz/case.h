@@ -77,14 +77,16 @@ static inline cpab_tessellation_options take_options(bytes *b) {
 
 /* Whatever the options are, the answer is a tessellation or a status that says what is wrong with them. */
 static inline void try_options(bytes *b) {
-    static const int64_t cells[] = {0, -1, INT64_MIN, INT64_MAX, CPAB_MAX_CELLS + 1, INT64_C(1) << 40, 2000, 1};
+    static const int64_t cells[] = {0,    -1, INT64_MIN, INT64_MAX, CPAB_MAX_CELLS + 1, INT64_C(1) << 40,
+                                    2000, 1};
     cpab_tessellation_options o = take_options(b);
     const int64_t which = take_below(b, 6);
     cpab_status expected = CPAB_OK;
     int valid = 1;
     for (int d = 0; d < o.ndim; d++)
         valid &= isfinite(o.lower[d]) && isfinite(o.upper[d]) && o.lower[d] < o.upper[d] &&
-                 isfinite(o.upper[d] - o.lower[d]) && isfinite((double)o.cells[d] / (o.upper[d] - o.lower[d]));
+                 isfinite(o.upper[d] - o.lower[d]) &&
+                 isfinite((double)o.cells[d] / (o.upper[d] - o.lower[d]));
     if (!valid) expected = CPAB_E_DOMAIN;
     if (which == 1) {
         const int64_t d = take_below(b, o.ndim);
@@ -130,8 +132,8 @@ static inline void take_points(bytes *b, test_case *c) {
     c->general = uniform && way != 2;
     for (int64_t i = 0; i < n_given(c); i++) {
         const int d = (int)(i % c->ndim);
-        if (way == 0) c->unit[i] *= 4;                                             /* on the lattice */
-        if (way == 1) c->unit[i] = (c->unit[i] + 1) / 2 * (double)c->cells[d];     /* within the domain */
+        if (way == 0) c->unit[i] *= 4;                                              /* on the lattice */
+        if (way == 1) c->unit[i] = (c->unit[i] + 1) / 2 * (double)c->cells[d];      /* within the domain */
         if (way == 2) c->unit[i] = floor(c->unit[i] * 4) / 4 + (double)c->cells[d]; /* at the far end */
         c->points[i] = c->lower[d] + c->unit[i] * c->width[d];
     }

@@ -1,4 +1,5 @@
-/* Images, and what is sampled from them, as the bytes describe them; double precision, rounded by the calls. */
+/* Images, and what is sampled from them, as the bytes describe them; double precision, rounded by the calls.
+ */
 #ifndef IMAGE_CASE_H
 #define IMAGE_CASE_H
 
@@ -6,7 +7,7 @@
 
 typedef struct {
     cpab_image image;
-    cpab_status expected;  /* what is wrong with the image, or CPAB_OK */
+    cpab_status expected; /* what is wrong with the image, or CPAB_OK */
     int64_t n_pixels, n_out, output_size[3];
     int64_t n_batch, n_points, points_batch;
     int32_t n_threads;
@@ -27,7 +28,8 @@ static inline cpab_image take_image(bytes *b, int ndim, cpab_status *expected) {
     image.ndim = ndim;
     image.padding = (int32_t)take_below(b, 3);
     const uint8_t flags = take(b);
-    image.interpolation = flags & 1, image.align_corners = flags >> 1 & 1, image.channels_last = flags >> 2 & 1;
+    image.interpolation = flags & 1, image.align_corners = flags >> 1 & 1,
+    image.channels_last = flags >> 2 & 1;
     image.channels = take_below(b, 4);
     for (int d = 0; d < 3; d++) image.size[d] = 1 + take_below(b, 6);
     *expected = CPAB_OK;

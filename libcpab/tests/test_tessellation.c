@@ -161,7 +161,8 @@ static void about_the_library(void) {
     CHECK(cpab_build_info() && cpab_build_info()[0]);
     const char *unknown = cpab_status_text((cpab_status)(CPAB_E_MEMORY + 1));
     CHECK(unknown && unknown[0]);
-    CHECK(strcmp(unknown, cpab_status_text((cpab_status)(1 << 27))) == 0); /* beyond the bits of an enumerator */
+    CHECK(strcmp(unknown, cpab_status_text((cpab_status)(1 << 27))) ==
+          0); /* beyond the bits of an enumerator */
     for (int i = CPAB_OK; i <= CPAB_E_MEMORY; i++) {
         const char *text = cpab_status_text((cpab_status)i);
         CHECK(text && text[0] && strcmp(text, unknown) != 0);
