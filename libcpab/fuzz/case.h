@@ -2,20 +2,7 @@
 #ifndef CASE_H
 #define CASE_H
 
-#include <stdio.h>
-#include <stdlib.h>
-
-#include "bytes.h"
-#include "cpab.h"
-
-/* A broken promise of cpab.h ends the program, as a crash does. */
-#define REQUIRE(promise)                                                          \
-    do {                                                                          \
-        if (!(promise)) {                                                         \
-            fprintf(stderr, "%s:%d: broken: %s\n", __FILE__, __LINE__, #promise); \
-            abort();                                                              \
-        }                                                                         \
-    } while (0)
+#include "options.h"
 
 /* At most one thing that is wrong with the arguments. */
 typedef enum {
@@ -50,80 +37,6 @@ typedef struct {
 static inline int64_t n_field(const test_case *c) { return c->n_batch * c->n_vertices * c->ndim; }
 static inline int64_t n_cloud(const test_case *c) { return c->n_batch * c->n_points * c->ndim; }
 static inline int64_t n_given(const test_case *c) { return c->points_batch * c->n_points * c->ndim; }
-
-/* malloc, of exactly this size: the sanitizer then sees the first byte beyond. */
-static inline void *room(int64_t n, size_t size) {
-    void *memory = malloc((size_t)n * size + (n == 0));
-    if (!memory) exit(1);
-    return memory;
-}
-
-static inline cpab_tessellation_options take_options(bytes *b) {
-    cpab_tessellation_options o;
-    memset(&o, 0, sizeof o);
-    o.struct_size = sizeof o;
-    o.ndim = 1 + (int32_t)take_below(b, 3);
-    o.outside = (int32_t)take_below(b, 2);
-    static const int64_t most[] = {20, 8, 3};
-    const int64_t more = o.ndim == 1 && take_below(b, 8) == 1 ? 10 : 1; /* many intervals now and then */
-    for (int d = 0; d < 3; d++) o.cells[d] = 1 + take_below(b, most[o.ndim - 1]) * more;
-    const int64_t domain = take_below(b, 4);
-    for (int d = 0; d < 3; d++) {
-        o.lower[d] = domain == 0 ? -1 : domain == 1 ? 0 : take_number(b);
-        o.upper[d] = domain < 2 ? 1 : domain == 2 ? o.lower[d] + fabs(take_number(b)) : take_number(b);
-    }
-    return o;
-}
-
-/* Whatever the options are, the answer is a tessellation or a status that says what is wrong with them. */
-static inline void try_options(bytes *b) {
-    static const int64_t cells[] = {0,    -1, INT64_MIN, INT64_MAX, CPAB_MAX_CELLS + 1, INT64_C(1) << 40,
-                                    2000, 1};
-    cpab_tessellation_options o = take_options(b);
-    const int64_t which = take_below(b, 6);
-    cpab_status expected = CPAB_OK;
-    int valid = 1;
-    for (int d = 0; d < o.ndim; d++)
-        valid &= isfinite(o.lower[d]) && isfinite(o.upper[d]) && o.lower[d] < o.upper[d] &&
-                 isfinite(o.upper[d] - o.lower[d]) &&
-                 isfinite((double)o.cells[d] / (o.upper[d] - o.lower[d]));
-    if (!valid) expected = CPAB_E_DOMAIN;
-    if (which == 1) {
-        const int64_t d = take_below(b, o.ndim);
-        o.cells[d] = cells[take_below(b, 6)];
-        for (int e = 0; e < d; e++) expected = valid ? CPAB_E_CELLS : expected;
-        if (valid || d == 0) expected = CPAB_E_CELLS;
-    }
-    if (which == 2) o.outside = (int32_t)take_word(b) | 2, expected = CPAB_E_OPTION;
-    if (which == 3) o.ndim = (int32_t)(take_word(b) | 4), expected = CPAB_E_NDIM;
-    if (which == 4) o.struct_size = (size_t)take(b), expected = CPAB_E_ABI;
-    if (which == 4 && o.struct_size == sizeof o) expected = valid ? CPAB_OK : CPAB_E_DOMAIN;
-    cpab_tessellation *tess = (cpab_tessellation *)&o;
-    const cpab_status status = cpab_tessellation_create(which == 5 ? NULL : &o, &tess);
-    if (which == 5) expected = CPAB_E_NULL;
-    if (which == 1 && !valid)
-        REQUIRE(status == CPAB_E_CELLS || status == CPAB_E_DOMAIN);
-    else
-        REQUIRE(status == expected);
-    REQUIRE((status == CPAB_OK) == (tess != NULL));
-    REQUIRE(cpab_tessellation_create(&o, NULL) == CPAB_E_NULL);
-    REQUIRE(cpab_tessellation_vertices(tess, NULL) == CPAB_E_NULL);
-    REQUIRE(cpab_tessellation_cells(tess, NULL) == CPAB_E_NULL);
-    REQUIRE(cpab_tessellation_ndim(tess) == (tess ? o.ndim : 0));
-    REQUIRE(cpab_status_text((cpab_status)take_word(b)) != NULL);
-    cpab_tessellation_destroy(tess);
-}
-
-static inline void check_tables(const test_case *c) {
-    const int64_t n_cells = cpab_tessellation_n_cells(c->tess), slots = c->ndim + 1;
-    double *vertices = room(c->n_vertices * c->ndim, sizeof *vertices);
-    int64_t *cells = room(n_cells * slots, sizeof *cells);
-    REQUIRE(cpab_tessellation_vertices(c->tess, vertices) == CPAB_OK);
-    REQUIRE(cpab_tessellation_cells(c->tess, cells) == CPAB_OK);
-    for (int64_t i = 0; i < c->n_vertices * c->ndim; i++) REQUIRE(isfinite(vertices[i]));
-    for (int64_t i = 0; i < n_cells * slots; i++) REQUIRE(cells[i] >= 0 && cells[i] < c->n_vertices);
-    free(vertices), free(cells);
-}
 
 /* Points in units of cells first; a lattice of quarters holds all vertices. */
 static inline void take_points(bytes *b, test_case *c) {

@@ -40,7 +40,7 @@ static void choose_instruction_set(bytes *b) {
 static void try_case(bytes *b, int with_images) {
     test_case c;
     if (!case_make(b, &c)) return;
-    check_tables(&c);
+    check_tables(c.tess);
     run_f32 rough = run_make_f32(&c);
     run_f64 exact = run_make_f64(&c);
     if (with_images && !c.wrong) {
