@@ -1,11 +1,12 @@
 """Laws of the flow on whatever Hypothesis thinks of: cells, fields, and points that are on faces."""
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
 import cpabx
 from cpabx.testing.oracle_gradient import GradientOracle
+from cpabx.testing.oracle_nd import TooManyRegions
 
 #: Most cells along an axis, and the largest |A| of a field whose fastest vertex moves by one cell.
 MOST_CELLS, STEEPNESS = {1: 9, 2: 5, 3: 2}, {1: 2, 2: 4, 3: 6}
@@ -66,7 +67,10 @@ def test_the_oracle_agrees(case):
     """An integrator that knows nothing of cells that share colours, nor of how faces are crossed."""
     family, theta, points = case
     oracle = GradientOracle(family).field(theta[0])
-    expected = np.array([oracle.flow(x) for x in points[:3]])
+    try:
+        expected = np.array([oracle.flow(x) for x in points[:3]])
+    except TooManyRegions:
+        reject()
     np.testing.assert_allclose(family.transform(points[:3], theta)[0], expected, rtol=1e-12, atol=1e-12)
 
 
@@ -113,7 +117,10 @@ def test_gradients_solve_the_variational_equation(case):
     rng, oracle = np.random.default_rng(0), GradientOracle(family)
     points = points[:2] + 1e-3 * rng.uniform(0.1, 1, points[:2].shape)
     cotangents = rng.standard_normal(points.shape)
-    truth = [oracle.vjp(oracle.field(theta[0]), x, c) for x, c in zip(points, cotangents, strict=True)]
+    try:
+        truth = [oracle.vjp(oracle.field(theta[0]), x, c) for x, c in zip(points, cotangents, strict=True)]
+    except TooManyRegions:
+        reject()
     by_points, by_theta = family.vjp(points[None], theta, cotangents[None])
     np.testing.assert_allclose(by_points[0], [g.points for g in truth], rtol=1e-9, atol=1e-9)
     np.testing.assert_allclose(by_theta[0], sum(g.theta for g in truth), rtol=1e-9, atol=1e-9)
