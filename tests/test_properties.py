@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 import cpabx
 from cpabx.testing.oracle_gradient import GradientOracle
-from cpabx.testing.oracle_nd import TooManyRegions
+from cpabx.testing.oracle_nd import TooManyRegionsError
 
 #: Most cells along an axis, and the largest |A| of a field whose fastest vertex moves by one cell.
 MOST_CELLS, STEEPNESS = {1: 9, 2: 5, 3: 2}, {1: 2, 2: 4, 3: 6}
@@ -69,7 +69,7 @@ def test_the_oracle_agrees(case):
     oracle = GradientOracle(family).field(theta[0])
     try:
         expected = np.array([oracle.flow(x) for x in points[:3]])
-    except TooManyRegions:
+    except TooManyRegionsError:
         reject()
     np.testing.assert_allclose(family.transform(points[:3], theta)[0], expected, rtol=1e-12, atol=1e-12)
 
@@ -119,7 +119,7 @@ def test_gradients_solve_the_variational_equation(case):
     cotangents = rng.standard_normal(points.shape)
     try:
         truth = [oracle.vjp(oracle.field(theta[0]), x, c) for x, c in zip(points, cotangents, strict=True)]
-    except TooManyRegions:
+    except TooManyRegionsError:
         reject()
     by_points, by_theta = family.vjp(points[None], theta, cotangents[None])
     np.testing.assert_allclose(by_points[0], [g.points for g in truth], rtol=1e-9, atol=1e-9)

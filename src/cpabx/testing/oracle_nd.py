@@ -27,7 +27,7 @@ class Segment(NamedTuple):
     duration: float
 
 
-class TooManyRegions(RuntimeError):
+class TooManyRegionsError(RuntimeError):
     """The oracle goes astray: a trajectory creeps away from a face more slowly than numbers can resolve."""
 
 
@@ -138,4 +138,4 @@ class OracleND:
             if speed > 0:
                 x = (expm(sign * generator * leave) @ np.append(x, 1.0))[: self.n]
             left -= leave
-        raise TooManyRegions("the oracle met more than 2,000 regions")
+        raise TooManyRegionsError("the oracle met more than 2,000 regions")
