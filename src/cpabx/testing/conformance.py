@@ -6,6 +6,7 @@ from cpabx.testing.borders import TestBorders
 from cpabx.testing.contract import TestContract
 from cpabx.testing.derivatives import TestDerivatives
 from cpabx.testing.empty_input import TestEmptyInput
+from cpabx.testing.exact_gradients import TestExactGradients
 from cpabx.testing.families import TestFamilies
 from cpabx.testing.flow import TestFlow
 from cpabx.testing.gradients import TestGradients, TestGradientsOfWarp, TestGradientsOfWarpInAllDimensions
@@ -23,6 +24,7 @@ __all__ = [
     "TestContract",
     "TestDerivatives",
     "TestEmptyInput",
+    "TestExactGradients",
     "TestFamilies",
     "TestFlow",
     "TestGradients",
