@@ -8,26 +8,46 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import traceback
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from benchmarks import core, machine
-from benchmarks.report import Report
+from benchmarks import core, flows, layers, machine
+from benchmarks.options import Options
+from benchmarks.report import Report, Row
 
-WORKLOADS = {"core": core.rows}
+WORKLOADS: dict[str, Callable[[Options], Iterator[Row]]] = {
+    "core": core.rows,
+    "1d": flows.one_dimension,
+    "2d": flows.plane,
+    "3d": flows.space,
+    "layers": layers.rows,
+}
+
+
+def run(report: Report, name: str, options: Options) -> None:
+    """All rows of a workload; one that fails is a row as well."""
+    try:
+        for row in WORKLOADS[name](options):
+            report.add(row)
+    except Exception as error:  # whatever it was, the other workloads are still wanted
+        traceback.print_exc()
+        report.add(Row(name, "", problem=f"{type(error).__name__}: {error}"))
 
 
 def main(arguments: list[str] | None = None) -> int:
+    """Returns 0 if everything that was asked for was measured, be the targets met or not."""
     parser = argparse.ArgumentParser("python -m benchmarks", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--only", nargs="+", choices=WORKLOADS, default=list(WORKLOADS), metavar="NAME")
-    parser.add_argument("--rounds", type=int, default=7, help="each time is the median of this many")
-    parser.add_argument("--threads", type=int, nargs="+", default=[1])
-    parser.add_argument("--json", type=Path, help="where to write everything that was measured")
+    parser.add_argument("--rounds", type=int, default=Options.rounds, help="each figure is the median of this many")
+    parser.add_argument("--threads", type=int, nargs="+", default=list(Options.threads))
+    parser.add_argument("--json", type=Path, help="a file for everything that was measured")
     chosen = parser.parse_args(arguments)
     report = Report(machine.description())
     report.begin()
     for name in chosen.only:
-        for threads in chosen.threads:
-            report.add(WORKLOADS[name](chosen.rounds, threads))
+        run(report, name, Options(chosen.rounds, tuple(chosen.threads)))
+    report.end()
     if chosen.json:
         chosen.json.write_text(json.dumps(report.as_json(), indent=2) + "\n", encoding="utf-8")
     return 0 if report.complete else 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -9,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 import cpabx
+from benchmarks.options import Options
 from benchmarks.report import Measured, Row
 from benchmarks.settings import DISPLACEMENTS, ONE_D, PLANE, SPACE, Setting, drawn, mean_displacement, scaled
-from benchmarks.timing import alternate
+from benchmarks.timing import alternate, seconds
 from cpabx import native
 
 WIDTH = 2.0  # of the domain [-1, 1]
@@ -52,12 +54,12 @@ def calls(cpab: cpabx.Cpab, setting: Setting, velocity: NDArray[Any], threads: i
     return dict(zip(TASKS, (forward, lambda: vjp(0), lambda: vjp(out.ctypes.data)), strict=True))
 
 
-def rows(rounds: int, threads: int) -> Iterator[Row]:
-    for setting in (*ONE_D, PLANE, SPACE):
+def rows(options: Options) -> Iterator[Row]:
+    for threads, setting, displacement in itertools.product(options.threads, (*ONE_D, PLANE, SPACE), DISPLACEMENTS):
         cpab = cpabx.Cpab(setting.cells)
-        for displacement in DISPLACEMENTS:
-            velocity = velocities(cpab, setting, displacement).astype(np.float32)
-            for task, values in alternate(calls(cpab, setting, velocity, threads), rounds).items():
-                ours = Measured("cpabx", values)
-                what = f"{task}, {displacement:.0%}"
-                yield Row(str(setting), what, threads, ours=ours, n_moved=setting.n_moved)
+        velocity = velocities(cpab, setting, displacement).astype(np.float32)
+        tasks = calls(cpab, setting, velocity, threads)
+        times = alternate({"cpabx": lambda t=tasks: {task: seconds(run) for task, run in t.items()}}, options.rounds)
+        for task, values in times["cpabx"].items():
+            what = f"{task}, {displacement:.0%}"
+            yield Row(str(setting), what, threads, ours=Measured("cpabx", values), count=setting.n_moved)

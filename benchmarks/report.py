@@ -3,54 +3,54 @@
 from __future__ import annotations
 
 import dataclasses
+import math
+import statistics
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from benchmarks.timing import median
-
-HEADINGS = ("workload", "task", "threads", "cpabx", "other", "to reach", "measured", "error, max (mean)")
+HEADINGS = ("workload", "task", "threads", "cpabx", "other", "measured", "to reach", "error, max (mean)")
 
 
 @dataclass(frozen=True)
 class Measured:
-    """What one contestant took: a value per round, in seconds or MiB, and its errors in units of the domain."""
+    """One contestant's share of a row: a value per round, and errors if they are known."""
 
     name: str
     values: list[float]
-    error_max: float | None = None
-    error_mean: float | None = None
+    errors: tuple[float, float] | None = None
 
     @property
     def median(self) -> float:
-        return median(self.values)
+        return statistics.median(self.values)
 
 
 class Target(Protocol):
-    """What is to be reached."""
+    """What is to be reached, for the medians of ours and the other."""
 
     def value(self, ours: float, other: float) -> float: ...
-    def met(self, ours: float, other: float) -> bool: ...
+
+    def met(self, value: float) -> bool: ...
 
 
 @dataclass(frozen=True)
-class TimesFaster:
-    """The other takes at least this many times as much."""
+class TimesLess:
+    """The other takes at least this many times as much as we do."""
 
     least: float
 
     def value(self, ours: float, other: float) -> float:
         return other / ours
 
-    def met(self, ours: float, other: float) -> bool:
-        return self.value(ours, other) >= self.least
+    def met(self, value: float) -> bool:
+        return value >= self.least
 
     def __str__(self) -> str:
-        return f">= {self.least:g} times faster"
+        return f"other / cpabx >= {self.least:g}"
 
 
 @dataclass(frozen=True)
-class TimesAsMuch:
+class TimesMore:
     """We take at most this many times as much as the other."""
 
     most: float
@@ -58,11 +58,11 @@ class TimesAsMuch:
     def value(self, ours: float, other: float) -> float:
         return ours / other
 
-    def met(self, ours: float, other: float) -> bool:
-        return self.value(ours, other) <= self.most
+    def met(self, value: float) -> bool:
+        return value <= self.most
 
     def __str__(self) -> str:
-        return f"<= {self.most:g} times the other"
+        return f"cpabx / other <= {self.most:g}"
 
 
 @dataclass(frozen=True)
@@ -75,11 +75,11 @@ class AtMost:
     def value(self, ours: float, other: float) -> float:
         return ours
 
-    def met(self, ours: float, other: float) -> bool:
-        return ours <= self.most
+    def met(self, value: float) -> bool:
+        return value <= self.most
 
     def __str__(self) -> str:
-        return f"<= {self.most:.4g} {self.unit}"
+        return f"<= {quantity(self.most, self.unit)}"
 
 
 @dataclass(frozen=True)
@@ -89,10 +89,10 @@ class Row:
     Attributes:
         workload, task: what was done.
         threads: how many each contestant may use.
-        ours, other: the contestants; a row may have one, or none if there is a problem.
-        target: what is to be reached. Other rows show how many times faster we are.
-        n_moved: points moved in one run, for the time of one.
-        unit: of the values, "s" or "MiB".
+        ours, other: the contestants, if they ran.
+        target: what is to be reached. Rows with a unit but no target show how many times as much the other takes.
+        count, counted: what one run consists of, such as points, for the time of one.
+        unit: of the values: "s", "MiB" or "".
         problem: why nothing was measured.
     """
 
@@ -102,31 +102,27 @@ class Row:
     ours: Measured | None = None
     other: Measured | None = None
     target: Target | None = None
-    n_moved: int | None = None
+    count: float | None = None
+    counted: str = "point"
     unit: str = "s"
     problem: str = ""
 
     @property
-    def measured(self) -> float | None:
-        """The number that the target is about; without one, how many times faster we are."""
-        if self.ours is None or (self.other is None and not isinstance(self.target, AtMost)):
+    def value(self) -> float | None:
+        """The number that the target is about."""
+        shown = self.target or (TimesLess(0) if self.unit and self.other else None)
+        if self.ours is None or shown is None:
             return None
-        other = self.other.median if self.other else float("nan")
-        return (self.target or TimesFaster(0)).value(self.ours.median, other)
+        return shown.value(self.ours.median, self.other.median if self.other else math.nan)
 
     @property
     def met(self) -> bool | None:
         """None if there is nothing to reach, or nothing was measured."""
-        if self.target is None or self.ours is None or self.measured is None:
-            return None
-        return self.target.met(self.ours.median, self.other.median if self.other else float("nan"))
+        return None if self.target is None or self.value is None else self.target.met(self.value)
 
     def as_json(self) -> dict[str, Any]:
-        return dataclasses.asdict(self) | {
-            "target": None if self.target is None else str(self.target),
-            "measured": self.measured,
-            "met": self.met,
-        }
+        target = None if self.target is None else str(self.target)
+        return dataclasses.asdict(self) | {"target": target, "value": self.value, "met": self.met}
 
 
 @dataclass
@@ -138,20 +134,39 @@ class Report:
 
     @property
     def complete(self) -> bool:
+        """Whether all that was asked for was measured."""
         return bool(self.rows) and not any(row.problem for row in self.rows)
 
     def begin(self) -> None:
-        print(", ".join(f"{name} {value}" for name, value in self.machine.items()) + "\n")
-        print(line(HEADINGS))
-        print(line(["---"] * len(HEADINGS)), flush=True)
+        for name, value in self.machine.items():
+            print(f"* {name}: {value}")
+        _print_heading()
 
-    def add(self, rows: Iterable[Row]) -> None:
-        for row in rows:
-            self.rows.append(row)
-            print(line(cells(row)), flush=True)
+    def add(self, row: Row) -> None:
+        self.rows.append(row)
+        _print_row(row)
+
+    def end(self) -> None:
+        """Once more the rows with something to reach."""
+        aimed = [row for row in self.rows if row.target is not None]
+        if aimed:
+            print(f"\n{sum(bool(row.met) for row in aimed)} of {len(aimed)} targets are met:")
+            _print_heading()
+            for row in aimed:
+                _print_row(row)
 
     def as_json(self) -> dict[str, Any]:
         return {"machine": self.machine, "rows": [row.as_json() for row in self.rows]}
+
+
+def _print_heading() -> None:
+    print()
+    print(line(HEADINGS))
+    print(line(["---"] * len(HEADINGS)), flush=True)
+
+
+def _print_row(row: Row) -> None:
+    print(line(cells(row)), flush=True)
 
 
 def line(texts: Iterable[str]) -> str:
@@ -160,39 +175,35 @@ def line(texts: Iterable[str]) -> str:
 
 def cells(row: Row) -> list[str]:
     """The texts of a row, one per heading."""
-    start = [row.workload, row.task, str(row.threads)]
-    if row.problem:
-        return [*start, "", "", str(row.target or ""), f"not measured: {row.problem}", ""]
+    target = "" if row.target is None else str(row.target)
     shares = [_share(row, contestant) for contestant in (row.ours, row.other)]
-    return [*start, *shares, str(row.target or ""), _verdict(row), _errors(row)]
+    verdict = f"not measured: {row.problem}".replace("\n", " ") if row.problem else _verdict(row)
+    return [row.workload, row.task, str(row.threads), *shares, verdict, target, _errors(row)]
 
 
 def _share(row: Row, contestant: Measured | None) -> str:
     if contestant is None:
         return ""
     text = quantity(contestant.median, row.unit)
-    if contestant is row.ours:
-        return text + (f", {contestant.median / row.n_moved * 1e9:.3g} ns a point" if row.n_moved else "")
-    return f"{contestant.name}: {text}"
+    if contestant is row.other:
+        return f"{contestant.name}: {text}"
+    return text + (f", {contestant.median / row.count * 1e9:.3g} ns a {row.counted}" if row.count else "")
 
 
 def quantity(value: float, unit: str) -> str:
-    """With three digits, seconds in ms if they are few."""
+    """With three digits, and few seconds in ms."""
     if unit == "s" and value < 1:
         return f"{value * 1e3:.3g} ms"
-    return f"{value:.3g} {unit}"
+    return f"{value:.3g} {unit}".rstrip()
 
 
 def _verdict(row: Row) -> str:
-    if row.measured is None:
+    if row.value is None:
         return ""
-    if isinstance(row.target, AtMost):
-        number = quantity(row.measured, row.unit)
-    else:
-        number = f"{row.measured:.3g} times" + ("" if row.target else " faster")
-    return number + {True: ", met", False: ", **not met**", None: ""}[row.met]
+    number = quantity(row.value, row.unit if isinstance(row.target, AtMost) else "")
+    return number + {True: ", met", False: ", **not met**", None: " times"}[row.met]
 
 
 def _errors(row: Row) -> str:
-    known = [c for c in (row.ours, row.other) if c is not None and c.error_max is not None]
-    return "; ".join(f"{c.name} {c.error_max:.1e} ({c.error_mean:.1e})" for c in known)
+    known = [(c.name, c.errors) for c in (row.ours, row.other) if c is not None and c.errors is not None]
+    return "; ".join(f"{name} {most:.1e} ({mean:.1e})" for name, (most, mean) in known)

@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-import statistics
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-Run = Callable[[], Any]
+#: One run of a contestant: seconds per task.
+Laps = Callable[[], Mapping[str, float]]
 
 
-def seconds(run: Run) -> float:
+def seconds(run: Callable[[], Any]) -> float:
     start = time.perf_counter()
     run()
     return time.perf_counter() - start
 
 
-def alternate(runs: Mapping[str, Run], rounds: int) -> dict[str, list[float]]:
-    """Seconds of each run in each round. One more round goes before, and does not count."""
-    times: dict[str, list[float]] = {name: [] for name in runs}
+def alternate(contestants: Mapping[str, Laps], rounds: int) -> dict[str, dict[str, list[float]]]:
+    """Per contestant and task, the seconds of each round. One more round goes before, and does not count."""
+    times: dict[str, dict[str, list[float]]] = {name: {} for name in contestants}
     for round_ in range(rounds + 1):
-        for name, run in runs.items():
-            taken = seconds(run)
-            if round_:
-                times[name].append(taken)
+        for name, laps in contestants.items():
+            taken = laps()
+            for task, value in taken.items() if round_ else ():
+                times[name].setdefault(task, []).append(value)
     return times
-
-
-def median(values: list[float]) -> float:
-    return statistics.median(values)
