@@ -12,7 +12,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from benchmarks import core, flows, layers, machine
+from benchmarks import core, flows, layers, machine, memory, nodal, set_up, threads
 from benchmarks.options import Options
 from benchmarks.report import Report, Row
 
@@ -22,6 +22,10 @@ WORKLOADS: dict[str, Callable[[Options], Iterator[Row]]] = {
     "2d": flows.plane,
     "3d": flows.space,
     "layers": layers.rows,
+    "threads": threads.rows,
+    "nodal": nodal.rows,
+    "set-up": set_up.rows,
+    "memory": memory.rows,
 }
 
 

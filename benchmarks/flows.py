@@ -47,22 +47,32 @@ def gradient_norm_at_zero(contestant: Contestant, fields: Fields) -> float:
     return float(grad.norm())
 
 
+@dataclass(frozen=True)
 class Fields:
-    """Points, and fields of a family that move them by a mean displacement."""
+    """Points (P, n), the same for all, fields theta (N, d) of a family, and what comes back from later layers."""
 
-    def __init__(self, setting: Setting, family: cpabx.Cpab, displacement: float) -> None:
-        self.setting, self.family = setting, family
+    setting: Setting
+    family: cpabx.Cpab
+    points: Tensor
+    theta: Tensor
+    cotangent: Tensor
+
+    @classmethod
+    def of(cls, setting: Setting, family: cpabx.Cpab, theta: Array) -> Fields:
+        points = torch.from_numpy(setting.points(*family.domain[0])).float()
+        cotangent = torch.randn(setting.batch, *points.shape, generator=torch.Generator().manual_seed(1))
+        return cls(setting, family, points, torch.from_numpy(theta).float(), cotangent)
+
+    @classmethod
+    def drawn(cls, setting: Setting, family: cpabx.Cpab, displacement: float) -> Fields:
+        """Random ones, scaled to this mean displacement."""
         lower, upper = family.domain[0]
         grid = setting.points(lower, upper)
 
         def moved(theta: Array) -> float:
             return mean_displacement(family.transform(grid, theta), grid, upper - lower)
 
-        theta = scaled(moved, drawn(family.n_params, setting.batch), displacement)
-        self.displacement = displacement
-        self.points, self.theta = torch.from_numpy(grid).float(), torch.from_numpy(theta).float()
-        generator = torch.Generator().manual_seed(1)
-        self.cotangent = torch.randn(setting.batch, *grid.shape, generator=generator)
+        return cls.of(setting, family, scaled(moved, drawn(family.n_params, setting.batch), displacement))
 
     def laps(self, contestant: Contestant) -> dict[str, float]:
         """One run of every task."""
@@ -80,17 +90,18 @@ class Race:
 
     def __init__(self, setting: Setting, peer: Peer, displacement: float) -> None:
         ours = Ours(cpabx.Cpab(setting.cells, basis=peer.basis, domain=DOMAIN))
-        self.fields = Fields(setting, ours.family, displacement)
+        self.displacement = displacement
+        self.fields = Fields.drawn(setting, ours.family, displacement)
         self.contestants: tuple[Contestant, Contestant] = (ours, peer)
 
     def rows(self, rounds: int, threads: int, targets: Mapping[str, Target]) -> Iterator[Row]:
         torch.set_num_threads(threads)
         times = alternate({c.name: functools.partial(self.fields.laps, c) for c in self.contestants}, rounds)
-        aims = targets if self.fields.displacement == USUAL and threads == 1 else {}
+        aims = targets if self.displacement == USUAL and threads == 1 else {}
         for task in TASKS:
             errors = self.errors if task == FORWARD else {}
             ours, other = (Measured(c.name, times[c.name][task], errors.get(c.name)) for c in self.contestants)
-            what = f"{task}, {self.fields.displacement:.0%}"
+            what = f"{task}, {self.displacement:.0%}"
             setting = self.fields.setting
             yield Row(str(setting), what, threads, ours, other, aims.get(task), count=setting.n_moved)
 
@@ -134,7 +145,7 @@ def more_cells(options: Options) -> Iterator[Row]:
     runs = {}
     for setting in (few, many):
         ours = Ours(cpabx.Cpab(setting.cells, domain=DOMAIN))
-        runs[str(setting)] = functools.partial(Fields(setting, ours.family, USUAL).laps, ours)
+        runs[str(setting)] = functools.partial(Fields.drawn(setting, ours.family, USUAL).laps, ours)
     times = alternate(runs, options.rounds)
     for task in TASKS:
         ours, other = (Measured(name, values[task]) for name, values in reversed(times.items()))

@@ -47,6 +47,7 @@ ONE_D = tuple(Setting((n,), 100, 1000) for n in (5, 16, 50))
 #: The paper's: d = 58.
 PLANE = Setting((4, 4), 100, 42)
 SPACE = Setting((2, 2, 2), 4, 32)
+LARGE = Setting((4, 4), 8, 250)
 
 
 def mean_displacement(moved: Array, points: Array, width: float) -> float:
