@@ -13,7 +13,7 @@ import cpabx
 from benchmarks.options import Options
 from benchmarks.report import Measured, Row
 from benchmarks.settings import DISPLACEMENTS, ONE_D, PLANE, SPACE, Setting, drawn, mean_displacement, scaled
-from benchmarks.timing import alternate, seconds
+from benchmarks.timing import Laps, alternate, seconds
 from cpabx import native
 
 WIDTH = 2.0  # of the domain [-1, 1]
@@ -54,12 +54,16 @@ def calls(cpab: cpabx.Cpab, setting: Setting, velocity: NDArray[Any], threads: i
     return dict(zip(TASKS, (forward, lambda: vjp(0), lambda: vjp(out.ctypes.data)), strict=True))
 
 
+def laps(cpab: cpabx.Cpab, setting: Setting, velocity: NDArray[Any], threads: int) -> Laps:
+    tasks = calls(cpab, setting, velocity, threads)
+    return lambda: {task: seconds(run) for task, run in tasks.items()}
+
+
 def rows(options: Options) -> Iterator[Row]:
     for threads, setting, displacement in itertools.product(options.threads, (*ONE_D, PLANE, SPACE), DISPLACEMENTS):
         cpab = cpabx.Cpab(setting.cells)
         velocity = velocities(cpab, setting, displacement).astype(np.float32)
-        tasks = calls(cpab, setting, velocity, threads)
-        times = alternate({"cpabx": lambda t=tasks: {task: seconds(run) for task, run in t.items()}}, options.rounds)
+        times = alternate({"cpabx": laps(cpab, setting, velocity, threads)}, options.rounds)
         for task, values in times["cpabx"].items():
             what = f"{task}, {displacement:.0%}"
             yield Row(str(setting), what, threads, ours=Measured("cpabx", values), count=setting.n_moved)

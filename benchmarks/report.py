@@ -9,6 +9,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+NOTE = """
+Medians of {rounds} rounds, in which the contestants took turns; float32. Percentages are mean displacements in units
+of the domain. Where there is nothing to reach, the figure is other / cpabx. Errors are against float64: of points in
+units of the domain, of images in units of their range."""
 HEADINGS = ("workload", "task", "threads", "cpabx", "other", "measured", "to reach", "error, max (mean)")
 
 
@@ -46,7 +50,7 @@ class TimesLess:
         return value >= self.least
 
     def __str__(self) -> str:
-        return f"other / cpabx >= {self.least:g}"
+        return f"other / cpabx >= {self.least:.3g}"
 
 
 @dataclass(frozen=True)
@@ -62,7 +66,7 @@ class TimesMore:
         return value <= self.most
 
     def __str__(self) -> str:
-        return f"cpabx / other <= {self.most:g}"
+        return f"cpabx / other <= {self.most:.3g}"
 
 
 @dataclass(frozen=True)
@@ -121,8 +125,17 @@ class Row:
         return None if self.target is None or self.value is None else self.target.met(self.value)
 
     def as_json(self) -> dict[str, Any]:
+        """Numbers that are not finite, for which JSON has no form, as texts."""
         target = None if self.target is None else str(self.target)
-        return dataclasses.asdict(self) | {"target": target, "value": self.value, "met": self.met}
+        return _plain(dataclasses.asdict(self) | {"target": target, "value": self.value, "met": self.met})
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(entry) for entry in value]
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
 @dataclass
@@ -130,6 +143,7 @@ class Report:
     """Rows as they come, printed at once."""
 
     machine: dict[str, str]
+    rounds: int
     rows: list[Row] = field(default_factory=list)
 
     @property
@@ -140,6 +154,7 @@ class Report:
     def begin(self) -> None:
         for name, value in self.machine.items():
             print(f"* {name}: {value}")
+        print(NOTE.format(rounds=self.rounds))
         _print_heading()
 
     def add(self, row: Row) -> None:
@@ -156,7 +171,8 @@ class Report:
                 _print_row(row)
 
     def as_json(self) -> dict[str, Any]:
-        return {"machine": self.machine, "rows": [row.as_json() for row in self.rows]}
+        rows = [row.as_json() for row in self.rows]
+        return {"machine": self.machine, "rounds": self.rounds, "rows": rows}
 
 
 def _print_heading() -> None:
