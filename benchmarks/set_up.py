@@ -1,13 +1,12 @@
 """How long a family takes to make, each time in a new process.
 
-``python -m benchmarks.set_up CASE`` prints seconds, and what it added to the memory in MiB.
+``python -m benchmarks.set_up CASE UNIT`` prints its seconds ("s"), or by how much it needed more memory ("MiB").
 """
 
 from __future__ import annotations
 
 import importlib
 import json
-import resource
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -17,9 +16,9 @@ from benchmarks.child import ChildError, result_of
 from benchmarks.machine import version
 from benchmarks.options import Options
 from benchmarks.report import AtMost, Measured, Row, Target
+from benchmarks.resident import with_peak
 from benchmarks.timing import seconds
 
-MIB = 2**20
 NODAL = {"cells": (64, 64), "basis": "nodal", "outside": "nearest"}
 
 
@@ -51,47 +50,40 @@ CASES = {
         "libcpab [3, 3, 3]", lambda: libcpab([3, 3, 3]), lambda: libcpab([1, 1, 1]), f"libcpab {version('libcpab')}"
     ),
 }
-QUANTITIES = {"s": "time", "MiB": "memory"}
+QUANTITIES = {"s": "time", "MiB": "peak memory"}
 #: What took longer than this, in seconds, is not repeated.
 SLOW = 5.0
 
 
-def peak() -> float:
-    """The most memory of this process so far, MiB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (MIB if sys.platform == "darwin" else 1024)
-
-
-def measure(case: Case) -> dict[str, float]:
+def measure(case: Case, unit: str) -> float:
     case.warm_up()  # imports and loading are not set-up
-    before = peak()
-    return {"s": seconds(case.make), "MiB": peak() - before}
+    return seconds(case.make) if unit == "s" else with_peak(case.make)[1]
+
+
+def repeated(name: str, unit: str, rounds: int) -> Measured:
+    """Raises ChildError if a process fails."""
+    values: list[float] = []
+    while len(values) < rounds and not (unit == "s" and any(value > SLOW for value in values)):
+        values.append(result_of(__name__, name, unit))
+    return Measured(CASES[name].who, values)
 
 
 def rows(options: Options) -> Iterator[Row]:
-    found: dict[str, list[dict[str, float]]] = {name: [] for name in CASES}
-    problems: dict[str, str] = {}
-    for name in [name for _ in range(options.rounds) for name in CASES]:
-        if name in problems or any(result["s"] > SLOW for result in found[name]):
-            continue
-        try:
-            found[name].append(result_of(__name__, name))
-        except ChildError as error:
-            problems[name] = f"{CASES[name].what}: {error}"
-
-    def row(unit: str, target: Target | None, *names: str) -> Row:
+    comparisons: tuple[tuple[str, int, Target | None, tuple[str, ...]], ...] = (
+        ("s", options.rounds, AtMost(0.5, "s"), ("nodal",)),
+        ("MiB", 1, None, ("nodal",)),
+        ("s", options.rounds, None, ("fine",)),
+        ("MiB", 1, None, ("fine",)),
+        ("s", options.rounds, None, ("coarse", "libcpab")),
+    )
+    for unit, rounds, target, names in comparisons:
         task = f"{QUANTITIES[unit]}, {CASES[names[0]].what}"
-        failed = [problems[name] for name in names if name in problems]
-        if failed:
-            return Row("set-up", task, target=target, unit=unit, problem="; ".join(failed))
-        shares = [Measured(CASES[name].who, [result[unit] for result in found[name]]) for name in names]
-        return Row("set-up", task, 1, *shares, target=target, unit=unit)
-
-    yield row("s", AtMost(0.5, "s"), "nodal")
-    yield row("MiB", None, "nodal")
-    yield row("s", None, "fine")
-    yield row("MiB", None, "fine")
-    yield row("s", None, "coarse", "libcpab")
+        try:
+            shares = [repeated(name, unit, rounds) for name in names]
+            yield Row("set-up", task, 1, *shares, target=target, unit=unit)
+        except ChildError as error:
+            yield Row("set-up", task, 1, target=target, unit=unit, problem=str(error))
 
 
 if __name__ == "__main__":
-    print(json.dumps(measure(CASES[sys.argv[1]])))
+    print(json.dumps(measure(CASES[sys.argv[1]], sys.argv[2])))
