@@ -20,8 +20,8 @@ PLUGINS = {
 }
 #: Which tests see which installation. A plugin's own tests run beside the conformance suite.
 PATHS = {
-    "numpy": ["tests", "benchmarks/tests"],
-    "torch": ["tests/cross", "backends/torch/tests"],
+    "numpy": ["tests"],
+    "torch": ["tests/cross", "backends/torch/tests", "benchmarks/tests"],
     "tensorflow": ["tests/cross", "backends/tensorflow/tests"],
     "all": ["tests", "backends/torch/tests", "backends/tensorflow/tests", "examples/demo/tests"],
 }

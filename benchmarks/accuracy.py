@@ -45,7 +45,9 @@ def errors(cells: tuple[int, ...], boundary: str, outside: str, pairs: int, seed
     rng = np.random.default_rng(seed)
     cpab = cpabx.Cpab(cells, boundary=boundary, outside=outside)
     tess, n = cpab.tessellation, len(cells)
-    displacement, double, single = [], [], []
+    displacement: list[Array] = []
+    double: list[Array] = []
+    single: list[Array] = []
     for _ in range(-(-pairs // POINTS_PER_FIELD)):
         points = rng.uniform(-1, 1, size=(POINTS_PER_FIELD, n))
         theta = scaled(cpab, rng.normal(size=cpab.n_params), points, rng.uniform(0, 0.5))

@@ -36,20 +36,26 @@ def calls(cpab: cpabx.Cpab, setting: Setting, velocity: NDArray[Any], threads: i
     """The tasks as functions of nothing."""
     points = setting.points().astype(velocity.dtype)
     out = np.empty((setting.batch, *points.shape), velocity.dtype)
-    grad_out = np.random.default_rng(1).standard_normal(out.shape).astype(velocity.dtype)
+    grad_out = np.asarray(np.random.default_rng(1).standard_normal(out.shape), velocity.dtype)
     grad_velocity = np.empty_like(velocity)
-    space = (cpab.tessellation, str(velocity.dtype))
-    sizes = {"n_batch": setting.batch, "n_points": len(points), "points_batch": 1, "n_threads": threads, "time": 1.0}
+    tess, dtype = cpab.tessellation, str(velocity.dtype)
+    sizes: dict[str, Any] = {
+        "n_batch": setting.batch,
+        "n_points": len(points),
+        "points_batch": 1,
+        "n_threads": threads,
+        "time": 1.0,
+    }
 
     def inputs() -> dict[str, Any]:
         return {"velocity": velocity.ctypes.data, "points": points.ctypes.data, **sizes}
 
     def forward() -> None:
-        native.transform(*space, out=out.ctypes.data, **inputs())
+        native.transform(tess, dtype, out=out.ctypes.data, **inputs())
 
     def vjp(grad_points: int) -> None:
-        grads = {"grad_velocity": grad_velocity.ctypes.data, "grad_points": grad_points}
-        native.transform_vjp(*space, grad_out=grad_out.ctypes.data, **grads, **inputs())
+        grads: dict[str, Any] = {"grad_velocity": grad_velocity.ctypes.data, "grad_points": grad_points}
+        native.transform_vjp(tess, dtype, grad_out=grad_out.ctypes.data, **inputs(), **grads)
 
     return dict(zip(TASKS, (forward, lambda: vjp(0), lambda: vjp(out.ctypes.data)), strict=True))
 

@@ -144,8 +144,8 @@ def more_cells(options: Options) -> Iterator[Row]:
     torch.set_num_threads(1)
     runs = {}
     for setting in (few, many):
-        ours = Ours(cpabx.Cpab(setting.cells, domain=DOMAIN))
-        runs[str(setting)] = functools.partial(Fields.drawn(setting, ours.family, USUAL).laps, ours)
+        contestant = Ours(cpabx.Cpab(setting.cells, domain=DOMAIN))
+        runs[str(setting)] = functools.partial(Fields.drawn(setting, contestant.family, USUAL).laps, contestant)
     times = alternate(runs, options.rounds)
     for task in TASKS:
         ours, other = (Measured(name, values[task]) for name, values in reversed(times.items()))

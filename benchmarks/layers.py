@@ -47,20 +47,18 @@ class Layer:
 
 
 def layers() -> dict[str, Layer]:
-    """All that can run, by what they are called below."""
-    found = {
+    """All, by what they are called below."""
+    kornia = f"of kornia {version('kornia')}"
+    return {
         "STCPAB": Layer("cpabx", CPAB, CPAB.warp),
         "STThinPlateSpline": Layer("cpabx", SPLINE, SPLINE.warp),
         "STHomography": Layer("cpabx", HOMOGRAPHY, HOMOGRAPHY.warp),
         "affine": Layer("affine ST of torch", cpabx.Affine(), affine_of_torch),
         "unfused": Layer("transform, then grid_sample", CPAB, functools.partial(unfused, pixels())),
-    }
-    kornia = version("kornia")
-    if kornia is not None:
         # Its splines have their kernels at the displaced control points: another map through the same points.
-        found["kornia spline"] = Layer(f"TPS-16 ST of kornia {kornia}", SPLINE, spline_of_kornia, exact=False)
-        found["kornia homography"] = Layer(f"homography ST of kornia {kornia}", HOMOGRAPHY, homography_of_kornia)
-    return found
+        "kornia spline": Layer(f"TPS-16 ST {kornia}", SPLINE, spline_of_kornia, exact=False),
+        "kornia homography": Layer(f"homography ST {kornia}", HOMOGRAPHY, homography_of_kornia),
+    }
 
 
 def affine_of_torch(images: Tensor, theta: Tensor) -> Tensor:
@@ -121,6 +119,15 @@ def laps(layer: Layer, images: Tensor, theta: Tensor, cotangent: Tensor) -> dict
     return {THETA: seconds(lambda: step(False)), THETA_AND_IMAGES: seconds(lambda: step(True))}
 
 
+def problem(layer: Layer, images: Tensor, theta: Tensor) -> str:
+    """Why a layer cannot run; empty if it can."""
+    try:
+        layer.warp(images, theta)
+    except Exception as error:  # a peer's, or that it is not installed
+        return f"{type(error).__name__}: {error}"
+    return ""
+
+
 def errors(layer: Layer, images: Tensor, theta: Tensor) -> tuple[float, float] | None:
     """Of the resulting pixels; the values of the images are in [0, 1]."""
     if not layer.exact:
@@ -157,8 +164,10 @@ def compared(displacement: float, threads: int, rounds: int) -> Iterator[Row]:
     torch.set_num_threads(threads)
     images = some_images()
     cotangent = torch.randn(images.shape, generator=torch.Generator().manual_seed(2))
-    found = layers()
-    theta = {name: parameters(layer.family, displacement) for name, layer in found.items()}
+    every = layers()
+    theta = {name: parameters(layer.family, displacement) for name, layer in every.items()}
+    problems = {name: problem(layer, images, theta[name]) for name, layer in every.items()}
+    found = {name: layer for name, layer in every.items() if not problems[name]}
     runs = {name: functools.partial(laps, layer, images, theta[name], cotangent) for name, layer in found.items()}
     times = alternate(runs, rounds)
     wrong = {name: errors(layer, images, theta[name]) for name, layer in found.items()}
@@ -167,10 +176,11 @@ def compared(displacement: float, threads: int, rounds: int) -> Iterator[Row]:
         for task in (THETA, THETA_AND_IMAGES):
             what = f"{ours}, {task}, {displacement:.0%}"
             goal = target if aimed else None
-            if other not in found:
-                yield Row(WORKLOAD, what, threads, target=goal, problem="kornia is not installed")
+            reasons = "; ".join(filter(None, (problems[ours], problems[other])))
+            if reasons:
+                yield Row(WORKLOAD, what, threads, target=goal, problem=reasons)
                 continue
-            shares = [
+            us, them = (
                 Measured(found[n].name, times[n][task], wrong[n] if task == THETA else None) for n in (ours, other)
-            ]
-            yield Row(WORKLOAD, what, threads, *shares, goal, count=BATCH * SIDE**2)
+            )
+            yield Row(WORKLOAD, what, threads, us, them, goal, count=BATCH * SIDE**2)

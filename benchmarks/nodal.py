@@ -38,7 +38,7 @@ def refined(theta: Array, coarse: cpabx.Cpab, fine: cpabx.Cpab) -> Array:
     """The same fields on the finer cells: their velocities at its vertices."""
     velocity = np.ascontiguousarray(coarse.velocity(theta))
     at_vertices = arrays.velocity(fine.tessellation.vertices[None], velocity, coarse.tessellation)
-    return at_vertices.reshape(len(theta), -1)
+    return np.asarray(at_vertices).reshape(len(theta), -1)
 
 
 def triangles(points: Array, cells: tuple[int, ...]) -> Array:
@@ -46,7 +46,8 @@ def triangles(points: Array, cells: tuple[int, ...]) -> Array:
     scaled = np.clip((points + 1) / 2, 0, 1 - 1e-12) * cells
     corner = np.floor(scaled)
     x, y = np.moveaxis(scaled - corner, -1, 0)
-    return ((corner[..., 0] + cells[0] * corner[..., 1]) * 2 + (x > y)) * 2 + (x + y > 1)
+    rectangle = corner[..., 0] + cells[0] * corner[..., 1]
+    return np.asarray((rectangle * 2 + (x > y)) * 2 + (x + y > 1))
 
 
 def cells_visited(family: cpabx.Cpab, theta: Array, points: Array) -> float:

@@ -127,7 +127,10 @@ class Row:
     def as_json(self) -> dict[str, Any]:
         """Numbers that are not finite, for which JSON has no form, as texts."""
         target = None if self.target is None else str(self.target)
-        return _plain(dataclasses.asdict(self) | {"target": target, "value": self.value, "met": self.met})
+        found: dict[str, Any] = _plain(
+            dataclasses.asdict(self) | {"target": target, "value": self.value, "met": self.met}
+        )
+        return found
 
 
 def _plain(value: Any) -> Any:

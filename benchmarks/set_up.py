@@ -79,8 +79,8 @@ def rows(options: Options) -> Iterator[Row]:
     for unit, rounds, target, names in comparisons:
         task = f"{QUANTITIES[unit]}, {CASES[names[0]].what}"
         try:
-            shares = [repeated(name, unit, rounds) for name in names]
-            yield Row("set-up", task, 1, *shares, target=target, unit=unit)
+            ours, other = (*(repeated(name, unit, rounds) for name in names), None)[:2]
+            yield Row("set-up", task, 1, ours, other, target, unit=unit)
         except ChildError as error:
             yield Row("set-up", task, 1, target=target, unit=unit, problem=str(error))
 

@@ -61,7 +61,7 @@ def interpolated(images: Array, points: Array) -> Array:
     u, v = x - i, y - j
     upper = (1 - u) * padded[item, j, i] + u * padded[item, j, i + 1]
     lower = (1 - u) * padded[item, j + 1, i] + u * padded[item, j + 1, i + 1]
-    return (1 - v) * upper + v * lower
+    return np.asarray((1 - v) * upper + v * lower)
 
 
 def errors(result: Array, truth: Array) -> tuple[float, float]:
