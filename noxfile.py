@@ -23,7 +23,7 @@ PLUGINS = {
 #: Which tests see which installation. A plugin's own tests run beside the conformance suite.
 PATHS = {
     "numpy": ["tests"],
-    "torch": ["tests/cross", "backends/torch/tests"],
+    "torch": ["tests/cross", "backends/torch/tests", "benchmarks/tests"],
     "tensorflow": ["tests/cross", "backends/tensorflow/tests"],
     "all": ["tests", "backends/torch/tests", "backends/tensorflow/tests", "examples/demo/tests"],
 }
@@ -127,9 +127,9 @@ def types(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Cpabx beside PyPI's libcpab in the paper's setting."""
+    """Speed, errors and memory beside libcpab, difw, kornia and torch. ``-- --json FILE`` keeps every figure."""
     install(session, "torch", "bench")
-    session.run("python", "benchmarks/paper_setting.py", *session.posargs)
+    session.run("python", "-m", "benchmarks", *session.posargs)
 
 
 @nox.session
