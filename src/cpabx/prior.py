@@ -20,8 +20,8 @@ from cpabx.transforms.arguments import as_floats, count, float_name
 
 Array = NDArray[np.float64]
 
-#: The covariance of so many parameters takes 512 MiB.
-MOST_PARAMETERS = 8192
+#: The covariance of so many parameters takes 128 MiB, and some ten such matrices exist meanwhile.
+MOST_PARAMETERS = 4096
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class SmoothPrior:
 
     Raises:
         OptionError: a number that is not positive and finite (the nugget may be 0), or a cpab that is none or
-            has more than 8192 parameters, whose covariance would be too large.
+            has more than 4096 parameters, whose covariance would be too large.
         TessellationError: an array as the cpab's basis whose columns depend on each other.
     """
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
 
+from cpabx.basis.components import by_component
 from cpabx.basis.geometry import barycentric, sides, touching, widths
 from cpabx.basis.maps import Array, DenseBasis, NodalBasis
 from cpabx.errors import TessellationError
@@ -23,15 +25,21 @@ def to_affine(tess: Tessellation, matrix: Array) -> Array:
 
 
 def gram(tess: Tessellation, fields: Array) -> Array:
-    """(d, d) inner products in A-space of fields (V, m, d), m components of each, summed cell by cell."""
-    n, (_, m, d) = tess.ndim, fields.shape
-    flat = fields.reshape(tess.n_vertices, m * d)
-    coordinates = np.swapaxes(barycentric(tess), -1, -2)
+    """(d, d) inner products in A-space of fields (V, m, d), m components of each."""
+    total = np.zeros((fields.shape[2], fields.shape[2]))
+    for _, columns, products in by_component(fields, functools.partial(_gram, tess)):
+        total[np.ix_(columns, columns)] += products
+    return total
+
+
+def _gram(tess: Tessellation, fields: Array) -> Array:
+    """The same for fields (V, d) along one axis."""
+    coordinates, d = np.swapaxes(barycentric(tess), -1, -2), fields.shape[1]
     total = np.zeros((d, d))
-    step = max(1, 2**21 // ((n + 1) * m * d))  # so that no more than 16 MiB of A-space exist at once
+    step = max(1, 2**21 // ((tess.ndim + 1) * d))  # so that no more than 16 MiB of A-space exist at once
     for start in range(0, tess.n_cells, step):
         cells = slice(start, start + step)
-        rows = np.matmul(coordinates[cells], flat[tess.cell_vertices[cells]]).reshape(-1, d)
+        rows = np.matmul(coordinates[cells], fields[tess.cell_vertices[cells]]).reshape(-1, d)
         total += rows.T @ rows
     return total
 

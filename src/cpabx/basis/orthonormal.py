@@ -35,15 +35,13 @@ def _gram_schmidt(tess: Tessellation, fields: Array) -> Array:
 
     Rounding leaves products of size (condition of the fields)^2 eps, which another pass removes.
     """
-    if fields.size == 0:
-        return fields
-    identity = np.eye(fields.shape[2])
+    identity, flat = np.eye(fields.shape[2]), (fields.shape[0] * fields.shape[1], fields.shape[2])
     with contextlib.suppress(np.linalg.LinAlgError):
         for _ in range(5):
             products = gram(tess, fields)
-            error = np.abs(products - identity).max()
+            error = np.abs(products - identity).max(initial=0)
             upper = _triangle(tess, fields, products)
-            columns = np.linalg.solve(upper.T, fields.reshape(-1, len(identity)).T).T
+            columns = np.linalg.solve(upper.T, fields.reshape(flat).T).T
             fields = np.asarray(columns, np.float64).reshape(fields.shape)
             if error < 1e-3:  # the pass just made leaves error * eps
                 return fields
