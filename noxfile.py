@@ -10,7 +10,7 @@ from pathlib import Path
 import nox
 
 nox.needs_version = ">=2024.4.15"
-nox.options.sessions = ["lint", "types", "c", "tests"]
+nox.options.sessions = ["lint", "types", "c", "tests", "peers"]
 nox.options.error_on_missing_interpreters = False
 
 PYPROJECT = nox.project.load_toml("pyproject.toml")
@@ -51,6 +51,13 @@ def tests(session: nox.Session, backend: str) -> None:
     session.run(
         "pytest", *(session.posargs or PATHS[backend]), env={**QUIET, **ONE_THREAD, "CPABX_TEST_BACKENDS": wanted}
     )
+
+
+@nox.session
+def peers(session: nox.Session) -> None:
+    """Bases of other projects: their theta, their fields, and their results to their accuracy."""
+    install(session, "numpy", "peers")
+    session.run("pytest", *(session.posargs or ["tests/peers"]), env={**QUIET, **ONE_THREAD})
 
 
 @nox.session

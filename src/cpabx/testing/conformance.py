@@ -2,6 +2,7 @@
 
 from cpabx.testing.accuracy import TestAccuracy
 from cpabx.testing.agreement import TestAgreement
+from cpabx.testing.bases import TestBases
 from cpabx.testing.borders import TestBorders
 from cpabx.testing.contract import TestContract
 from cpabx.testing.derivatives import TestDerivatives
@@ -13,6 +14,7 @@ from cpabx.testing.gradients import TestGradients, TestGradientsOfWarp, TestGrad
 from cpabx.testing.invalid_input import TestInvalidInput, TestUnusualInput
 from cpabx.testing.layers import TestLayers
 from cpabx.testing.not_finite import TestNotFinite
+from cpabx.testing.priors import TestPriors
 from cpabx.testing.sampling import TestSampling
 from cpabx.testing.too_large import TestTooLarge
 from cpabx.testing.warping import TestWarping
@@ -20,6 +22,7 @@ from cpabx.testing.warping import TestWarping
 __all__ = [
     "TestAccuracy",
     "TestAgreement",
+    "TestBases",
     "TestBorders",
     "TestContract",
     "TestDerivatives",
@@ -33,6 +36,7 @@ __all__ = [
     "TestInvalidInput",
     "TestLayers",
     "TestNotFinite",
+    "TestPriors",
     "TestSampling",
     "TestTooLarge",
     "TestUnusualInput",

@@ -209,7 +209,7 @@ class TestWarping:
         theta = draw_theta(standard, 2, 4)
         # Nodal parameters are velocities, in units of the domain: find those of the scaled field.
         velocity = standard.velocity(theta) * (high - low) / 2
-        dense = other.basis.to_dense().matrix  # type: ignore[union-attr]
+        dense = other.basis.to_dense().matrix
         scaled = np.linalg.lstsq(dense, velocity.reshape(2, -1).T, rcond=None)[0].T
         result = warped(backend, other, images, scaled)
         assert distance(result, warped(backend, standard, images, theta)) <= 1e-11
