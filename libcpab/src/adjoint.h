@@ -36,7 +36,7 @@ CPAB_INLINE NodeGradient<N, D> pull_back(const Cell<N, D> &cell, const Segment<N
         for (int j = 0; j < D; j++) rate[i][j] = cell.linear[i][j] * h;
 
     N w[order][D]; /* w[k] = w_k for 1 <= k < order */
-    for (int i = 0; i < D; i++) w[1][i] = segment.from.v[i] * h;
+    for (int i = 0; i < D; i++) w[1][i] = cell.velocity_at(segment.from.l, i) * h;
     for (int k = 2; k < order; k++)
         for (int i = 0; i < D; i++) {
             N sum = rate[i][0] * w[k - 1][0];
@@ -79,7 +79,8 @@ inline void cells_to_vertices(const cpab_tessellation &tess, const T *cells, dou
     for (int64_t c = 0; c < tess.n_cells; c++)
         for (int k = 0; k <= D; k++)
             for (int d = 0; d < D; d++)
-                node[int64_t(tess.cell_node[c * (D + 1) + k]) * D + d] += double(cells[c * stride + k * D + d]);
+                node[int64_t(tess.cell_node[c * (D + 1) + k]) * D + d] +=
+                    double(cells[c * stride + k * D + d]);
     for (int64_t q = 0; q < tess.n_nodes - tess.n_vertices; q++)
         for (int32_t e = tess.ideal_first[q]; e < tess.ideal_first[q + 1]; e++)
             for (int d = 0; d < D; d++)

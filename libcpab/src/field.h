@@ -1,9 +1,8 @@
 /*
  * One velocity field, prepared for walking: what every cell needs to know about it.
  *
- * Within a cell the velocity at x is A (x - corner) + b, measured from the low corner of the box that is
- * nearest to the cell, with
- *     A = sum_k velocity_k (outer) gradient_k,   b = sum_k velocity_k constant_k.
+ * Within a cell the velocity is sum_k l_k velocity_k, and its derivative
+ *     A = sum_k velocity_k (outer) gradient_k.
  * Lengths are in cells, and the time to integrate is folded in: trajectories always run from 0 to 1.
  */
 #ifndef CPAB_FIELD_H
@@ -31,11 +30,9 @@ inline const Records<double> &records_of(const cpab_tessellation &tess) {
     return tess.records_f64;
 }
 
-/* Two tables of one field, which repeat what a step needs of the tessellation beside what is the field's:
-   one record is quicker to load than two.
-     flow   per cell: A by rows, the longest time that the Taylor series is trusted for, the gradients of the
-            barycentric coordinates
-     start  per cell: b, the constants of the barycentric coordinates */
+/* The table of one field, per cell: the velocities of its nodes, the gradients of the barycentric
+   coordinates, and the longest time that the Taylor series is trusted for. The gradients are the
+   tessellation's, but one record is quicker to load than two. */
 template <typename T, int D>
 class Field {
 public:
@@ -45,17 +42,12 @@ public:
     explicit Field(const cpab_tessellation &tess) : tess_(tess) {}
 
     bool allocate() {
-        if (!velocity_.allocate(tess_.n_nodes * D) || !flow_.allocate(tess_.n_cells * Layout::flow) ||
-            !start_.allocate(tess_.n_cells * Layout::start))
+        if (!velocity_.allocate(tess_.n_nodes * D) || !flow_.allocate(tess_.n_cells * Layout::flow))
             return false;
-        for (int64_t c = 0; c < tess_.n_cells; c++) {
-            const T *rows = rows_of(c);
-            for (int k = 0; k < slots; k++) {
+        for (int64_t c = 0; c < tess_.n_cells; c++)
+            for (int k = 0; k < slots; k++)
                 for (int d = 0; d < D; d++)
-                    flow_[c * Layout::flow + D * D + 1 + k * D + d] = rows[k * slots + d];
-                start_[c * Layout::start + D + k] = rows[k * slots + D];
-            }
-        }
+                    flow_[c * Layout::flow + (slots + k) * D + d] = rows_of(c)[k * slots + d];
         return true;
     }
 
@@ -79,7 +71,6 @@ public:
         return !finite_ || (double(fastest_) <= CPAB_MAX_SPEED && double(stiffest_) <= CPAB_MAX_RATE);
     }
     const T *flow() const { return flow_.data(); }
-    const T *start() const { return start_.data(); }
 
 private:
     const T *rows_of(int64_t c) const { return &records_of<T>(tess_).rows[c * Layout::rows]; }
@@ -109,26 +100,25 @@ private:
     T set_cell(int64_t c) {
         const int32_t *nodes = &tess_.cell_node[c * slots];
         const T *rows = rows_of(c);
-        T *flow = &flow_[c * Layout::flow], *start = &start_[c * Layout::start];
-        T norm = 0;
+        T *velocity = &flow_[c * Layout::flow], norm = 0;
+        for (int k = 0; k < slots; k++)
+            for (int i = 0; i < D; i++) velocity[k * D + i] = velocity_[int64_t(nodes[k]) * D + i];
         for (int i = 0; i < D; i++) {
-            T velocity[slots], row_sum = 0;
-            for (int k = 0; k < slots; k++) velocity[k] = velocity_[int64_t(nodes[k]) * D + i];
-            for (int j = 0; j <= D; j++) { /* the last column of the rows is the constants */
+            T row_sum = 0;
+            for (int j = 0; j < D; j++) {
                 T sum = 0;
-                for (int k = 0; k < slots; k++) sum += velocity[k] * rows[k * slots + j];
-                if (j < D) row_sum += std::fabs(sum);
-                *(j < D ? flow + i * D + j : start + i) = sum;
+                for (int k = 0; k < slots; k++) sum += velocity[k * D + i] * rows[k * slots + j];
+                row_sum += std::fabs(sum);
             }
             if (!(row_sum <= norm)) norm = row_sum;
         }
-        flow[D * D] = norm > T(Precision<T>::reach) ? T(Precision<T>::reach) / norm : T(1);
+        velocity[2 * slots * D] = norm > T(Precision<T>::reach) ? T(Precision<T>::reach) / norm : T(1);
         return norm;
     }
 
     const cpab_tessellation &tess_;
     Array<T> velocity_; /* [n_nodes, D] */
-    Array<T> flow_, start_;
+    Array<T> flow_;
     double fastest_ = 0;
     T stiffest_ = 0;
     bool finite_ = true;
@@ -138,9 +128,16 @@ private:
 template <typename N, int D>
 struct Cell {
     using V = LaneOf<N>;
-    N linear[D][D]; /* A */
+    N velocity[D + 1][D]; /* of the nodes */
+    V gradient[D + 1][D]; /* of the barycentric coordinates */
     V longest;
-    V gradient[D + 1][D];
+    N linear[D][D]; /* A */
+
+    CPAB_INLINE N velocity_at(const N *l, int d) const {
+        N v = l[0] * velocity[0][d];
+        for (int k = 1; k <= D; k++) v = v + l[k] * velocity[k][d];
+        return v;
+    }
 };
 
 /* A prepared field and the tessellation's tables, as numbers of type N read them. Dual numbers read the
@@ -153,27 +150,28 @@ struct Flow {
     using Layout = RecordLayout<D>;
     static constexpr int slots = D + 1;
 
-    const T *crossing;
-    const T *flow, *start;
-    const T *tangent_flow, *tangent_start; /* NULL unless N is dual */
+    const T *start, *crossing;
+    const T *flow, *tangent_flow; /* the latter is NULL unless N is dual */
 
     CPAB_INLINE Cell<N, D> cell(const Index &index) const {
         V record[Layout::flow_used];
         load_records<Layout::flow_used>(flow, Layout::flow, index, record);
         Cell<N, D> cell;
-        load_pairs<D * D>(tangent_flow, Layout::flow, index, record, &cell.linear[0][0]);
-        cell.longest = record[D * D];
+        load_pairs<slots * D>(tangent_flow, Layout::flow, index, record, &cell.velocity[0][0]);
         for (int k = 0; k < slots; k++)
-            for (int d = 0; d < D; d++) cell.gradient[k][d] = record[D * D + 1 + k * D + d];
+            for (int d = 0; d < D; d++) cell.gradient[k][d] = record[(slots + k) * D + d];
+        cell.longest = record[2 * slots * D];
+        for (int i = 0; i < D; i++)
+            for (int j = 0; j < D; j++) {
+                cell.linear[i][j] = cell.velocity[0][i] * cell.gradient[0][j];
+                for (int k = 1; k < slots; k++)
+                    cell.linear[i][j] = cell.linear[i][j] + cell.velocity[k][i] * cell.gradient[k][j];
+            }
         return cell;
     }
 
-    /* b, and the constants of the coordinates. */
-    CPAB_INLINE void load_start(const Index &index, N velocity[D], V constant[slots]) const {
-        V record[Layout::start_used];
-        load_records<Layout::start_used>(start, Layout::start, index, record);
-        load_pairs<D>(tangent_start, Layout::start, index, record, velocity);
-        for (int k = 0; k < slots; k++) constant[k] = record[D + k];
+    CPAB_INLINE void load_constants(const Index &index, V constant[slots]) const {
+        load_records<slots>(start, Layout::start, index, constant);
     }
 
 private:

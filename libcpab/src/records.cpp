@@ -47,6 +47,7 @@ bool fill(const cpab_tessellation &t, Records<T> &records) {
     using Layout = RecordLayout<D>;
     constexpr int slots = D + 1;
     if (!records.rows.allocate(t.n_cells * Layout::rows) ||
+        !records.start.allocate(t.n_cells * Layout::start) ||
         !records.crossing.allocate(t.n_cells * slots * Layout::crossing))
         return false;
     for (int64_t c = 0; c < t.n_cells; c++) {
@@ -61,7 +62,7 @@ bool fill(const cpab_tessellation &t, Records<T> &records) {
                 rows[k * slots + d] = T(gradient[d]);
                 constant += gradient[d] * (corner[d] - t.node[int64_t(nodes[t.anchor[c]]) * D + d]);
             }
-            rows[k * slots + D] = T(constant);
+            rows[k * slots + D] = records.start[c * Layout::start + k] = T(constant);
 
             T *crossing = &records.crossing[(c * slots + k) * Layout::crossing];
             const int32_t behind = t.neighbour[c * slots + k];

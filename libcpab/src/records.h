@@ -4,6 +4,7 @@
  *   rows      per cell: (gradient_k, constant_k) of its barycentric coordinates, l_k = gradient_k .
  *             (u - corner) + constant_k, with u - corner measured from the low corner of the box that is
  *             nearest to the cell
+ *   start     per cell: the constants once more, which is all that a point needs to start
  *   crossing  per cell and face k: node k as a combination of the nodes of the cell behind that face
  *             [D + 1], then the number of that cell as an integer of the same width, in 3D followed by
  *             the order of the nodes: 0 if all but node k stay in their slots, or two bits for each slot of
@@ -30,11 +31,11 @@ struct RecordLayout {
     static constexpr int crossing_used = nodes + (D == 3 ? 2 : 1);
     static constexpr int crossing = padded(crossing_used);
 
-    /* Tables of a field, see field.h, */
-    static constexpr int flow_used = D * D + 1 + nodes * D;
+    static constexpr int start = padded(nodes);
+
+    /* The table of a field, see field.h, */
+    static constexpr int flow_used = 2 * nodes * D + 1;
     static constexpr int flow = padded(flow_used);
-    static constexpr int start_used = D + nodes;
-    static constexpr int start = padded(start_used);
     /* and of its gradient: dL/dv at the nodes. */
     static constexpr int gradient_used = nodes * D;
     static constexpr int gradient = padded(gradient_used);
@@ -42,7 +43,7 @@ struct RecordLayout {
 
 template <typename T>
 struct Records {
-    Array<T> rows, crossing;
+    Array<T> rows, start, crossing;
 };
 
 /* Fills both tables; false if there is no memory. */

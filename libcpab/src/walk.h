@@ -1,12 +1,14 @@
 /*
  * The walk: trajectories from face to face of the coloured complex, one in each lane.
  *
- * A trajectory is a cell, barycentric coordinates l in it, and the velocity v there. One step expands the
- * displacement into a Taylor series, looks for the first face that the trajectory leaves its cell through
- * (some l_k = l_k(0) + gradient_k . displacement reaches zero), and advances to that crossing, or as far as
- * the series is trusted. Crossing face k renames the cell and exchanges node k for the neighbour's; v stays,
- * since the field is continuous. The exchange is exact also when l_k is not quite zero, so a crossing that is
- * off by dt costs O(dt^2).
+ * A trajectory is a cell and barycentric coordinates l in it. One step expands the displacement into a Taylor
+ * series, looks for the first face that the trajectory leaves its cell through (some l_k = l_k(0) +
+ * gradient_k . displacement reaches zero), and advances to that crossing, or as far as the series is trusted.
+ * Crossing face k renames the cell and exchanges node k for the neighbour's; since the field is continuous
+ * and the exchange is exact also when l_k is not quite zero, a crossing that is off by dt costs O(dt^2).
+ *
+ * The velocity is computed anew from l at every step. Carried along, its rounding would move a point through
+ * a border that nothing crosses.
  *
  * The result is the sum of the displacements: they are small where the points are not, which saves digits.
  *
@@ -32,7 +34,6 @@ template <typename N, int D>
 struct Trajectory {
     typename LaneOf<N>::Index cell;
     N l[D + 1];
-    N v[D];
 };
 
 /* What the way back needs to know about a step: where it began, and how long it took. */
@@ -85,8 +86,8 @@ struct Motion {
     }
 };
 
-/* x' = A x + v: w_i = (A h)^i v h / (i + 1)!, two powers of A h at a time, and with the factorials kept out of
-   the chain. */
+/* x' = A x + v: w_i = (A h)^i v h / (i + 1)!, two powers of A h at a time, and with the factorials kept out
+   of the chain. */
 template <typename N, int D>
 CPAB_INLINE Motion<N, D> expand(const N linear[D][D], const N *v, const N &h) {
     using T = ScalarOf<N>;
@@ -305,8 +306,8 @@ CPAB_INLINE typename LaneOf<N>::Bits shorten(const Cell<N, D> &cell, const N *l,
             const V l0 = value_of(l[k]);
             const auto near = active & comes_near<N, D>(l0, cell.gradient[k], motion, rest, slack);
             if (any(near))
-                doubtful = doubtful |
-                           (near & may_turn_twice(series_of<N, D>(l0, cell.gradient[k], motion), slack));
+                doubtful =
+                    doubtful | (near & may_turn_twice(series_of<N, D>(l0, cell.gradient[k], motion), slack));
         }
         if (!any(doubtful)) break;
         shortened = shortened | doubtful;
@@ -323,7 +324,7 @@ CPAB_INLINE typename LaneOf<N>::Bits shorten(const Cell<N, D> &cell, const N *l,
 
 /* How a step begins and ends, seen from the faces. */
 template <typename V, int D>
-struct Ends {
+struct StepEnds {
     V first[D + 1], first_slope[D + 1], last[D + 1], last_slope[D + 1]; /* slopes per step, not per time */
 
     CPAB_INLINE typename V::Bits may_dip(int k, V slack) const {
@@ -347,7 +348,7 @@ struct Exit {
 
 /* The face that has the earliest guess, where several are crossed. */
 template <typename V, int D>
-CPAB_INLINE typename V::Index earliest_face(const Ends<V, D> &ends, const typename V::Bits *out) {
+CPAB_INLINE typename V::Index earliest_face(const StepEnds<V, D> &ends, const typename V::Bits *out) {
     V earliest(2);
     typename V::Index face(0);
     for (int k = 0; k <= D; k++) {
@@ -367,7 +368,7 @@ CPAB_INLINE typename V::Index earliest_face(const Ends<V, D> &ends, const typena
  */
 template <typename N, int D>
 CPAB_INLINE Exit<LaneOf<N>> find_exit(const Cell<N, D> &cell, const Motion<N, D> &motion,
-                                      const Ends<LaneOf<N>, D> &ends, LaneOf<N> slack,
+                                      const StepEnds<LaneOf<N>, D> &ends, LaneOf<N> slack,
                                       typename LaneOf<N>::Bits active) {
     using V = LaneOf<N>;
     using Index = typename V::Index;
@@ -490,8 +491,8 @@ CPAB_INLINE void cross(const Flow<N, D> &flow, const Exit<LaneOf<N>> &exit, Traj
 /* In dual numbers, what a change of the crossing time adds to the displacement x: l_face + slope ds must
    stay 0. Where a face is grazed, crossing times have no derivative. Returns ds. */
 template <typename V, int D>
-CPAB_INLINE V shift_crossing(const Cell<Dual<V>, D> &cell, const Motion<Dual<V>, D> &motion,
-                             const Dual<V> *l, const Exit<V> &exit, Dual<V> *x) {
+CPAB_INLINE V shift_crossing(const Cell<Dual<V>, D> &cell, const Motion<Dual<V>, D> &motion, const Dual<V> *l,
+                             const Exit<V> &exit, Dual<V> *x) {
     V slope[D], tangent(0), steepness(0);
     for (int d = 0; d < D; d++) slope[d] = motion.slope(exit.time, d);
     for (int k = 0; k <= D; k++) {
@@ -513,7 +514,7 @@ struct Plan {
     typename V::Bits finishes; /* no time is left after it */
     Motion<N, D> motion;
     N whole[D];
-    Ends<V, D> ends;
+    StepEnds<V, D> ends;
     V slack;
 };
 
@@ -525,7 +526,9 @@ CPAB_INLINE Plan<N, D> plan_step(const Cell<N, D> &cell, const Walker<N, D> &wal
     plan.slack = walker.slack();
     plan.finishes = value_of(walker.left) <= cell.longest;
     plan.h = select(plan.finishes, walker.left, N(cell.longest));
-    plan.motion = expand<N, D>(cell.linear, at.v, plan.h);
+    N v[D];
+    for (int d = 0; d < D; d++) v[d] = cell.velocity_at(at.l, d);
+    plan.motion = expand<N, D>(cell.linear, v, plan.h);
     if constexpr (D == 3)
         plan.finishes =
             plan.finishes & ~shorten(cell, at.l, plan.motion, plan.h, walker.active(), plan.slack);
@@ -537,11 +540,11 @@ CPAB_INLINE Plan<N, D> plan_step(const Cell<N, D> &cell, const Walker<N, D> &wal
         first_move[d] = value_of(plan.motion.w[d][0]);
     }
     for (int i = 0; i < D; i++) {
-        last_move[i] = value_of(at.v[i]);
+        last_move[i] = value_of(v[i]);
         for (int j = 0; j < D; j++) last_move[i] = last_move[i] + value_of(cell.linear[i][j]) * whole[j];
         last_move[i] = last_move[i] * value_of(plan.h);
     }
-    Ends<V, D> &ends = plan.ends;
+    StepEnds<V, D> &ends = plan.ends;
     for (int k = 0; k <= D; k++) {
         ends.first[k] = value_of(at.l[k]);
         ends.first_slope[k] = dot<D>(cell.gradient[k], first_move);
@@ -555,10 +558,7 @@ CPAB_INLINE Plan<N, D> plan_step(const Cell<N, D> &cell, const Walker<N, D> &wal
 template <typename N, int D>
 CPAB_INLINE void move_by(const Cell<N, D> &cell, const N *x, Walker<N, D> &walker) {
     for (int k = 0; k <= D; k++) walker.at.l[k] = walker.at.l[k] + dot<D>(cell.gradient[k], x);
-    for (int i = 0; i < D; i++) {
-        for (int j = 0; j < D; j++) walker.at.v[i] = walker.at.v[i] + cell.linear[i][j] * x[j];
-        walker.moved[i] = walker.moved[i] + x[i];
-    }
+    for (int d = 0; d < D; d++) walker.moved[d] = walker.moved[d] + x[d];
 }
 
 /* The whole step, for walkers that meet no face. */
@@ -576,8 +576,7 @@ CPAB_INLINE N leave(const Flow<N, D> &flow, const Cell<N, D> &cell, const Plan<N
     const Exit<V> exit = find_exit<N, D>(cell, plan.motion, plan.ends, plan.slack, walker.active());
     N x[D], part(exit.time);
     for (int d = 0; d < D; d++) x[d] = select(exit.leaves, plan.motion.at(exit.time, d), plan.whole[d]);
-    if constexpr (Number<N>::is_dual)
-        part.b = shift_crossing<V, D>(cell, plan.motion, walker.at.l, exit, x);
+    if constexpr (Number<N>::is_dual) part.b = shift_crossing<V, D>(cell, plan.motion, walker.at.l, exit, x);
     const N duration = plan.h * part;
     move_by<N, D>(cell, x, walker);
     walker.left = select(plan.finishes & ~exit.leaves, N(V(0)), walker.left - duration);
@@ -594,10 +593,8 @@ CPAB_INLINE Trajectory<N, D> start(const Flow<N, D> &flow, const Cell<N, D> &cel
     Trajectory<N, D> at;
     LaneOf<N> constant[D + 1];
     at.cell = index;
-    flow.load_start(index, at.v, constant);
+    flow.load_constants(index, constant);
     for (int k = 0; k <= D; k++) at.l[k] = dot<D>(cell.gradient[k], offset) + N(constant[k]);
-    for (int i = 0; i < D; i++)
-        for (int j = 0; j < D; j++) at.v[i] = at.v[i] + cell.linear[i][j] * offset[j];
     return at;
 }
 

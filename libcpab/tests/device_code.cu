@@ -12,16 +12,21 @@ __global__ void both_ways(Flow<N, D> flow, const typename LaneOf<N>::Scalar *poi
     constexpr int most = 64;
     Segment<N, D> segments[most];
     int n = 0;
-    N offset[D], x[D];
-    for (int d = 0; d < D; d++) offset[d] = N(V(points[threadIdx.x * D + d]));
-    Trajectory<N, D> at = start<N, D>(flow, typename V::Index(0), offset, x);
-    walk<N, D>(flow, most, at, [&](const Segment<N, D> &segment) {
-        segments[n++] = segment;
-        return n < most;
-    });
-    position<N, D>(flow, at, x);
-    while (n > 0) out[0] += value_of(pull_back<N, D>(flow, segments[--n], x).linear[0][0])[0];
-    for (int d = 0; d < D; d++) out[threadIdx.x * D + d] = value_of(x[d])[0];
+    N offset[D], lam[D];
+    for (int d = 0; d < D; d++) offset[d] = lam[d] = N(V(points[threadIdx.x * D + d]));
+    const typename V::Index index(0);
+    Walker<N, D> walker(start<N, D>(flow, flow.cell(index), index, offset));
+    while (any(walker.active()) && n < most) {
+        const Cell<N, D> cell = flow.cell(walker.at.cell);
+        segments[n].from = walker.at;
+        segments[n++].duration = leave(flow, cell, plan_step(cell, walker), walker);
+    }
+    for (int d = 0; d < D; d++) out[threadIdx.x * D + d] = value_of(walker.moved[d])[0];
+    while (n > 0) {
+        n--;
+        const Cell<N, D> cell = flow.cell(segments[n].from.cell);
+        out[0] += value_of(pull_back<N, D>(cell, segments[n], lam).velocity[0][0])[0];
+    }
 }
 
 #define CPAB_FOR(N, D) \

@@ -42,7 +42,8 @@ public:
         for (int d = 0; d < D; d++) read(d, [&](const T *column) { return V::load(column + first); }, out[d]);
     }
     void store(int first, const N *values) {
-        for (int d = 0; d < D; d++) write(d, [&](T *column, const V &v) { v.store(column + first); }, values[d]);
+        for (int d = 0; d < D; d++)
+            write(d, [&](T *column, const V &v) { v.store(column + first); }, values[d]);
     }
 
     /* Of any points. */
@@ -103,11 +104,10 @@ struct Walkers {
     typename LaneOf<N>::Index point;
 
     static constexpr int parts = Number<N>::is_dual ? 2 : 1;
-    static constexpr int n_numbers = parts * (3 * D + 2) + 1, n_indices = 2;
+    static constexpr int n_numbers = parts * (2 * D + 2) + 1, n_indices = 2;
     template <typename Self, typename Visit>
     CPAB_INLINE static void each(Self &self, Visit visit) {
         for (int k = 0; k <= D; k++) each_lane(self.walker.at.l[k], visit);
-        for (int d = 0; d < D; d++) each_lane(self.walker.at.v[d], visit);
         for (int d = 0; d < D; d++) each_lane(self.walker.moved[d], visit);
         each_lane(self.walker.left, visit);
         visit(self.walker.stalls);
@@ -123,11 +123,10 @@ struct Strides {
     typename LaneOf<N>::Index point;
 
     static constexpr int parts = Number<N>::is_dual ? 2 : 1;
-    static constexpr int n_numbers = parts * (2 * D + 2), n_indices = 2;
+    static constexpr int n_numbers = parts * (D + 2), n_indices = 2;
     template <typename Self, typename Visit>
     CPAB_INLINE static void each(Self &self, Visit visit) {
         for (int k = 0; k <= D; k++) each_lane(self.segment.from.l[k], visit);
-        for (int d = 0; d < D; d++) each_lane(self.segment.from.v[d], visit);
         each_lane(self.segment.duration, visit);
         visit(self.segment.from.cell);
         visit(self.point);

@@ -10,13 +10,14 @@
 
 #include "../locate.h"
 #include "herd.h"
+#include "point_arrays.h"
 #include "worker.h"
 
 namespace cpab {
 namespace CPAB_ISA {
 
 template <typename T>
-constexpr int lane_count = CPAB_HAS_VECTORS && CPAB_LANE_BYTES ? CPAB_LANE_BYTES / sizeof(T) : 1;
+constexpr int lane_count = CPAB_HAS_VECTORS && CPAB_LANE_BYTES > 0 ? CPAB_LANE_BYTES / sizeof(T) : 1;
 
 /* W points that are moved together; where fewer are left, the last one fills the other lanes. */
 template <typename V, int D>
@@ -49,7 +50,8 @@ public:
 
     bool allocate(const Needs &needs) {
         has_tangent_ = needs.tangent;
-        return field_.allocate() && (needs.tangent ? tangent_.allocate() && dual_herd_.allocate() : herd_.allocate()) &&
+        return field_.allocate() &&
+               (needs.tangent ? tangent_.allocate() && dual_herd_.allocate() : herd_.allocate()) &&
                (!needs.gradient ||
                 (gradient_.allocate(tess_.n_cells * Layout::gradient) && nodes_.allocate(tess_.n_nodes * D)));
     }
@@ -69,9 +71,9 @@ public:
         for (int64_t first = 0; first < n; first += W) {
             const Group<V, D> group = gather(points, n, first);
             Walker<V, D> walker;
-            begin<V>(flow, group, nullptr, first, walker);
+            const Cell<V, D> cell = begin<V>(flow, group, nullptr, first, walker);
             V v[D];
-            for (int d = 0; d < D; d++) v[d] = spoil(group, walker.at.v[d] * V(size_[d]));
+            for (int d = 0; d < D; d++) v[d] = spoil(group, cell.velocity_at(walker.at.l, d) * V(size_[d]));
             store(v, group.count, out + first * D);
         }
     }
@@ -122,19 +124,20 @@ public:
                     traces.store(stride.point, &trace);
                 };
                 if (!block.lost) herd_.go_back(flow, add_trace);
-                diverged |= each_group(block, [&](const Group<V, D> &group, const V *moved, Bits, int64_t first) {
-                    V row[D], trace;
-                    herd_.cotangents().load(int(first - block.first), row);
-                    for (int j = 0; j < D; j++)
-                        row[j] = row[j] * V(T(tess_.scale[j] / tess_.scale[i])) + (moved[i] - moved[i]);
-                    traces.load(int(first - block.first), &trace);
-                    trace = trace + (moved[0] - moved[0]);
-                    for (int r = 0; r < group.count; r++) {
-                        for (int j = 0; jacobian && j < D; j++)
-                            jacobian[((first + r) * D + i) * D + j] = row[j][r];
-                        if (log_det) log_det[first + r] = trace[r];
-                    }
-                });
+                diverged |=
+                    each_group(block, [&](const Group<V, D> &group, const V *moved, Bits, int64_t first) {
+                        V row[D] = {}, trace;
+                        herd_.cotangents().load(int(first - block.first), row);
+                        for (int j = 0; j < D; j++)
+                            row[j] = row[j] * V(T(tess_.scale[j] / tess_.scale[i])) + (moved[i] - moved[i]);
+                        traces.load(int(first - block.first), &trace);
+                        trace = trace + (moved[0] - moved[0]);
+                        for (int r = 0; r < group.count; r++) {
+                            for (int j = 0; jacobian && j < D; j++)
+                                jacobian[((first + r) * D + i) * D + j] = row[j][r];
+                            if (log_det) log_det[first + r] = trace[r];
+                        }
+                    });
             }
             return diverged;
         }));
@@ -146,10 +149,10 @@ public:
         poisoned_ = false;
     }
 
-    Trouble pull_back(const T *points, const T *tangent_points, const T *grad_out, int64_t n,
-                      T *grad_points) override {
-        return has_tangent_ ? pull_back_all<Dual<V>>(points, tangent_points, grad_out, n, grad_points)
-                            : pull_back_all<V>(points, nullptr, grad_out, n, grad_points);
+    Trouble pull_back(const T *points, const T *tangent_points, const T *grad_out, int64_t n, T *grad_points,
+                      Ends<T> *ends) override {
+        return has_tangent_ ? pull_back_all<Dual<V>>(points, tangent_points, grad_out, n, grad_points, ends)
+                            : pull_back_all<V>(points, nullptr, grad_out, n, grad_points, ends);
     }
 
     /* Adds a slice's gradient to the batch item's, or NaN where it has none. */
@@ -168,11 +171,9 @@ private:
 
     template <typename N>
     Flow<N, D> flow_of() const {
-        return {records_of<T>(tess_).crossing.data(),
-                field_.flow(),
-                field_.start(),
-                has_tangent_ ? tangent_.flow() : nullptr,
-                has_tangent_ ? tangent_.start() : nullptr};
+        const Records<T> &records = records_of<T>(tess_);
+        return {records.start.data(), records.crossing.data(), field_.flow(),
+                has_tangent_ ? tangent_.flow() : nullptr};
     }
 
     template <typename N>
@@ -196,27 +197,8 @@ private:
         return group;
     }
 
-    /* `count` vectors of D numbers, the last one also in the lanes that are left. */
-    CPAB_INLINE static void load(const T *from, int count, V *out) {
-        if (count == W) {
-            deinterleave<D>(from, out);
-            return;
-        }
-        T all[W * D];
-        for (int r = 0; r < W; r++)
-            for (int d = 0; d < D; d++) all[r * D + d] = from[(r < count ? r : count - 1) * D + d];
-        deinterleave<D>(all, out);
-    }
-
-    CPAB_INLINE static void store(const V *values, int count, T *out) {
-        if (count == W) {
-            interleave<D>(values, out);
-            return;
-        }
-        T all[W * D];
-        interleave<D>(values, all);
-        for (int e = 0; e < count * D; e++) out[e] = all[e];
-    }
+    static constexpr auto load = PointArrays<V, D>::load;
+    static constexpr auto store = PointArrays<V, D>::store;
 
     Bits first_lanes(int count) const { return V::load(lane_) < V(T(count)); }
 
@@ -262,8 +244,10 @@ private:
         const bool lost = !field_.finite() || (has_tangent_ && !tangent_.finite());
         constexpr int64_t most = Herd<N, D>::capacity;
         for (int64_t first = 0; first < n; first += most) {
-            const Block<N> block{points, tangent_points, first, int(n - first < most ? n - first : most), lost};
-            if (!lost && !herd<N>().walk(flow, block.n, most_steps_, recording, [&](int at, Walker<N, D> &walker) {
+            const Block<N> block{points, tangent_points, first, int(n - first < most ? n - first : most),
+                                 lost};
+            if (!lost &&
+                !herd<N>().walk(flow, block.n, most_steps_, recording, [&](int at, Walker<N, D> &walker) {
                     const Group<V, D> group = gather(points, first + block.n, first + at);
                     return begin<N>(flow, group, tangent_points, first + at, walker);
                 })) {
@@ -320,20 +304,31 @@ private:
     static V wanted(const Dual<V> &x) { return x.b; }
 
     template <typename N>
+    static void report(Ends<T> *ends, const N *moved, int64_t first, int count) {
+        V values[D];
+        T all[W * D];
+        for (int d = 0; d < D; d++) values[d] = value_of(moved[d]);
+        store(values, count, all);
+        ends->reached(first, all, count);
+    }
+
+    template <typename N>
     Trouble pull_back_all(const T *points, const T *tangent_points, const T *grad_out, int64_t n,
-                          T *grad_points) {
+                          T *grad_points, Ends<T> *ends) {
         const Flow<N, D> flow = flow_of<N>();
         return for_blocks<N>(points, tangent_points, n, true, [&](const Block<N> &block) {
             auto &cotangents = herd<N>().cotangents();
-            const bool diverged = each_group(block, [&](const Group<V, D> &group, const N *, Bits failed, int64_t first) {
-                V seed[D];
-                load(grad_out + first * D, group.count, seed);
-                N lam[D];
-                for (int d = 0; d < D; d++)
-                    lam[d] = N(select(failed | ~first_lanes(group.count), V(0), seed[d] * V(size_[d])));
-                cotangents.store(int(first - block.first), lam);
-                poisoned_ |= any(failed);
-            });
+            const bool diverged =
+                each_group(block, [&](const Group<V, D> &group, const N *moved, Bits failed, int64_t first) {
+                    if (ends) report(ends, moved, first, group.count);
+                    V seed[D];
+                    load(grad_out + first * D, group.count, seed);
+                    N lam[D];
+                    for (int d = 0; d < D; d++)
+                        lam[d] = N(select(failed | ~first_lanes(group.count), V(0), seed[d] * V(size_[d])));
+                    cotangents.store(int(first - block.first), lam);
+                    poisoned_ |= any(failed);
+                });
             if (!block.lost)
                 herd<N>().go_back(flow, [&](const Strides<N, D> &stride, const auto &, const auto &gradient) {
                     V record[Layout::gradient_used];
