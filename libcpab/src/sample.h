@@ -221,19 +221,18 @@ CPAB_INLINE V gather(const typename V::Scalar *from, const int64_t *offset) {
     return V(from[offset[0]]);
 }
 
-/* The number for each lane, and the one that is `step` elements further. */
-template <typename V>
+/* The number for each lane, and the one that is `step` elements further; 1 if they are adjacent. */
+template <bool adjacent, typename V>
 CPAB_INLINE void gather_two(const typename V::Scalar *from, const int64_t *offset, int64_t step, V *out) {
 #if CPAB_HAS_VECTORS
-    if constexpr (V::width > 1 && sizeof(typename V::Scalar) == 4)
-        if (step == 1) {
-            constexpr int half = V::width / 2;
-            const auto lanes = std::make_integer_sequence<int, half>();
-            const V a = gather_pairs<V>(from, offset, lanes), b = gather_pairs<V>(from, offset + half, lanes);
-            out[0].v = every_second<0, V::width>(a.v, b.v);
-            out[1].v = every_second<1, V::width>(a.v, b.v);
-            return;
-        }
+    if constexpr (adjacent && V::width > 1 && sizeof(typename V::Scalar) == 4) {
+        constexpr int half = V::width / 2;
+        const auto lanes = std::make_integer_sequence<int, half>();
+        const V a = gather_pairs<V>(from, offset, lanes), b = gather_pairs<V>(from, offset + half, lanes);
+        out[0].v = every_second<0, V::width>(a.v, b.v);
+        out[1].v = every_second<1, V::width>(a.v, b.v);
+        return;
+    }
 #endif
     out[0] = gather<V>(from, offset);
     out[1] = gather<V>(from + step, offset);
@@ -247,8 +246,8 @@ CPAB_INLINE int64_t corner_shift(const ImageAxis<T> (&axis)[D], int k) {
     return shift;
 }
 
-/* What is at the corners. */
-template <typename V, int D, int n_taps>
+/* What is at the corners; `adjacent`: the pairs of taps along the first axis are. */
+template <bool adjacent, typename V, int D, int n_taps>
 CPAB_INLINE void gather_corners(const ImageAxis<typename V::Scalar> (&axis)[D],
                                 const typename V::Scalar *channel, const Stencil<V, D, n_taps> &stencil,
                                 V *out) {
@@ -256,7 +255,7 @@ CPAB_INLINE void gather_corners(const ImageAxis<typename V::Scalar> (&axis)[D],
         out[0] = gather<V>(channel, stencil.offset);
     } else {
         for (int k = 0; k < stencil.corners; k += 2)
-            gather_two(channel + corner_shift(axis, k), stencil.offset, axis[0].step, out + k);
+            gather_two<adjacent>(channel + corner_shift(axis, k), stencil.offset, axis[0].step, out + k);
     }
 }
 
