@@ -191,20 +191,16 @@ struct Lanes {
     friend Lanes select(Bits m, Lanes a, Lanes b) { return from(m.v ? a.v : b.v); }
 
     friend Lanes sqrt(Lanes a) {
-#    if defined(__clang__)
-        return from(__builtin_elementwise_sqrt(a.v));
-#    else
-#        if defined(__AVX__)
+#    if defined(__AVX__) && !defined(__clang__) /* Clang finds these instructions in the loop */
         if constexpr (sizeof(Vector) == 32 && sizeof(T) == 4) return from(__builtin_ia32_sqrtps256(a.v));
         if constexpr (sizeof(Vector) == 32 && sizeof(T) == 8) return from(__builtin_ia32_sqrtpd256(a.v));
-#        endif
-#        if defined(__SSE2__)
+#    endif
+#    if defined(__SSE2__) && !defined(__clang__)
         if constexpr (sizeof(Vector) == 16 && sizeof(T) == 4) return from(__builtin_ia32_sqrtps(a.v));
         if constexpr (sizeof(Vector) == 16 && sizeof(T) == 8) return from(__builtin_ia32_sqrtpd(a.v));
-#        endif
+#    endif
         for (int i = 0; i < W; i++) a.v[i] = std::sqrt(a.v[i]);
         return a;
-#    endif
     }
 };
 

@@ -34,7 +34,10 @@ const char *cpab_build_info(void) {
 }
 
 const char *cpab_status_text(cpab_status status) {
-    switch (status) {
+    int32_t number; /* C may pass any, and C++ must not read every one as a cpab_status */
+    static_assert(sizeof number == sizeof status, "an enumeration is an int");
+    std::memcpy(&number, &status, sizeof number);
+    switch (number) {
         case CPAB_OK: return "no error";
         case CPAB_E_NULL: return "a required pointer is NULL";
         case CPAB_E_ABI: return "a struct does not have the size that this library expects";

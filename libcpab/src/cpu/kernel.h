@@ -18,7 +18,7 @@ namespace cpab {
 namespace CPAB_ISA {
 
 template <typename T>
-constexpr int lane_count = CPAB_HAS_VECTORS && CPAB_LANE_BYTES ? CPAB_LANE_BYTES / sizeof(T) : 1;
+constexpr int lane_count = CPAB_HAS_VECTORS && CPAB_LANE_BYTES > 0 ? CPAB_LANE_BYTES / sizeof(T) : 1;
 
 /* W points that are moved together; where fewer are left, the last one fills the other lanes. */
 template <typename V, int D>
