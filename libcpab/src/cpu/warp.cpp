@@ -39,7 +39,7 @@ cpab_status check(Warp<T> &w, const void *result) {
         if (w.output_size[d] < 0 || w.output_size[d] > CPAB_MAX_SIZE) return CPAB_E_SHAPE;
         w.grid.size[d] = w.output_size[d];
         w.grid.lower[d] = p.tess->lower[d];
-        w.grid.extent[d] = double(p.tess->cells[d]) / p.tess->scale[d];
+        w.grid.extent[d] = p.tess->upper[d] - p.tess->lower[d];
     }
     if (!multiply({w.grid.size[0], w.grid.size[1], w.grid.size[2]}, p.n_points)) return CPAB_E_SHAPE;
     const cpab_status status =
