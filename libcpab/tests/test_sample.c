@@ -1,4 +1,5 @@
-/* cpab_sample_* and its gradients: cases by hand, central differences, and for both number types sample.inc. */
+/* cpab_sample_* and its gradients: cases by hand, central differences, and for both number types sample.inc.
+ */
 #include "image.h"
 #include "real.h"
 
@@ -15,7 +16,8 @@
 #undef SUFFIX
 
 /* Three pixels 1, 2, 4 and one point, worked out by hand. */
-static void one_value(int padding, int interpolation, int align_corners, double x, double value, double slope) {
+static void one_value(int padding, int interpolation, int align_corners, double x, double value,
+                      double slope) {
     cpab_image image = image_make(1, 3, 1, 1, 1);
     image.padding = padding, image.interpolation = interpolation, image.align_corners = align_corners;
     const double data[3] = {1, 2, 4}, grad_out = 1;
@@ -32,7 +34,7 @@ static void by_hand(void) {
     for (int padding = Z; padding <= R_; padding++) { /* centres at -1, 0, 1: inside, padding says nothing */
         one_value(padding, LINEAR, 1, -0.75, 1.25, 1);
         one_value(padding, LINEAR, 1, 0.25, 2.5, 2);
-        one_value(padding, LINEAR, 1, 0, 2, 2); /* at a centre, the higher side */
+        one_value(padding, LINEAR, 1, 0, 2, 2);     /* at a centre, the higher side */
         one_value(padding, NEAREST, 1, -0.5, 1, 0); /* between 0 and 1, and between 1 and 2: the even pixel */
         one_value(padding, NEAREST, 1, 0.5, 4, 0);
         one_value(padding, NEAREST, 1, 0.49, 2, 0);
@@ -114,7 +116,8 @@ int main(void) {
     sampling_f64();
     rng r = {72};
     for (int variant = 0; variant < n_variants; variant++) {
-        cpab_image images[] = {image_make(1, 6, 1, 1, 2), image_make(2, 5, 4, 1, 3), image_make(3, 3, 4, 5, 2)};
+        cpab_image images[] = {image_make(1, 6, 1, 1, 2), image_make(2, 5, 4, 1, 3),
+                               image_make(3, 3, 4, 5, 2)};
         for (int i = 0; i < 3; i++) {
             set_variant(&images[i], variant);
             differences(images[i], &r, 1 + variant % 2);

@@ -55,8 +55,8 @@ static double loss(job_f64 *j) {
     return sum;
 }
 
-/* The gradient along a direction, in velocities and data at once. A smooth image, for which kinks are too small
-   to matter: it bends by less than 0.01 at a pixel, and few pixels cross one within h. */
+/* The gradient along a direction, in velocities and data at once. A smooth image, for which kinks are too
+   small to matter: it bends by less than 0.01 at a pixel, and few pixels cross one within h. */
 static void differences(const domain *d, cpab_image image, const int64_t *output_size, rng *r) {
     const double h = 1e-6;
     job_f64 j = job_make_f64(d, image, output_size, 2, 0.05, r);
@@ -67,8 +67,8 @@ static void differences(const domain *d, cpab_image image, const int64_t *output
     for (int64_t b = 0; b < 2; b++)
         for (int64_t c = 0; c < image.channels; c++)
             for (int64_t i = 0; i < pixels; i++)
-                j.s.data[at_f64(&j.s, pixels, b, c, i)] = sin(0.05 * (double)(i % image.size[0]) + (double)c) +
-                                                          0.02 * (double)(i / image.size[0]);
+                j.s.data[at_f64(&j.s, pixels, b, c, i)] =
+                    sin(0.05 * (double)(i % image.size[0]) + (double)c) + 0.02 * (double)(i / image.size[0]);
     CHECK(warp_vjp_f64(&j, NULL) == CPAB_OK);
     double expected = 0, got = 0, size = 0;
     for (int64_t i = 0; i < n_field; i++) {
@@ -89,7 +89,8 @@ static void differences(const domain *d, cpab_image image, const int64_t *output
     job_free_f64(&j);
 }
 
-/* A trajectory that overflows: the item is named, its pixels are NaN where that happens, and others are fine. */
+/* A trajectory that overflows: the item is named, its pixels are NaN where that happens, and others are fine.
+ */
 static void diverged(rng *r) {
     domain d = domain_make(0);
     const int64_t size[3] = {40, 1, 1};
@@ -102,9 +103,11 @@ static void diverged(rng *r) {
         int64_t failed = 77;
         CHECK(warp_f32(&bad, &failed) == CPAB_E_DIVERGED && failed == 1);
         CHECK(warp_vjp_f32(&bad, &failed) == CPAB_E_DIVERGED && failed == 1);
-        for (int64_t i = 0; i < 120; i++) CHECK(i / 40 == 1 ? isnan(bad.s.out[i]) : bad.s.out[i] == good.s.out[i]);
+        for (int64_t i = 0; i < 120; i++)
+            CHECK(i / 40 == 1 ? isnan(bad.s.out[i]) : bad.s.out[i] == good.s.out[i]);
         for (int64_t i = 0; i < 3 * bad.field; i++)
-            CHECK(i / bad.field == 1 ? isnan(bad.grad_velocity[i]) : bad.grad_velocity[i] == good.grad_velocity[i]);
+            CHECK(i / bad.field == 1 ? isnan(bad.grad_velocity[i])
+                                     : bad.grad_velocity[i] == good.grad_velocity[i]);
     }
     job_free_f32(&good);
     job_free_f32(&bad);
