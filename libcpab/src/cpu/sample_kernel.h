@@ -2,6 +2,7 @@
 #ifndef CPAB_CPU_SAMPLE_KERNEL_H
 #define CPAB_CPU_SAMPLE_KERNEL_H
 
+#include <limits>
 #include <new>
 
 #include "../sample.h"
@@ -148,14 +149,23 @@ private:
     ImageAxis<T> axis_[D];
 };
 
-template <typename T, int D>
-Sampler<T> *make_sampler_of(const Raster &raster) {
-    using V = Lanes<T, lane_count<T>>;
+template <typename V, int D>
+Sampler<typename V::Scalar> *make_lane_sampler(const Raster &raster) {
+    constexpr bool can_pair = V::width > 1 && sizeof(typename V::Scalar) == 4;
     if (raster.interpolation == CPAB_INTERPOLATION_NEAREST)
         return new (std::nothrow) LaneSampler<V, D, 1, false>(raster);
-    if (sizeof(T) == 4 && raster.stride[0] == 1 && raster.size[0] > 1)
-        return new (std::nothrow) LaneSampler < V, D, 2, sizeof(T) == 4 > (raster);
+    if (can_pair && raster.stride[0] == 1 && raster.size[0] > 1)
+        return new (std::nothrow) LaneSampler<V, D, 2, can_pair>(raster);
     return new (std::nothrow) LaneSampler<V, D, 2, false>(raster);
+}
+
+/* In lanes, unless their integers are too short to count the elements of a channel. */
+template <typename T, int D>
+Sampler<T> *make_sampler_of(const Raster &raster) {
+    const int64_t end = raster.stride[D - 1] * raster.size[D - 1];
+    if (end > std::numeric_limits<typename IntegerOf<T>::type>::max())
+        return make_lane_sampler<Lanes<T, 1>, D>(raster);
+    return make_lane_sampler<Lanes<T, lane_count<T>>, D>(raster);
 }
 
 template <typename T>
