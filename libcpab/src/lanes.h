@@ -119,7 +119,16 @@ struct Mask {
 private:
     typedef long long Words32 __attribute__((vector_size(32)));
     typedef float Words16 __attribute__((vector_size(16)));
+    typedef long long Words64 __attribute__((vector_size(64)));
     static bool any_bit(Vector v) {
+#    if defined(__AVX512F__)
+        if constexpr (sizeof(Vector) == 64) { /* half of it on the other, or the words would go through memory */
+            const Words64 all = (Words64)v;
+            const Words32 half = __builtin_shufflevector(all, all, 0, 1, 2, 3) |
+                                 __builtin_shufflevector(all, all, 4, 5, 6, 7);
+            return !__builtin_ia32_ptestz256(half, half);
+        }
+#    endif
 #    if defined(__AVX__)
         if constexpr (sizeof(Vector) == 32) return !__builtin_ia32_ptestz256((Words32)v, (Words32)v);
 #    endif

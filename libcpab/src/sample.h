@@ -176,11 +176,10 @@ CPAB_APART void make_stencil(const ImageAxis<typename V::Scalar> (&axis)[D], int
         const V given = select(stencil.bad, V(axis[d].lower), x[d]);
         set_taps(axis[d], position_on(axis[d], padding, given), stencil.taps[d]);
     }
-    if (any(stencil.bad))
-        for (int t = 0; t < n_taps; t++) {
-            stencil.taps[0].weight[t] = select(stencil.bad, stencil.nothing, stencil.taps[0].weight[t]);
-            stencil.taps[0].change[t] = select(stencil.bad, stencil.nothing, stencil.taps[0].change[t]);
-        }
+    for (int t = 0; t < n_taps; t++) { /* NaN where a point is bad */
+        stencil.taps[0].weight[t] = stencil.taps[0].weight[t] + stencil.nothing;
+        stencil.taps[0].change[t] = stencil.taps[0].change[t] + stencil.nothing;
+    }
     using Index = typename V::Index;
     using Integer = typename Index::Integer;
     if constexpr (V::width == 1) {
