@@ -27,8 +27,11 @@ struct PixelGrid {
             const int64_t x = (first + done) % size[0], in_row = size[0] - x;
             const int64_t count = in_row < n - done ? in_row : n - done;
             T *row = out + done * ndim;
-            for (int32_t i = 0; i < int32_t(count); i++)
-                row[int64_t(i) * ndim] = T(centre(0, int32_t(x) + i));
+            if (done < size[0])
+                for (int32_t i = 0; i < int32_t(count); i++)
+                    row[int64_t(i) * ndim] = T(centre(0, int32_t(x) + i));
+            else /* as in the row above: a division takes longer */
+                for (int64_t i = 0; i < count; i++) row[i * ndim] = row[(i - size[0]) * ndim];
             int64_t rest = (first + done) / size[0];
             for (int d = 1; d < ndim; d++) {
                 const T at = T(centre(d, int32_t(rest % size[d])));
