@@ -14,7 +14,7 @@ POINTS = np.random.default_rng(0).uniform(-1, 1, size=(50, 2))
 
 
 def test_a_field_on_finer_cells_is_the_same_field():
-    theta = COARSE.sample(2, seed=0, scale=1.0, dtype="float64")
+    theta = COARSE.sample(2, seed=0, scale=1.0, backend="numpy", dtype="float64")
     refined = nodal.refined(theta, COARSE, FINE)
     assert refined.shape == (2, FINE.n_params)
     np.testing.assert_allclose(FINE.transform(POINTS, refined), COARSE.transform(POINTS, theta), rtol=0, atol=1e-12)
