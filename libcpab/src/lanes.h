@@ -122,10 +122,11 @@ private:
     typedef long long Words64 __attribute__((vector_size(64)));
     static bool any_bit(Vector v) {
 #    if defined(__AVX512F__)
-        if constexpr (sizeof(Vector) == 64) { /* half of it on the other, or the words would go through memory */
+        if constexpr (sizeof(Vector) ==
+                      64) { /* half of it on the other, or the words would go through memory */
             const Words64 all = (Words64)v;
-            const Words32 half = __builtin_shufflevector(all, all, 0, 1, 2, 3) |
-                                 __builtin_shufflevector(all, all, 4, 5, 6, 7);
+            const Words32 half =
+                __builtin_shufflevector(all, all, 0, 1, 2, 3) | __builtin_shufflevector(all, all, 4, 5, 6, 7);
             return !__builtin_ia32_ptestz256(half, half);
         }
 #    endif
