@@ -15,4 +15,11 @@
 #    define CPAB_INLINE CPAB_HD inline
 #endif
 
+/* For what compilers must not see through. */
+#if defined(__GNUC__) && !defined(__CUDACC__)
+#    define CPAB_APART __attribute__((noinline))
+#else
+#    define CPAB_APART CPAB_HD inline
+#endif
+
 #endif

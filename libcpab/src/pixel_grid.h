@@ -12,9 +12,9 @@ struct PixelGrid {
     int32_t ndim;
     bool align_corners;
     double lower[3], extent[3];
-    int64_t size[3];
+    int64_t size[3]; /* at most CPAB_MAX_SIZE */
 
-    CPAB_HD double centre(int d, int64_t i) const {
+    CPAB_HD double centre(int d, int32_t i) const {
         const double n = double(size[d]), at = double(i);
         const double part = !align_corners ? (at + 0.5) / n : n > 1 ? at / (n - 1) : 0.5;
         return lower[d] + part * extent[d];
@@ -27,10 +27,14 @@ struct PixelGrid {
             const int64_t x = (first + done) % size[0], in_row = size[0] - x;
             const int64_t count = in_row < n - done ? in_row : n - done;
             T *row = out + done * ndim;
-            for (int64_t i = 0; i < count; i++) row[i * ndim] = T(centre(0, x + i));
+            if (done < size[0])
+                for (int32_t i = 0; i < int32_t(count); i++)
+                    row[int64_t(i) * ndim] = T(centre(0, int32_t(x) + i));
+            else /* as in the row above: a division takes longer */
+                for (int64_t i = 0; i < count; i++) row[i * ndim] = row[(i - size[0]) * ndim];
             int64_t rest = (first + done) / size[0];
             for (int d = 1; d < ndim; d++) {
-                const T at = T(centre(d, rest % size[d]));
+                const T at = T(centre(d, int32_t(rest % size[d])));
                 for (int64_t i = 0; i < count; i++) row[i * ndim + d] = at;
                 rest /= size[d];
             }

@@ -11,6 +11,7 @@
 #ifndef CPAB_SAMPLE_H
 #define CPAB_SAMPLE_H
 
+#include <type_traits>
 #include <utility>
 
 #include "../include/cpab.h"
@@ -116,10 +117,13 @@ template <typename V, int D, int n_taps>
 struct Stencil {
     using T = typename V::Scalar;
     static constexpr int corners = n_taps == 1 ? 1 : 1 << D;
+    using Index = typename V::Index;
+    /* Lanes count in integers of their own width, which must do; single numbers can always count further. */
+    using Offset = std::conditional_t<V::width == 1, int64_t, typename Index::Integer>;
     Taps<V, n_taps> taps[D];
-    int64_t offset[V::width]; /* of corner 0, in elements */
-    typename V::Bits bad;     /* points that are not finite: they have no value and take part in nothing */
-    V nothing;                /* NaN for these, 0 for others */
+    Offset offset[V::width]; /* of corner 0, in elements */
+    typename V::Bits bad;    /* points that are not finite: they have no value and take part in nothing */
+    V nothing;               /* NaN for these, 0 for others */
 
     CPAB_HD static constexpr int tap(int corner, int d) { return n_taps == 1 ? 0 : corner >> d & 1; }
 
@@ -160,26 +164,31 @@ struct Stencil {
     }
 };
 
+/* Apart, so that offsets are read from memory: a compiler that sees where they come from takes them out of
+   vectors one by one, which is slow. */
 template <typename V, int D, int n_taps>
-CPAB_INLINE void make_stencil(const ImageAxis<typename V::Scalar> (&axis)[D], int32_t padding, const V *x,
-                              Stencil<V, D, n_taps> &stencil) {
+CPAB_APART void make_stencil(const ImageAxis<typename V::Scalar> (&axis)[D], int32_t padding, const V *x,
+                             Stencil<V, D, n_taps> &stencil) {
     stencil.nothing = x[0] * V(0);
     for (int d = 1; d < D; d++) stencil.nothing = stencil.nothing + x[d] * V(0);
     stencil.bad = ~(stencil.nothing == V(0));
-    typename V::Index::Integer base[D][V::width];
     for (int d = 0; d < D; d++) {
         const V given = select(stencil.bad, V(axis[d].lower), x[d]);
         set_taps(axis[d], position_on(axis[d], padding, given), stencil.taps[d]);
-        std::memcpy(base[d], &stencil.taps[d].base.v, sizeof base[d]);
     }
-    if (any(stencil.bad))
-        for (int t = 0; t < n_taps; t++) {
-            stencil.taps[0].weight[t] = select(stencil.bad, stencil.nothing, stencil.taps[0].weight[t]);
-            stencil.taps[0].change[t] = select(stencil.bad, stencil.nothing, stencil.taps[0].change[t]);
-        }
-    for (int r = 0; r < V::width; r++) {
-        stencil.offset[r] = int64_t(base[0][r]) * axis[0].stride;
-        for (int d = 1; d < D; d++) stencil.offset[r] += int64_t(base[d][r]) * axis[d].stride;
+    for (int t = 0; t < n_taps; t++) { /* NaN where a point is bad */
+        stencil.taps[0].weight[t] = stencil.taps[0].weight[t] + stencil.nothing;
+        stencil.taps[0].change[t] = stencil.taps[0].change[t] + stencil.nothing;
+    }
+    using Index = typename V::Index;
+    using Integer = typename Index::Integer;
+    if constexpr (V::width == 1) {
+        stencil.offset[0] = 0;
+        for (int d = 0; d < D; d++) stencil.offset[0] += int64_t(stencil.taps[d].base[0]) * axis[d].stride;
+    } else {
+        Index sum = stencil.taps[0].base * Index(Integer(axis[0].stride));
+        for (int d = 1; d < D; d++) sum = sum + stencil.taps[d].base * Index(Integer(axis[d].stride));
+        std::memcpy(stencil.offset, &sum.v, sizeof stencil.offset);
     }
 }
 
@@ -187,8 +196,8 @@ CPAB_INLINE void make_stencil(const ImageAxis<typename V::Scalar> (&axis)[D], in
 
 #if CPAB_HAS_VECTORS
 
-template <typename V, int... lane>
-CPAB_INLINE V gather_lanes(const typename V::Scalar *from, const int64_t *offset,
+template <typename V, typename Offset, int... lane>
+CPAB_INLINE V gather_lanes(const typename V::Scalar *from, const Offset *offset,
                            std::integer_sequence<int, lane...>) {
     return V::from(typename V::Vector{from[offset[lane]]...});
 }
@@ -200,8 +209,8 @@ CPAB_INLINE double both(const float *from) {
     return pair;
 }
 
-template <typename V, int... lane>
-CPAB_INLINE V gather_pairs(const float *from, const int64_t *offset, std::integer_sequence<int, lane...>) {
+template <typename V, typename Offset, int... lane>
+CPAB_INLINE V gather_pairs(const float *from, const Offset *offset, std::integer_sequence<int, lane...>) {
     typedef double Pairs __attribute__((vector_size(sizeof(V))));
     const Pairs pairs = {both(from + offset[lane])...};
     V out;
@@ -212,8 +221,8 @@ CPAB_INLINE V gather_pairs(const float *from, const int64_t *offset, std::intege
 #endif
 
 /* One number for each lane. */
-template <typename V>
-CPAB_INLINE V gather(const typename V::Scalar *from, const int64_t *offset) {
+template <typename V, typename Offset>
+CPAB_INLINE V gather(const typename V::Scalar *from, const Offset *offset) {
 #if CPAB_HAS_VECTORS
     if constexpr (V::width > 1)
         return gather_lanes<V>(from, offset, std::make_integer_sequence<int, V::width>());
@@ -221,19 +230,18 @@ CPAB_INLINE V gather(const typename V::Scalar *from, const int64_t *offset) {
     return V(from[offset[0]]);
 }
 
-/* The number for each lane, and the one that is `step` elements further. */
-template <typename V>
-CPAB_INLINE void gather_two(const typename V::Scalar *from, const int64_t *offset, int64_t step, V *out) {
+/* The number for each lane, and the one that is `step` elements further; 1 if they are adjacent. */
+template <bool adjacent, typename V, typename Offset>
+CPAB_INLINE void gather_two(const typename V::Scalar *from, const Offset *offset, int64_t step, V *out) {
 #if CPAB_HAS_VECTORS
-    if constexpr (V::width > 1 && sizeof(typename V::Scalar) == 4)
-        if (step == 1) {
-            constexpr int half = V::width / 2;
-            const auto lanes = std::make_integer_sequence<int, half>();
-            const V a = gather_pairs<V>(from, offset, lanes), b = gather_pairs<V>(from, offset + half, lanes);
-            out[0].v = every_second<0, V::width>(a.v, b.v);
-            out[1].v = every_second<1, V::width>(a.v, b.v);
-            return;
-        }
+    if constexpr (adjacent && V::width > 1 && sizeof(typename V::Scalar) == 4) {
+        constexpr int half = V::width / 2;
+        const auto lanes = std::make_integer_sequence<int, half>();
+        const V a = gather_pairs<V>(from, offset, lanes), b = gather_pairs<V>(from, offset + half, lanes);
+        out[0].v = every_second<0, V::width>(a.v, b.v);
+        out[1].v = every_second<1, V::width>(a.v, b.v);
+        return;
+    }
 #endif
     out[0] = gather<V>(from, offset);
     out[1] = gather<V>(from + step, offset);
@@ -247,8 +255,8 @@ CPAB_INLINE int64_t corner_shift(const ImageAxis<T> (&axis)[D], int k) {
     return shift;
 }
 
-/* What is at the corners. */
-template <typename V, int D, int n_taps>
+/* What is at the corners; `adjacent`: the pairs of taps along the first axis are. */
+template <bool adjacent, typename V, int D, int n_taps>
 CPAB_INLINE void gather_corners(const ImageAxis<typename V::Scalar> (&axis)[D],
                                 const typename V::Scalar *channel, const Stencil<V, D, n_taps> &stencil,
                                 V *out) {
@@ -256,7 +264,7 @@ CPAB_INLINE void gather_corners(const ImageAxis<typename V::Scalar> (&axis)[D],
         out[0] = gather<V>(channel, stencil.offset);
     } else {
         for (int k = 0; k < stencil.corners; k += 2)
-            gather_two(channel + corner_shift(axis, k), stencil.offset, axis[0].step, out + k);
+            gather_two<adjacent>(channel + corner_shift(axis, k), stencil.offset, axis[0].step, out + k);
     }
 }
 

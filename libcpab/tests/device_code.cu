@@ -1,7 +1,9 @@
-/* Compiled, never run: the mathematics of the walk and of the way back are also CUDA device code. */
+/* Compiled, never run: the mathematics of the walk, of the way back and of sampling are also CUDA device code. */
 #define CPAB_ISA device
 #define CPAB_LANE_BYTES 0
 #include "../src/adjoint.h"
+#include "../src/pixel_grid.h"
+#include "../src/sample.h"
 
 using namespace cpab::device;
 
@@ -40,3 +42,27 @@ CPAB_FOR(OneDouble, 1)
 CPAB_FOR(OneDouble, 2)
 CPAB_FOR(OneDouble, 3)
 CPAB_FOR(Dual<OneDouble>, 2)
+
+template <typename V, int D, int n_taps>
+__global__ void sampled(cpab::PixelGrid grid, const ImageAxis<typename V::Scalar> *axes, int padding,
+                        typename V::Scalar *data) {
+    using T = typename V::Scalar;
+    ImageAxis<T> axis[D];
+    T point[D];
+    V x[D], at_corner[Stencil<V, D, n_taps>::corners];
+    grid.centres(threadIdx.x, 1, point);
+    for (int d = 0; d < D; d++) axis[d] = axes[d], x[d] = V(point[d]);
+    Stencil<V, D, n_taps> stencil;
+    make_stencil(axis, padding, x, stencil);
+    gather_corners<true>(axis, data, stencil, at_corner);
+    for (int along = -1; along < D; along++) data[0] += stencil.combined(at_corner, along)[0];
+    for (int k = 0; k < stencil.corners; k++) data[stencil.offset[0] + corner_shift(axis, k)] = stencil.weight(k)[0];
+}
+
+#define CPAB_FOR_IMAGES(V, D, n_taps) \
+    template __global__ void sampled<V, D, n_taps>(cpab::PixelGrid, const ImageAxis<V::Scalar> *, int, V::Scalar *);
+CPAB_FOR_IMAGES(OneFloat, 1, 2)
+CPAB_FOR_IMAGES(OneFloat, 2, 2)
+CPAB_FOR_IMAGES(OneFloat, 3, 2)
+CPAB_FOR_IMAGES(OneDouble, 3, 2)
+CPAB_FOR_IMAGES(OneDouble, 2, 1)

@@ -3,8 +3,8 @@
 
 #include <stdlib.h>
 
+#include "image.h"
 #include "real.h"
-#include "space.h"
 
 #define REAL float
 #define SUFFIX f32
@@ -30,5 +30,14 @@ int main(void) {
             space_free(&spaces[i]);
         }
     }
+    const cpab_image images[] = {image_make(1, 9, 1, 1, 2), image_make(2, 7, 5, 1, 3),
+                                 image_make(3, 4, 3, 5, 1)};
+    for (size_t i = 0; i < sizeof images / sizeof images[0]; i++)
+        for (int variant = 0; variant < n_variants; variant++) {
+            cpab_image image = images[i];
+            set_variant(&image, variant);
+            samples_agree_f32(image);
+            samples_agree_f64(image);
+        }
     return check_result();
 }

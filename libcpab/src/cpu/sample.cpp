@@ -83,8 +83,8 @@ void clear_band(const Raster &raster, int64_t first, int64_t end, T *grad_data) 
     }
 }
 
-/* Gradients of points by slices, those of data by bands of an image: what a pixel is given does not depend on
-   the bands, so their number may be that of the threads. */
+/* By items where there are enough of them, or else by slices of points, and for the data by bands of images.
+   Neither changes a bit. */
 template <typename T>
 cpab_status sample_vjp(Problem<T> p, const T *grad_out, T *grad_data, T *grad_points) {
     const cpab_status status = check(p, grad_out);
@@ -92,26 +92,39 @@ cpab_status sample_vjp(Problem<T> p, const T *grad_out, T *grad_data, T *grad_po
     const Raster &raster = p.raster;
     const Hired<Sampler<T>> sampler(make_sampler<T>(raster));
     if (!sampler) return CPAB_E_MEMORY;
-    const Slices slices(p.n_points);
+    if (raster.item_size == 0) grad_data = nullptr;
     const int64_t length = raster.size[raster.ndim - 1];
-    const int64_t n_bands = p.n_batch >= p.n_threads ? 1 : std::min<int64_t>(length, p.n_threads);
-    const int64_t n_data = grad_data && raster.item_size > 0 ? p.n_batch * n_bands : 0;
+    auto pull_back = [&](int64_t item, int64_t first, int64_t count, T *to_data, T *to_points) {
+        sampler->gradients(p.data + item * raster.item_size, p.points_of(item) + first * raster.ndim,
+                           grad_out + item * raster.out_item_size + first * raster.out_point_stride, count,
+                           to_data,
+                           to_points ? to_points + (item * p.n_points + first) * raster.ndim : nullptr);
+    };
+    if (p.n_batch >= p.n_threads) {
+        for_units(p.n_batch, p.n_threads, [&](int64_t item) {
+            T *to_data = grad_data ? grad_data + item * raster.item_size : nullptr;
+            if (to_data) clear_band(raster, 0, length, to_data);
+            pull_back(item, 0, p.n_points, to_data, grad_points);
+        });
+        return CPAB_OK;
+    }
+    const Slices slices(p.n_points);
+    const int64_t n_bands = std::min<int64_t>(length, p.n_threads);
+    const int64_t n_data = grad_data ? p.n_batch * n_bands : 0;
     const int64_t n_points = grad_points ? p.n_batch * slices.per_item : 0;
     for_units(n_data + n_points, p.n_threads, [&](int64_t unit) {
-        if (unit < n_data) {
-            const int64_t item = unit / n_bands, band = unit % n_bands;
-            const int64_t first = length * band / n_bands, end = length * (band + 1) / n_bands;
-            T *grad = grad_data + item * raster.item_size;
-            clear_band(raster, first, end, grad);
-            sampler->add_data_gradients(p.points_of(item), grad_out + item * raster.out_item_size, p.n_points,
-                                        first, end - 1, grad);
+        if (unit >= n_data) {
+            const int64_t slice = unit - n_data;
+            pull_back(slice / slices.per_item, slices.first(slice), slices.count(slice), nullptr,
+                      grad_points);
             return;
         }
-        const int64_t item = (unit - n_data) / slices.per_item, first = slices.first(unit - n_data);
-        sampler->point_gradients(p.data + item * raster.item_size, p.points_of(item) + first * raster.ndim,
-                                 grad_out + item * raster.out_item_size + first * raster.out_point_stride,
-                                 slices.count(unit - n_data),
-                                 grad_points + (item * p.n_points + first) * raster.ndim);
+        const int64_t item = unit / n_bands, band = unit % n_bands;
+        const int64_t first = length * band / n_bands, end = length * (band + 1) / n_bands;
+        T *to_data = grad_data + item * raster.item_size;
+        clear_band(raster, first, end, to_data);
+        sampler->band_gradients(p.points_of(item), grad_out + item * raster.out_item_size, p.n_points, first,
+                                end - 1, to_data);
     });
     return CPAB_OK;
 }

@@ -2,6 +2,7 @@
 #ifndef CPAB_CPU_SAMPLE_KERNEL_H
 #define CPAB_CPU_SAMPLE_KERNEL_H
 
+#include <limits>
 #include <new>
 
 #include "../sample.h"
@@ -30,7 +31,7 @@ ImageAxis<T> image_axis(const Raster &raster, int d, int64_t first, int64_t last
     return axis;
 }
 
-template <typename V, int D, int n_taps>
+template <typename V, int D, int n_taps, bool adjacent>
 class LaneSampler final : public Sampler<typename V::Scalar> {
     using T = typename V::Scalar;
     using Bits = typename V::Bits;
@@ -48,56 +49,67 @@ public:
         for_groups(axis_, points, n, [&](const Corners &stencil, int64_t first, int count) {
             for (int64_t c = 0; c < raster_.channels; c++) {
                 V at_corner[corners];
-                gather_corners(axis_, data + c * raster_.channel_stride, stencil, at_corner);
+                gather_corners<adjacent>(axis_, data + c * raster_.channel_stride, stencil, at_corner);
                 put(stencil.combined(at_corner, -1), count, at(out, c, first), raster_.out_point_stride);
             }
         });
     }
 
-    void point_gradients(const T *data, const T *points, const T *grad_out, int64_t n,
-                         T *grad_points) const override {
+    void gradients(const T *data, const T *points, const T *grad_out, int64_t n, T *grad_data,
+                   T *grad_points) const override {
         for_groups(axis_, points, n, [&](const Corners &stencil, int64_t first, int count) {
-            V sum[corners], gradient[D];
-            for (int k = 0; k < corners; k++) sum[k] = V(0);
-            for (int64_t c = 0; c < raster_.channels; c++) {
-                const V grad = get(at(grad_out, c, first), count, raster_.out_point_stride);
-                V at_corner[corners];
-                gather_corners(axis_, data + c * raster_.channel_stride, stencil, at_corner);
-                for (int k = 0; k < corners; k++) sum[k] = sum[k] + grad * at_corner[k];
-            }
-            for (int d = 0; d < D; d++) gradient[d] = stencil.combined(sum, d);
-            PointArrays<V, D>::store(gradient, count, grad_points + first * D);
+            const T *grad = at(grad_out, 0, first);
+            if (grad_points) point_gradients(stencil, data, grad, count, grad_points + first * D);
+            if (grad_data) add_data_gradients(axis_, stencil, grad, count, grad_data);
         });
     }
 
-    void add_data_gradients(const T *points, const T *grad_out, int64_t n, int64_t first_pixel,
-                            int64_t last_pixel, T *grad_data) const override {
+    void band_gradients(const T *points, const T *grad_out, int64_t n, int64_t first_pixel,
+                        int64_t last_pixel, T *grad_data) const override {
         ImageAxis<T> axis[D];
         for (int d = 0; d < D; d++) axis[d] = axis_[d];
         axis[D - 1] = image_axis<T, n_taps>(raster_, D - 1, first_pixel, last_pixel);
-        int64_t shift[corners];
-        for (int k = 0; k < corners; k++) shift[k] = corner_shift(axis, k);
         for_groups(axis, points, n, [&](const Corners &stencil, int64_t first, int count) {
-            V weight[corners];
-            Bits used = Bits::none();
-            for (int k = 0; k < corners; k++) {
-                weight[k] = select(stencil.bad, V(0), stencil.weight(k));
-                used = used | (V(0) < weight[k]);
-            }
-            if (!any(used)) return;
-            for (int64_t c = 0; c < raster_.channels; c++) {
-                const V grad = get(at(grad_out, c, first), count, raster_.out_point_stride);
-                T part[corners][W];
-                for (int k = 0; k < corners; k++)
-                    select(V(0) < weight[k], grad * weight[k], V(0)).store(part[k]);
-                T *channel = grad_data + c * raster_.channel_stride;
-                for (int r = 0; r < count; r++)
-                    for (int k = 0; k < corners; k++) channel[stencil.offset[r] + shift[k]] += part[k][r];
-            }
+            add_data_gradients(axis, stencil, at(grad_out, 0, first), count, grad_data);
         });
     }
 
 private:
+    void point_gradients(const Corners &stencil, const T *data, const T *grad_out, int count,
+                         T *grad_points) const {
+        V sum[corners], gradient[D];
+        for (int k = 0; k < corners; k++) sum[k] = V(0);
+        for (int64_t c = 0; c < raster_.channels; c++) {
+            const V grad = get(at(grad_out, c, 0), count, raster_.out_point_stride);
+            V at_corner[corners];
+            gather_corners<adjacent>(axis_, data + c * raster_.channel_stride, stencil, at_corner);
+            for (int k = 0; k < corners; k++) sum[k] = sum[k] + grad * at_corner[k];
+        }
+        for (int d = 0; d < D; d++) gradient[d] = stencil.combined(sum, d);
+        PointArrays<V, D>::store(gradient, count, grad_points);
+    }
+
+    void add_data_gradients(const ImageAxis<T> (&axis)[D], const Corners &stencil, const T *grad_out,
+                            int count, T *grad_data) const {
+        V weight[corners];
+        int64_t shift[corners];
+        Bits used = Bits::none();
+        for (int k = 0; k < corners; k++) {
+            shift[k] = corner_shift(axis, k);
+            weight[k] = select(stencil.bad, V(0), stencil.weight(k));
+            used = used | (V(0) < weight[k]);
+        }
+        if (!any(used)) return;
+        for (int64_t c = 0; c < raster_.channels; c++) {
+            const V grad = get(at(grad_out, c, 0), count, raster_.out_point_stride);
+            T part[corners][W];
+            for (int k = 0; k < corners; k++) select(V(0) < weight[k], grad * weight[k], V(0)).store(part[k]);
+            T *channel = grad_data + c * raster_.channel_stride;
+            for (int r = 0; r < count; r++)
+                for (int k = 0; k < corners; k++) channel[stencil.offset[r] + shift[k]] += part[k][r];
+        }
+    }
+
     template <typename Body>
     void for_groups(const ImageAxis<T> (&axis)[D], const T *points, int64_t n, Body body) const {
         for (int64_t first = 0; first < n; first += W) {
@@ -137,12 +149,23 @@ private:
     ImageAxis<T> axis_[D];
 };
 
+template <typename V, int D>
+Sampler<typename V::Scalar> *make_lane_sampler(const Raster &raster) {
+    constexpr bool can_pair = V::width > 1 && sizeof(typename V::Scalar) == 4;
+    if (raster.interpolation == CPAB_INTERPOLATION_NEAREST)
+        return new (std::nothrow) LaneSampler<V, D, 1, false>(raster);
+    if (can_pair && raster.stride[0] == 1 && raster.size[0] > 1)
+        return new (std::nothrow) LaneSampler<V, D, 2, can_pair>(raster);
+    return new (std::nothrow) LaneSampler<V, D, 2, false>(raster);
+}
+
+/* In lanes, unless their integers are too short to count the elements of a channel. */
 template <typename T, int D>
 Sampler<T> *make_sampler_of(const Raster &raster) {
-    using V = Lanes<T, lane_count<T>>;
-    if (raster.interpolation == CPAB_INTERPOLATION_NEAREST)
-        return new (std::nothrow) LaneSampler<V, D, 1>(raster);
-    return new (std::nothrow) LaneSampler<V, D, 2>(raster);
+    const int64_t end = raster.stride[D - 1] * raster.size[D - 1];
+    if (end > std::numeric_limits<typename IntegerOf<T>::type>::max())
+        return make_lane_sampler<Lanes<T, 1>, D>(raster);
+    return make_lane_sampler<Lanes<T, lane_count<T>>, D>(raster);
 }
 
 template <typename T>

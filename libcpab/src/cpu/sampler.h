@@ -39,14 +39,15 @@ public:
 
     virtual void values(const T *data, const T *points, int64_t n, T *out) const = 0;
 
-    /* The gradient of sum(grad_out * values) with respect to the points. */
-    virtual void point_gradients(const T *data, const T *points, const T *grad_out, int64_t n,
-                                 T *grad_points) const = 0;
+    /* The gradients of sum(grad_out * values): with respect to the data, added to grad_data, and to the
+       points. Each may be NULL. */
+    virtual void gradients(const T *data, const T *points, const T *grad_out, int64_t n, T *grad_data,
+                           T *grad_points) const = 0;
 
-    /* Adds the gradient with respect to the data, point after point, to the pixels from `first` to `last`
-       along the image's last axis. */
-    virtual void add_data_gradients(const T *points, const T *grad_out, int64_t n, int64_t first,
-                                    int64_t last, T *grad_data) const = 0;
+    /* That of the data alone, for the pixels from `first` to `last` along the image's last axis. What a pixel
+       is given, point after point, does not depend on which pixels are asked for. */
+    virtual void band_gradients(const T *points, const T *grad_out, int64_t n, int64_t first, int64_t last,
+                                T *grad_data) const = 0;
 
 protected:
     ~Sampler() = default;

@@ -7,7 +7,8 @@ namespace {
 
 using namespace cpab;
 
-constexpr int64_t block_size = 256;
+/* What a worker's lanes like to have at a time; the points of a block stay in the fastest cache. */
+constexpr int64_t block_size = 512;
 
 template <typename T>
 struct Warp {
@@ -38,7 +39,7 @@ cpab_status check(Warp<T> &w, const void *result) {
         if (w.output_size[d] < 0 || w.output_size[d] > CPAB_MAX_SIZE) return CPAB_E_SHAPE;
         w.grid.size[d] = w.output_size[d];
         w.grid.lower[d] = p.tess->lower[d];
-        w.grid.extent[d] = double(p.tess->cells[d]) / p.tess->scale[d];
+        w.grid.extent[d] = p.tess->upper[d] - p.tess->lower[d];
     }
     if (!multiply({w.grid.size[0], w.grid.size[1], w.grid.size[2]}, p.n_points)) return CPAB_E_SHAPE;
     const cpab_status status =
@@ -80,12 +81,13 @@ cpab_status warp(Warp<T> w, T *out) {
     });
 }
 
-/* Knows what the gradients of points are, once it is told where they end; and keeps these places. */
+/* Knows what the gradients of points are, once it is told where they end. The gradient of the data is added
+   at once, or these places are kept for that. */
 template <typename T>
 class Seeds final : public Ends<T> {
 public:
-    Seeds(const Sampler<T> &sampler, const Raster &raster, const T *data)
-        : sampler_(sampler), raster_(raster), data_(data) {}
+    Seeds(const Sampler<T> &sampler, const Raster &raster, const T *data, T *grad_data)
+        : sampler_(sampler), raster_(raster), data_(data), grad_data_(grad_data) {}
 
     /* For a block of points with this grad_out; `kept` is NULL, or where to keep their ends. */
     void start_block(const T *grad_out, T *kept) {
@@ -97,8 +99,8 @@ public:
 
     void reached(int64_t first, const T *ends, int count) override {
         const int64_t at = first * raster_.ndim;
-        sampler_.point_gradients(data_, ends, grad_out_ + first * raster_.out_point_stride, count,
-                                 gradients_ + at);
+        sampler_.gradients(data_, ends, grad_out_ + first * raster_.out_point_stride, count, grad_data_,
+                           gradients_ + at);
         if (kept_) std::copy(ends, ends + int64_t(count) * raster_.ndim, kept_ + at);
     }
 
@@ -106,7 +108,7 @@ private:
     const Sampler<T> &sampler_;
     const Raster &raster_;
     const T *data_, *grad_out_ = nullptr;
-    T *kept_ = nullptr;
+    T *grad_data_, *kept_ = nullptr;
     T gradients_[block_size * CPAB_MAX_NDIM];
 };
 
@@ -125,29 +127,32 @@ cpab_status warp_vjp(Warp<T> w, const T *grad_out, T *grad_velocity, T *grad_dat
     if (!grad_velocity && !grad_data) return CPAB_OK;
     Needs needs;
     needs.gradient = grad_velocity != nullptr;
+    /* Slices come in order; or at least no two add to one image at a time. */
+    const bool in_order = p.n_threads == 1 || Slices(p).per_item == 1;
     Turns turns;
     return for_slices(p, needs, [&](Worker<T> &worker, const Slice &s) {
         const T *grad = grad_out + w.out_offset(s);
-        Array<T> ends; /* the scatter to grad_data waits for its turn */
+        T *to_data = grad_data ? grad_data + s.item * raster.item_size : nullptr;
+        Array<T> ends;
         Trouble trouble;
-        trouble.no_memory = grad_data && !ends.allocate(s.count * raster.ndim);
-        Seeds<T> seeds(*sampler, raster, w.image_of(s.item));
+        trouble.no_memory = to_data && !in_order && !ends.allocate(s.count * raster.ndim);
+        Seeds<T> seeds(*sampler, raster, w.image_of(s.item), in_order ? to_data : nullptr);
         if (grad_velocity) worker.start_slice();
         if (!trouble.no_memory)
             for_blocks(w, s, [&](T *points, int64_t first, int64_t count) {
-                T *kept = grad_data ? &ends[first * raster.ndim] : nullptr;
-                if (!grad_velocity) {
-                    trouble.add(worker.move(points, count, kept));
+                const T *block_grad = grad + first * raster.out_point_stride;
+                T *kept = ends.size() ? &ends[first * raster.ndim] : nullptr;
+                if (grad_velocity) {
+                    seeds.start_block(block_grad, kept);
+                    trouble.add(worker.pull_back(points, nullptr, seeds.gradients(), count, nullptr, &seeds));
                     return;
                 }
-                seeds.start_block(grad + first * raster.out_point_stride, kept);
-                trouble.add(worker.pull_back(points, nullptr, seeds.gradients(), count, nullptr, &seeds));
+                trouble.add(worker.move(points, count, kept ? kept : points));
+                if (in_order) sampler->gradients(nullptr, points, block_grad, count, to_data, nullptr);
             });
         turns.take(s.unit, [&]() {
             if (grad_velocity) worker.add_gradient(grad_velocity + s.item * p.field_size());
-            if (grad_data && !trouble.no_memory)
-                sampler->add_data_gradients(ends.data(), grad, s.count, 0, raster.size[raster.ndim - 1] - 1,
-                                            grad_data + s.item * raster.item_size);
+            if (ends.size()) sampler->gradients(nullptr, ends.data(), grad, s.count, to_data, nullptr);
         });
         return trouble;
     });
