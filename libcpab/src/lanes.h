@@ -12,6 +12,7 @@
 #include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <type_traits>
 
 #include "host_device.h"
 
@@ -63,6 +64,7 @@ struct Mask<T, 1> {
 template <typename T>
 struct Indices<T, 1> {
     using Integer = typename IntegerOf<T>::type;
+    using Unsigned = std::make_unsigned_t<Integer>;
     Integer v;
     Indices() = default;
     CPAB_HD Indices(Integer x) : v(x) {}
@@ -70,7 +72,16 @@ struct Indices<T, 1> {
     CPAB_HD static Indices load(const Integer *from) { return *from; }
     CPAB_HD friend Indices operator+(Indices a, Indices b) { return a.v + b.v; }
     CPAB_HD friend Indices operator*(Indices a, Indices b) { return a.v * b.v; }
+    CPAB_HD friend Indices operator&(Indices a, Indices b) { return a.v & b.v; }
     CPAB_HD friend Mask<T, 1> operator==(Indices a, Indices b) { return {a.v == b.v}; }
+    CPAB_HD friend Mask<T, 1> operator<(Indices a, Indices b) { return {a.v < b.v}; }
+    /* Modulo 2 to the number of bits: no overflow. */
+    CPAB_HD friend Indices operator-(Indices a, Indices b) {
+        return static_cast<Integer>(Unsigned(a.v) - Unsigned(b.v));
+    }
+    CPAB_HD friend Indices operator<<(Indices a, int bits) {
+        return static_cast<Integer>(Unsigned(a.v) << bits);
+    }
     CPAB_HD friend Indices select(Mask<T, 1> m, Indices a, Indices b) { return m.v ? a : b; }
 };
 
@@ -137,6 +148,7 @@ template <typename T, int W>
 struct Indices {
     using Integer = typename IntegerOf<T>::type;
     using Vector = typename Mask<T, W>::Vector;
+    typedef std::make_unsigned_t<Integer> Unsigned __attribute__((vector_size(W * sizeof(T))));
     Vector v;
     Indices() = default;
     Indices(Integer x) : v(Vector{} + x) {}
@@ -153,7 +165,11 @@ struct Indices {
     }
     friend Indices operator+(Indices a, Indices b) { return from(a.v + b.v); }
     friend Indices operator*(Indices a, Indices b) { return from(a.v * b.v); }
+    friend Indices operator&(Indices a, Indices b) { return from(a.v & b.v); }
     friend Mask<T, W> operator==(Indices a, Indices b) { return {a.v == b.v}; }
+    friend Mask<T, W> operator<(Indices a, Indices b) { return {a.v < b.v}; }
+    friend Indices operator-(Indices a, Indices b) { return from((Vector)((Unsigned)a.v - (Unsigned)b.v)); }
+    friend Indices operator<<(Indices a, int bits) { return from((Vector)((Unsigned)a.v << bits)); }
     friend Indices select(Mask<T, W> m, Indices a, Indices b) { return from(m.v ? a.v : b.v); }
 };
 
@@ -255,6 +271,22 @@ CPAB_HD inline Indices<T, W> bits_of(const Lanes<T, W> &lanes) {
     static_assert(sizeof index == sizeof lanes, "integers as wide as the numbers");
     std::memcpy(&index.v, &lanes.v, sizeof index);
     return index;
+}
+
+/* The lanes that have these bits. */
+template <typename T, int W>
+CPAB_HD inline Lanes<T, W> from_bits(const Indices<T, W> &index) {
+    Lanes<T, W> lanes;
+    std::memcpy(&lanes.v, &index.v, sizeof lanes);
+    return lanes;
+}
+
+/* table[index[r]] in lane r. */
+template <typename T, int W>
+CPAB_HD inline Indices<T, W> look_up(const typename IntegerOf<T>::type *table, const Indices<T, W> &index) {
+    typename IntegerOf<T>::type found[W];
+    for (int r = 0; r < W; r++) found[r] = table[index[r]];
+    return Indices<T, W>::load(found);
 }
 
 #if CPAB_HAS_VECTORS

@@ -11,6 +11,7 @@
 #include "../adjoint.h"
 #include "../locate.h"
 #include "../walk.h"
+#include "line_worker.h"
 #include "worker.h"
 
 namespace cpab {
@@ -358,9 +359,9 @@ private:
     bool poisoned_ = false; /* a point of this slice has no gradient */
 };
 
-template <typename T, int D>
+template <typename T, typename LanesWorker>
 Worker<T> *make(const cpab_tessellation &tess, const Needs &needs) {
-    auto *worker = new (std::nothrow) LaneWorker<Lanes<T, lane_count<T>>, D>(tess);
+    auto *worker = new (std::nothrow) LanesWorker(tess);
     if (worker && !worker->allocate(needs)) {
         worker->release();
         return nullptr;
@@ -370,10 +371,12 @@ Worker<T> *make(const cpab_tessellation &tess, const Needs &needs) {
 
 template <typename T>
 Worker<T> *make_worker(const cpab_tessellation &tess, const Needs &needs) {
+    using V = Lanes<T, lane_count<T>>;
+    using Wide = Lanes<double, lane_count<double>>;
     switch (tess.ndim) {
-        case 1: return make<T, 1>(tess, needs);
-        case 2: return make<T, 2>(tess, needs);
-        default: return make<T, 3>(tess, needs);
+        case 1: return make<T, LineWorker<V, Wide, LaneWorker<V, 1>>>(tess, needs);
+        case 2: return make<T, LaneWorker<V, 2>>(tess, needs);
+        default: return make<T, LaneWorker<V, 3>>(tess, needs);
     }
 }
 
