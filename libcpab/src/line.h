@@ -25,10 +25,24 @@
 namespace cpab {
 namespace CPAB_ISA {
 
-/* One number per cell, by column. Velocities of knots that do not exist, at the far ends of ghosts, are 0:
-   like zeros of the field they are never passed. */
+/* What is known of a cell, by column. Velocities of knots that do not exist, at the far ends of ghosts, are
+   0: like zeros of the field they are never passed. Times and numbers of cells are integers as wide as the
+   numbers. */
 struct LineRecord {
-    enum Column { low, high, slope, mean, factor, mean_slope, used, stride = 8 };
+    enum Column {
+        low, /* velocities at the ends */
+        high,
+        slope,
+        mean,     /* growth(slope).mean */
+        time_low, /* the clock at the ends */
+        time_high,
+        reach_low,  /* how many cells can be crossed in unit time from the low end down, */
+        reach_high, /* and from the high end up */
+        factor,     /* growth(slope), the rest */
+        mean_slope,
+        used,
+        stride = 12
+    };
 };
 
 /* One prepared field. */
@@ -36,12 +50,11 @@ template <typename V>
 struct Line {
     using T = typename V::Scalar;
     using Integer = typename V::Index::Integer;
-    const T *cells;       /* [n + 2, LineRecord::stride]: velocities at the ends, slope, growth(slope) */
+    const T *cells;       /* [n + 2, LineRecord::stride] */
     const Integer *clock; /* [n + 1] time at the knots, in units of 1 / hour and modulo the integers: the
                              differences that matter are at most 1, and rounding does not grow with n */
-    const Integer *reach; /* [n + 1] how many cells can be crossed from a knot on in unit time */
     Integer n;
-    Integer first_step; /* power of 2; twice that is above all of reach */
+    Integer first_step; /* power of 2; twice that is above all reaches */
 
     static constexpr Integer hour = Integer(1) << (8 * sizeof(Integer) - 2);
 };
@@ -76,23 +89,24 @@ CPAB_INLINE V with_sign(typename V::Bits positive, V x) {
     return select(positive, x, -x);
 }
 
-/* How many cells are crossed from way.face on, within way.left; takes from that what they need. */
+/* How many cells are crossed from way.face on, within way.left; takes from that what they need. `start` is
+   the clock at the face, and `reach` how many cells can be crossed at most. */
 template <typename V>
-CPAB_INLINE void cross_cells(const Line<V> &line, Way<V> &way) {
+CPAB_INLINE void cross_cells(const Line<V> &line, typename V::Index start, typename V::Index reach,
+                             Way<V> &way) {
     using Index = typename V::Index;
     using T = typename V::Scalar;
     const Index budget = truncated(way.left * V(T(line.hour)));
-    const Index start = look_up(line.clock, way.face), reach = look_up(line.reach, way.face);
     Index spent(0);
     way.passed = Index(0);
     for (auto step = line.first_step; step > 0; step /= 2) {
         const Index next = way.passed + Index(step);
-        const auto too_far = reach < next;
-        const Index hop = select(too_far, reach, next),
-                    knot = select(way.rising, way.face + hop, way.face - hop);
-        const Index at = look_up(line.clock, knot);
+        const auto in_reach = ~(reach < next);
+        if (!any(in_reach)) continue;
+        const Index hop = select(in_reach, next, reach);
+        const Index at = look_up(line.clock, select(way.rising, way.face + hop, way.face - hop));
         const Index time = select(way.rising, at - start, start - at);
-        const auto possible = ~too_far & ~(budget < time);
+        const auto possible = in_reach & ~(budget < time);
         way.passed = select(possible, next, way.passed);
         spent = select(possible, time, spent);
     }
@@ -101,16 +115,19 @@ CPAB_INLINE void cross_cells(const Line<V> &line, Way<V> &way) {
 
 /* From the face ahead to the end. Lanes that do not leave their cells compute something harmless. */
 template <typename V>
-CPAB_INLINE void follow_beyond(const Line<V> &line, V slope, Way<V> &way) {
+CPAB_INLINE void follow_beyond(const Line<V> &line, const V *cell, Way<V> &way) {
     using Index = typename V::Index;
     const V speed = select(way.leaves, magnitude(way.velocity), V(1));
     way.face_speed = select(way.leaves, way.face_speed, V(1));
     way.distance = select(way.leaves, way.distance, V(0));
-    way.passage = passage(way.distance, speed, way.face_speed, slope);
+    way.passage = passage(way.distance, speed, way.face_speed, cell[LineRecord::slope]);
     way.left = larger(V(1) - way.passage.time, V(0));
     way.face = select(way.leaves, way.cell - select(way.rising, Index(0), Index(1)), Index(0));
     way.rising = way.rising | ~way.leaves;
-    cross_cells(line, way);
+    const Index time = bits_of(select(way.rising, cell[LineRecord::time_high], cell[LineRecord::time_low]));
+    const Index reach =
+        bits_of(select(way.rising, cell[LineRecord::reach_high], cell[LineRecord::reach_low]));
+    cross_cells(line, time, select(way.leaves, reach, Index(0)), way);
     way.knot = select(way.rising, way.face + way.passed, way.face - way.passed);
     way.last_cell = way.knot + select(way.rising, Index(1), Index(0));
 
@@ -148,7 +165,7 @@ CPAB_INLINE Way<V> follow(const Line<V> &line, V u) {
     way.distance = select(away, V(1) - to_nearest, to_nearest);
     way.face_speed = select(way.rising, high, -low);
     way.leaves = (way.face_speed > V(0)) & (magnitude(way.displacement) > way.distance);
-    if (any(way.leaves)) follow_beyond(line, slope, way);
+    if (any(way.leaves)) follow_beyond(line, record, way);
     return way;
 }
 

@@ -3,6 +3,7 @@
 #define CPAB_LINE_FIELD_H
 
 #include <cmath>
+#include <cstring>
 
 #include "line.h"
 #include "memory.h"
@@ -23,8 +24,7 @@ public:
     bool allocate() {
         const int64_t room = n_ + 3 + D::width; /* whole vectors are read */
         return knots_.allocate(room) && slopes_.allocate(room) && ticks_.allocate(n_ + 2) &&
-               cells_.allocate((n_ + 2) * LineRecord::stride) && clock_.allocate(n_ + 1) &&
-               reach_.allocate(n_ + 1);
+               cells_.allocate((n_ + 2) * LineRecord::stride) && clock_.allocate(n_ + 1);
     }
 
     /* Prepares the field with velocities [n + 1], in units of the domain, for `time`. Answers false if it is
@@ -53,7 +53,7 @@ public:
 
     template <typename V>
     Line<V> line() const {
-        return {cells_.data(), clock_.data(), reach_.data(), static_cast<Integer>(n_), first_step_};
+        return {cells_.data(), clock_.data(), static_cast<Integer>(n_), first_step_};
     }
 
     int64_t n() const { return n_; }
@@ -110,33 +110,44 @@ private:
             clock_[knot] = static_cast<Integer>(time >> (64 - 8 * sizeof(Integer)));
             time += static_cast<uint64_t>(ticks_[knot + 1]);
         }
-        set_reach();
-        Integer farthest = 0;
-        for (int64_t knot = 0; knot <= n_; knot++)
-            farthest = reach_[knot] > farthest ? reach_[knot] : farthest;
+        const int64_t farthest = set_reach();
         for (first_step_ = 1; first_step_ <= farthest;) first_step_ *= 2;
         first_step_ /= 2;
+        for (int64_t c = 0; c < n_ + 2; c++) {
+            T *record = &cells_[c * LineRecord::stride];
+            if (c > 0) set_integer(record[LineRecord::time_low], clock_[c - 1]);
+            if (c <= n_) set_integer(record[LineRecord::time_high], clock_[c]);
+        }
     }
 
+    static void set_integer(T &number, Integer bits) { std::memcpy(&number, &bits, sizeof bits); }
+
     /* Trajectories from `knot` come as far as `end`, with `left` of the hour to go: both move along the line.
-     */
-    void set_reach() {
-        int64_t end = 0, left = hour;
+       Returns the largest number of cells. */
+    int64_t set_reach() {
+        int64_t farthest = 0, end = 0, left = hour;
         for (int64_t knot = 0; knot <= n_; knot++) {
+            T &reach = cells_[knot * LineRecord::stride + LineRecord::reach_high];
+            set_integer(reach, 0);
             if (!(knots_[knot + 1] > 0)) continue;
             if (end <= knot) end = knot, left = hour;
-            for (; end < n_ && crossable(end + 1) && ticks_[end + 1] <= left; end++) left -= ticks_[end + 1];
-            reach_[knot] = static_cast<Integer>(end - knot);
+            for (; end < n_ && ticks_[end + 1] <= left && crossable(end + 1); end++) left -= ticks_[end + 1];
+            set_integer(reach, static_cast<Integer>(end - knot));
+            farthest = end - knot > farthest ? end - knot : farthest;
             if (end > knot) left += ticks_[knot + 1];
         }
         end = n_;
         for (int64_t knot = n_; knot >= 0; knot--) {
-            if (knots_[knot + 1] > 0) continue;
+            T &reach = cells_[(knot + 1) * LineRecord::stride + LineRecord::reach_low];
+            set_integer(reach, 0);
+            if (!(knots_[knot + 1] < 0)) continue;
             if (end >= knot) end = knot, left = hour;
-            for (; end > 0 && crossable(end) && ticks_[end] <= left; end--) left -= ticks_[end];
-            reach_[knot] = static_cast<Integer>(knot - end);
+            for (; end > 0 && ticks_[end] <= left && crossable(end); end--) left -= ticks_[end];
+            set_integer(reach, static_cast<Integer>(knot - end));
+            farthest = knot - end > farthest ? knot - end : farthest;
             if (end < knot) left += ticks_[knot];
         }
+        return farthest;
     }
 
     const int64_t n_;
@@ -147,7 +158,7 @@ private:
     Array<double> slopes_; /* [n + 2] of the cells */
     Array<int64_t> ticks_; /* [n + 2] time to cross a cell, or a whole hour for cells that are not crossed */
     Array<T> cells_;
-    Array<Integer> clock_, reach_;
+    Array<Integer> clock_;
     Integer first_step_ = 0;
 };
 
