@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import argparse
 import os
+import shutil
 from pathlib import Path
 
 import nox
 
 nox.needs_version = ">=2024.4.15"
-nox.options.sessions = ["lint", "types", "c", "tests"]
+nox.options.sessions = ["lint", "types", "c", "tests", "peers"]
 nox.options.error_on_missing_interpreters = False
 
 PYPROJECT = nox.project.load_toml("pyproject.toml")
@@ -21,7 +23,7 @@ PLUGINS = {
 #: Which tests see which installation. A plugin's own tests run beside the conformance suite.
 PATHS = {
     "numpy": ["tests"],
-    "torch": ["tests/cross", "backends/torch/tests"],
+    "torch": ["tests/cross", "backends/torch/tests", "benchmarks/tests"],
     "tensorflow": ["tests/cross", "backends/tensorflow/tests"],
     "all": ["tests", "backends/torch/tests", "backends/tensorflow/tests", "examples/demo/tests"],
 }
@@ -52,6 +54,13 @@ def tests(session: nox.Session, backend: str) -> None:
 
 
 @nox.session
+def peers(session: nox.Session) -> None:
+    """Bases of other projects: their theta, their fields, and their results to their accuracy."""
+    install(session, "numpy", "peers")
+    session.run("pytest", *(session.posargs or ["tests/peers"]), env={**QUIET, **ONE_THREAD})
+
+
+@nox.session
 def demo(session: nox.Session) -> None:
     """Train seven networks on distorted digits; writes to demo/. ``-- --backend tensorflow`` for the other."""
     backend = "tensorflow" if "tensorflow" in " ".join(session.posargs) else "torch"
@@ -59,16 +68,51 @@ def demo(session: nox.Session) -> None:
     session.run("python", "examples/demo", *session.posargs, env=QUIET)
 
 
+def build_c(session: nox.Session, name: str, *options: str, env: dict[str, str] | None = None) -> Path:
+    """Libcpab with its own CMake project, built in a directory of this name."""
+    session.install("cmake>=3.24,<4", "ninja")
+    build = Path(session.create_tmp()).resolve() / name
+    session.run("cmake", "-S", "libcpab", "-B", str(build), "-G", "Ninja", *options, env=env)
+    session.run("cmake", "--build", str(build))
+    return build
+
+
 @nox.session(tags=["c"])
 @nox.parametrize("sanitize", ["", "address,undefined"], ids=["plain", "sanitized"])
 def c(session: nox.Session, sanitize: str) -> None:
     """The C tests of libcpab, plain and under AddressSanitizer and UndefinedBehaviorSanitizer."""
-    session.install("cmake>=3.24,<4", "ninja")
-    build = Path(session.create_tmp()).resolve() / ("sanitized" if sanitize else "plain")
     options = [f"-DCPAB_SANITIZE={sanitize}", f"-DCMAKE_BUILD_TYPE={'Debug' if sanitize else 'Release'}"]
-    session.run("cmake", "-S", "libcpab", "-B", str(build), "-G", "Ninja", "-DCPAB_BUILD_TESTS=ON", *options)
-    session.run("cmake", "--build", str(build))
+    build = build_c(session, "sanitized" if sanitize else "plain", "-DCPAB_BUILD_TESTS=ON", *options)
     session.run("ctest", "--test-dir", str(build), "--output-on-failure")
+
+
+@nox.session
+def arm(session: nox.Session) -> None:
+    """The C tests on 64-bit Arm, whose lanes are NEON's: cross-compiled, and run in qemu."""
+    if not (shutil.which("aarch64-linux-gnu-g++") and shutil.which("qemu-aarch64")):
+        session.error("needs a cross-compiler and qemu. On Debian: apt install g++-aarch64-linux-gnu qemu-user")
+    toolchain = Path("libcpab/cmake/aarch64.cmake").resolve()
+    build = build_c(session, "arm", "-DCPAB_BUILD_TESTS=ON", f"-DCMAKE_TOOLCHAIN_FILE={toolchain}")
+    session.run("ctest", "--test-dir", str(build), "--output-on-failure")
+
+
+@nox.session
+def fuzz(session: nox.Session) -> None:
+    """The C ABI, driven by libFuzzer under sanitizers for 10 minutes or ``-- --seconds N``. Needs Clang."""
+    parser = argparse.ArgumentParser(prog="nox -s fuzz --")
+    parser.add_argument("--seconds", type=int, default=600)
+    seconds = parser.parse_args(session.posargs).seconds
+    suffix = next((s for s in ("", *(f"-{n}" for n in range(30, 13, -1))) if shutil.which(f"clang++{s}")), None)
+    if suffix is None:
+        session.error("needs Clang with libFuzzer. On Debian: apt install clang libclang-rt-14-dev")
+    sanitizers = "-DCPAB_SANITIZE=address,undefined,float-cast-overflow"
+    options = ["-DCPAB_FUZZ=ON", "-DCMAKE_BUILD_TYPE=RelWithDebInfo", sanitizers]
+    build = build_c(session, "fuzz", *options, env={"CC": f"clang{suffix}", "CXX": f"clang++{suffix}"})
+    corpus, found = Path("libcpab/fuzz/corpus").resolve(), build / "found"
+    found.mkdir(exist_ok=True)
+    limits = [f"-max_total_time={seconds}", "-timeout=10", "-max_len=160", "-len_control=0", "-print_final_stats=1"]
+    with session.chdir(build):  # where libFuzzer leaves an input that it objects to
+        session.run(str(build / "fuzz" / "fuzz_abi"), *limits, str(found), str(corpus), external=True)
 
 
 @nox.session
@@ -90,9 +134,9 @@ def types(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Cpabx beside PyPI's libcpab in the paper's setting."""
+    """Speed, errors and memory beside libcpab, difw, kornia and torch. ``-- --json FILE`` keeps every figure."""
     install(session, "torch", "bench")
-    session.run("python", "benchmarks/paper_setting.py", *session.posargs)
+    session.run("python", "-m", "benchmarks", *session.posargs)
 
 
 @nox.session

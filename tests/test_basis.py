@@ -9,7 +9,7 @@ import pytest
 import cpabx
 from cpabx import Cpab
 from cpabx.basis import to_affine
-from cpabx.errors import OptionError, TessellationError
+from cpabx.errors import OptionError, ShapeError, TessellationError
 
 CELLS = [(1, 1), (2, 2), (3, 3), (4, 4), (3, 5), (5, 5)]
 DOMAINS = [(-1, 1), (0, 1), ((0, 1), (-2, 3))]
@@ -247,6 +247,23 @@ def test_array_that_is_no_basis(name):
     assert caught.value.asked
     assert caught.value.received
     assert caught.value.remedy
+
+
+def test_a_theta_of_another_boundary_is_recognised():
+    """Among fields of the same kind: with preserved volume, a sliding border leaves 8 parameters, not 34."""
+
+    def advice(family, n_params):
+        with pytest.raises(ShapeError) as caught:
+            family.velocity(np.zeros((1, n_params)))
+        return caught.value.remedy
+
+    assert "boundary='sliding'" in advice(Cpab((3, 2)), 22)
+    assert "boundary='free'" in advice(Cpab((3, 2), boundary="sliding", basis="nodal"), 24)
+    preserving = Cpab((3, 3), volume_preserving=True)
+    assert "boundary='sliding'" in advice(preserving, 8)
+    assert "boundary" not in advice(preserving, 34)
+    array = Cpab((2, 2), basis=affine(Cpab((2, 2))).reshape(-1, 20))
+    assert "boundary" not in advice(array, 14)
 
 
 @pytest.mark.parametrize(

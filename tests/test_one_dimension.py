@@ -10,11 +10,12 @@ from cpabx import Cpab
 @pytest.mark.parametrize("outside", ["linear", "nearest"])
 @pytest.mark.parametrize("boundary", ["free", "sliding", "fixed"])
 @pytest.mark.parametrize("basis", ["orthonormal", "nodal"])
-def test_dimensions(boundary, outside, basis):
+@pytest.mark.parametrize(("cells", "free", "held"), [(5, 6, 4), (16, 17, 15), (50, 51, 49)])
+def test_dimensions(cells, free, held, boundary, outside, basis):
     """Vertices, less the two ends if they are held."""
-    family = Cpab(5, boundary=boundary, outside=outside, basis=basis)
+    family = Cpab(cells, boundary=boundary, outside=outside, basis=basis)
     assert family.ndim == 1
-    assert family.n_params == (6 if boundary == "free" else 4)
+    assert family.n_params == (free if boundary == "free" else held)
 
 
 def test_one_interval_has_a_closed_form():

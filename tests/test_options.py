@@ -40,12 +40,6 @@ def test_impossible_compositions(parts):
     assert complete(caught.value)
 
 
-def test_warping_needs_two_dimensions():
-    family = Cpab(4)
-    with pytest.raises(OptionError, match="2D"):
-        family.warp(np.zeros((1, 4, 4, 1)), np.zeros((1, family.n_params)))
-
-
 @pytest.mark.parametrize("name", cpabx.backend.LAYER_NAMES)
 def test_layers_without_a_backend_that_exists(name):
     with pytest.raises(BackendNotFoundError) as caught:

@@ -46,16 +46,18 @@ typedef enum cpab_status {
     CPAB_OK = 0,
     CPAB_E_NULL = 1,      /* a required pointer is NULL */
     CPAB_E_ABI = 2,       /* a struct's size is not one this library knows */
-    CPAB_E_NDIM = 3,      /* ndim is not one this build supports */
+    CPAB_E_NDIM = 3,      /* ndim is not one this build supports, or not the tessellation's */
     CPAB_E_CELLS = 4,     /* a number of cells is below 1, or there are too many in all */
     CPAB_E_DOMAIN = 5,    /* lower < upper does not hold, or a bound is not finite */
     CPAB_E_OPTION = 6,    /* an enumeration has a value that does not exist */
-    CPAB_E_SHAPE = 7,     /* a size is negative, or points_batch is neither 1 nor n_batch */
+    CPAB_E_SHAPE = 7,     /* a size is negative, points_batch is neither 1 nor n_batch, or an array has
+                             more elements than can be counted */
     CPAB_E_TIME = 8,      /* time is not finite */
     CPAB_E_THREADS = 9,   /* n_threads is below 1 */
     CPAB_E_RANGE = 10,    /* a field is too large to integrate, see CPAB_MAX_RATE */
     CPAB_E_DIVERGED = 11, /* a trajectory left the range of the number type */
-    CPAB_E_MEMORY = 12    /* memory could not be allocated */
+    CPAB_E_MEMORY = 12,   /* memory could not be allocated */
+    CPAB_E_IMAGE = 13     /* a size is below 1 or above CPAB_MAX_SIZE, or channels is negative */
 } cpab_status;
 
 /* What the field is outside of the domain. Both are continuous.
@@ -73,7 +75,9 @@ enum {
        exp(1024) overflows float64, so nothing beyond it has a meaning. */
     CPAB_MAX_RATE = 1024,
     /* Largest |time| * |v| at a vertex, in cells. */
-    CPAB_MAX_SPEED = 1048576
+    CPAB_MAX_SPEED = 1048576,
+    /* Most pixels along one axis of an image. */
+    CPAB_MAX_SIZE = 1073741824
 };
 
 /* Texts and numbers about the library itself; the strings are static. */
@@ -235,6 +239,127 @@ CPAB_API cpab_status cpab_jacobian_f64(const cpab_tessellation *tess, const doub
                                        const double *points, double *jacobian, double *log_det,
                                        int64_t n_batch, int64_t n_points, int64_t points_batch, double time,
                                        int32_t n_threads, int64_t *failed_item);
+
+/* What images are where they have no pixels. For REFLECTION, mirrors stand at the centres of the outermost
+   pixels (align_corners), or at their outer edges. */
+typedef enum cpab_padding {
+    CPAB_PADDING_ZEROS = 0,
+    CPAB_PADDING_BORDER = 1, /* the value of the nearest place in the image */
+    CPAB_PADDING_REFLECTION = 2
+} cpab_padding;
+
+/* LINEAR is linear in 1D, bilinear in 2D and trilinear in 3D. NEAREST takes the nearest pixel, of two that
+   are equally near the one with the even number. */
+typedef enum cpab_interpolation {
+    CPAB_INTERPOLATION_LINEAR = 0,
+    CPAB_INTERPOLATION_NEAREST = 1
+} cpab_interpolation;
+
+/*
+ * An image covers a box: with align_corners the centres of its outermost pixels lie on the border of the box,
+ * without it their outer edges do. All options mean what they mean in torch's grid_sample.
+ *
+ * Set struct_size to sizeof(cpab_image). Entries of `size` from ndim on are ignored.
+ */
+typedef struct cpab_image {
+    size_t struct_size;
+    int32_t ndim;          /* 1, 2 or 3 */
+    int32_t padding;       /* a cpab_padding */
+    int32_t interpolation; /* a cpab_interpolation */
+    int32_t align_corners; /* 0 or 1 */
+    int32_t
+        channels_last; /* 0: data is [n_batch, channels, (z, (y,)) x], 1: [n_batch, (z, (y,)) x, channels] */
+    int64_t channels;  /* at least 0 */
+    int64_t size[3];   /* pixels along x, y, z; from 1 to CPAB_MAX_SIZE */
+} cpab_image;
+
+/*
+ * cpab_sample_*: out = data(points), the values of images between their pixels.
+ *
+ *   data      in the layout that `image` describes; the images cover [-1, 1]^ndim
+ *   points    [points_batch, n_points, ndim]; points_batch is n_batch, or 1: shared by all
+ *   out       [n_batch, channels, n_points], or [n_batch, n_points, channels] with channels_last
+ *   n_threads as in cpab_transform_*
+ *
+ * A point that is not finite is NaN in all its channels. What is not finite in the data shows in `out` only
+ * where such a pixel is one of the 2^ndim around a point. Sizes of 0 are fine (but for those of an image),
+ * and arrays without elements may be NULL. On an error `out` is untouched. It may not share memory with the
+ * inputs.
+ */
+CPAB_API cpab_status cpab_sample_f32(const cpab_image *image, const float *data, const float *points,
+                                     float *out, int64_t n_batch, int64_t n_points, int64_t points_batch,
+                                     int32_t n_threads);
+CPAB_API cpab_status cpab_sample_f64(const cpab_image *image, const double *data, const double *points,
+                                     double *out, int64_t n_batch, int64_t n_points, int64_t points_batch,
+                                     int32_t n_threads);
+
+/*
+ * cpab_sample_vjp_*: the vector-Jacobian product of cpab_sample_*.
+ *
+ *   grad_out     like `out`                   dL / d out
+ *   grad_data    like `data`                  dL / d data, overwritten; or NULL
+ *   grad_points  [n_batch, n_points, ndim]    dL / d points, per batch item also where the points are
+ *                                             shared; or NULL
+ *
+ * Other arguments and errors as above. Linear interpolation has kinks at the centres of pixels: the
+ * derivative there is that on the higher side. On a border that padding clamps to and beyond it, it is 0, and
+ * for NEAREST everywhere. A point that is not finite has a gradient of NaN and adds nothing to grad_data, as
+ * its value does not depend on any pixel. Extra memory: none that depends on sizes.
+ */
+CPAB_API cpab_status cpab_sample_vjp_f32(const cpab_image *image, const float *data, const float *points,
+                                         const float *grad_out, float *grad_data, float *grad_points,
+                                         int64_t n_batch, int64_t n_points, int64_t points_batch,
+                                         int32_t n_threads);
+CPAB_API cpab_status cpab_sample_vjp_f64(const cpab_image *image, const double *data, const double *points,
+                                         const double *grad_out, double *grad_data, double *grad_points,
+                                         int64_t n_batch, int64_t n_points, int64_t points_batch,
+                                         int32_t n_threads);
+
+/*
+ * cpab_warp_*: out(x) = data(phi(x, time)), images moved by transformations. The x are the centres of the
+ * pixels of an output that covers the domain of the tessellation as `image` does: along an axis from lower to
+ * upper, pixel i of n is at lower + i / (n - 1) * (upper - lower) with align_corners (in the middle if n is
+ * 1), or else at lower + (i + 1/2) / n * (upper - lower). The result is that of cpab_transform_* followed by
+ * cpab_sample_*, in one pass that never stores the points.
+ *
+ *   image        of the tessellation's ndim
+ *   velocity     [n_batch, n_vertices, ndim]
+ *   data         in the layout that `image` describes
+ *   out          [n_batch, channels, (z, (y,)) x], or channels last
+ *   output_size  [ndim] pixels of the output along x, y, z; 0 is fine
+ *   others       as in cpab_transform_*
+ *
+ * Errors are those of cpab_transform_* and cpab_sample_*; a velocity that is not finite makes its batch item
+ * NaN.
+ */
+CPAB_API cpab_status cpab_warp_f32(const cpab_tessellation *tess, const cpab_image *image,
+                                   const float *velocity, const float *data, float *out,
+                                   const int64_t *output_size, int64_t n_batch, double time,
+                                   int32_t n_threads, int64_t *failed_item);
+CPAB_API cpab_status cpab_warp_f64(const cpab_tessellation *tess, const cpab_image *image,
+                                   const double *velocity, const double *data, double *out,
+                                   const int64_t *output_size, int64_t n_batch, double time,
+                                   int32_t n_threads, int64_t *failed_item);
+
+/*
+ * cpab_warp_vjp_*: the vector-Jacobian product of cpab_warp_*.
+ *
+ *   grad_out       like `out`                     dL / d out
+ *   grad_velocity  [n_batch, n_vertices, ndim]    dL / d velocity, overwritten; or NULL
+ *   grad_data      like `data`                    dL / d data, overwritten; or NULL
+ *
+ * Other arguments and errors as above; what is not finite shows as in cpab_transform_vjp_* and
+ * cpab_sample_vjp_*. Extra memory: that of cpab_transform_vjp_*, and per thread the places where 4096 points
+ * end, or n_cells if that is more.
+ */
+CPAB_API cpab_status cpab_warp_vjp_f32(const cpab_tessellation *tess, const cpab_image *image,
+                                       const float *velocity, const float *data, const float *grad_out,
+                                       float *grad_velocity, float *grad_data, const int64_t *output_size,
+                                       int64_t n_batch, double time, int32_t n_threads, int64_t *failed_item);
+CPAB_API cpab_status cpab_warp_vjp_f64(const cpab_tessellation *tess, const cpab_image *image,
+                                       const double *velocity, const double *data, const double *grad_out,
+                                       double *grad_velocity, double *grad_data, const int64_t *output_size,
+                                       int64_t n_batch, double time, int32_t n_threads, int64_t *failed_item);
 
 /* cdef end */
 

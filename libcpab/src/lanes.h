@@ -132,6 +132,12 @@ private:
     typedef float Words16 __attribute__((vector_size(16)));
     static bool any_bit(Vector v) {
 #    if defined(__AVX__)
+        if constexpr (sizeof(Vector) == 64) {
+            Words32 halves[2];
+            std::memcpy(halves, &v, sizeof halves);
+            const Words32 either = halves[0] | halves[1];
+            return !__builtin_ia32_ptestz256(either, either);
+        }
         if constexpr (sizeof(Vector) == 32) return !__builtin_ia32_ptestz256((Words32)v, (Words32)v);
 #    endif
 #    if defined(__SSE2__)
@@ -207,20 +213,16 @@ struct Lanes {
     friend Lanes select(Bits m, Lanes a, Lanes b) { return from(m.v ? a.v : b.v); }
 
     friend Lanes sqrt(Lanes a) {
-#    if defined(__clang__)
-        return from(__builtin_elementwise_sqrt(a.v));
-#    else
-#        if defined(__AVX__)
+#    if defined(__AVX__) && !defined(__clang__) /* Clang finds these instructions in the loop */
         if constexpr (sizeof(Vector) == 32 && sizeof(T) == 4) return from(__builtin_ia32_sqrtps256(a.v));
         if constexpr (sizeof(Vector) == 32 && sizeof(T) == 8) return from(__builtin_ia32_sqrtpd256(a.v));
-#        endif
-#        if defined(__SSE2__)
+#    endif
+#    if defined(__SSE2__) && !defined(__clang__)
         if constexpr (sizeof(Vector) == 16 && sizeof(T) == 4) return from(__builtin_ia32_sqrtps(a.v));
         if constexpr (sizeof(Vector) == 16 && sizeof(T) == 8) return from(__builtin_ia32_sqrtpd(a.v));
-#        endif
+#    endif
         for (int i = 0; i < W; i++) a.v[i] = std::sqrt(a.v[i]);
         return a;
-#    endif
     }
 };
 
@@ -323,6 +325,10 @@ CPAB_INLINE Vector alternate(Vector a, Vector b) {
 /* out[d] lane r = from[r * D + d]. */
 template <int D, typename T, int W>
 CPAB_INLINE void deinterleave(const T *from, Lanes<T, W> *out) {
+    if constexpr (D == 1) {
+        out[0] = Lanes<T, W>::load(from);
+        return;
+    }
 #if CPAB_HAS_VECTORS
     if constexpr (D == 2 && W > 1) {
         const auto a = Lanes<T, W>::load(from).v, b = Lanes<T, W>::load(from + W).v;
@@ -340,6 +346,10 @@ CPAB_INLINE void deinterleave(const T *from, Lanes<T, W> *out) {
 /* to[r * D + d] = in[d] lane r. */
 template <int D, typename T, int W>
 CPAB_INLINE void interleave(const Lanes<T, W> *in, T *to) {
+    if constexpr (D == 1) {
+        in[0].store(to);
+        return;
+    }
 #if CPAB_HAS_VECTORS
     if constexpr (D == 2 && W > 1) {
         Lanes<T, W>::from(alternate<0, W>(in[0].v, in[1].v)).store(to);

@@ -80,6 +80,24 @@ private:
     int64_t size_ = 0, capacity_ = 0;
 };
 
+/* What is released at the end of its scope; NULL if there was no memory for it. */
+template <typename T>
+class Hired {
+public:
+    explicit Hired(T *hired) : hired_(hired) {}
+    Hired(const Hired &) = delete;
+    Hired &operator=(const Hired &) = delete;
+    ~Hired() {
+        if (hired_) hired_->release();
+    }
+    explicit operator bool() const { return hired_ != nullptr; }
+    T *operator->() const { return hired_; }
+    T &operator*() const { return *hired_; }
+
+private:
+    T *hired_;
+};
+
 }  // namespace cpab
 
 #endif

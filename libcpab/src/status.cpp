@@ -34,11 +34,16 @@ const char *cpab_build_info(void) {
 }
 
 const char *cpab_status_text(cpab_status status) {
-    switch (status) {
+    int32_t number; /* C may pass any, and C++ must not read every one as a cpab_status */
+    static_assert(sizeof number == sizeof status, "an enumeration is an int");
+    std::memcpy(&number, &status, sizeof number);
+    switch (number) {
         case CPAB_OK: return "no error";
         case CPAB_E_NULL: return "a required pointer is NULL";
         case CPAB_E_ABI: return "a struct does not have the size that this library expects";
-        case CPAB_E_NDIM: return "the number of dimensions is not supported by this build";
+        case CPAB_E_NDIM:
+            return "the number of dimensions is not supported by this build, or image and tessellation "
+                   "differ in it";
         case CPAB_E_CELLS: return "numbers of cells must be at least 1 and at most 4194304 simplices in all";
         case CPAB_E_DOMAIN: return "the domain must have finite bounds with lower < upper";
         case CPAB_E_OPTION: return "an option has a value that does not exist";
@@ -50,6 +55,9 @@ const char *cpab_status_text(cpab_status status) {
                    "1048576 cells";
         case CPAB_E_DIVERGED: return "a trajectory left the range of the number type";
         case CPAB_E_MEMORY: return "memory could not be allocated";
+        case CPAB_E_IMAGE:
+            return "an image must have from 1 to 1073741824 pixels along each axis, and no negative number "
+                   "of channels";
     }
     return "unknown status";
 }

@@ -307,6 +307,7 @@ cpab_status cpab_tessellation_create(const cpab_tessellation_options *options, c
     for (int d = 0; d < t->ndim; d++) {
         t->cells[d] = options->cells[d];
         t->lower[d] = options->lower[d];
+        t->upper[d] = options->upper[d];
         t->scale[d] = double(options->cells[d]) / (options->upper[d] - options->lower[d]);
     }
     count(*t);
@@ -344,8 +345,10 @@ int64_t cpab_tessellation_n_cells(const cpab_tessellation *tess) { return tess ?
 cpab_status cpab_tessellation_vertices(const cpab_tessellation *tess, double *out) {
     if (!tess || !out) return CPAB_E_NULL;
     for (int64_t v = 0; v < tess->n_vertices; v++)
-        for (int d = 0; d < tess->ndim; d++)
-            out[v * tess->ndim + d] = tess->lower[d] + tess->node[v * tess->ndim + d] / tess->scale[d];
+        for (int d = 0; d < tess->ndim; d++) { /* exact at both ends, and no sum that could overflow */
+            const double part = tess->node[v * tess->ndim + d] / double(tess->cells[d]);
+            out[v * tess->ndim + d] = (1 - part) * tess->lower[d] + part * tess->upper[d];
+        }
     return CPAB_OK;
 }
 

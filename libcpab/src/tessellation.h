@@ -25,7 +25,7 @@ struct cpab_tessellation {
     int32_t ndim = 0;
     int32_t outside = 0;
     int64_t cells[3] = {0, 0, 0};
-    double lower[3] = {0, 0, 0};
+    double lower[3] = {0, 0, 0}, upper[3] = {0, 0, 0};
     double scale[3] = {0, 0, 0}; /* cells per unit of the domain */
 
     int64_t n_vertices = 0;

@@ -1,4 +1,5 @@
 /* What a tessellation says about itself, and which options it refuses. */
+#include <float.h>
 #include <math.h>
 #include <stdint.h>
 
@@ -120,6 +121,19 @@ static void ignored_entries(void) {
     space_free(&s);
 }
 
+/* The vertices at the ends are the bounds themselves; a domain may be as wide as numbers are. */
+static void ends_are_exact(void) {
+    const double bounds[][2] = {{0, 0.3}, {-0.7, 0.1}, {1e15, 1e15 + 3}, {0, DBL_MAX}, {-0.9e308, 0.8e308}};
+    for (size_t i = 0; i < sizeof bounds / sizeof bounds[0]; i++)
+        for (int64_t cells = 1; cells <= 300; cells++) {
+            cpab_tessellation_options o = options_of(1, cells, 1, CPAB_OUTSIDE_LINEAR);
+            o.lower[0] = bounds[i][0], o.upper[0] = bounds[i][1];
+            space s = space_from(o);
+            CHECK(s.vertices[0] == o.lower[0] && s.vertices[cells] == o.upper[0]);
+            space_free(&s);
+        }
+}
+
 static void null_arguments(void) {
     cpab_tessellation_options o = options_of(1, 3, 1, CPAB_OUTSIDE_LINEAR);
     cpab_tessellation *tess = (cpab_tessellation *)&o;
@@ -145,9 +159,11 @@ static void about_the_library(void) {
     CHECK(cpab_abi_version() == CPAB_ABI_VERSION);
     CHECK(cpab_version() && strchr(cpab_version(), '.'));
     CHECK(cpab_build_info() && cpab_build_info()[0]);
-    const char *unknown = cpab_status_text((cpab_status)(CPAB_E_MEMORY + 1));
+    const char *unknown = cpab_status_text((cpab_status)(CPAB_E_IMAGE + 1));
     CHECK(unknown && unknown[0]);
-    for (int i = CPAB_OK; i <= CPAB_E_MEMORY; i++) {
+    CHECK(strcmp(unknown, cpab_status_text((cpab_status)(1 << 27))) ==
+          0); /* beyond the bits of an enumerator */
+    for (int i = CPAB_OK; i <= CPAB_E_IMAGE; i++) {
         const char *text = cpab_status_text((cpab_status)i);
         CHECK(text && text[0] && strcmp(text, unknown) != 0);
         for (int j = CPAB_OK; j < i; j++) CHECK(strcmp(text, cpab_status_text((cpab_status)j)) != 0);
@@ -160,6 +176,7 @@ int main(void) {
     triangles_in_documented_order();
     bad_options();
     ignored_entries();
+    ends_are_exact();
     null_arguments();
     about_the_library();
     return check_result();

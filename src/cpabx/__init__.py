@@ -9,6 +9,7 @@ from importlib.metadata import version as _version
 
 from cpabx import errors, layers
 from cpabx.hookspecs import hookimpl
+from cpabx.prior import SmoothPrior
 from cpabx.registry import available_backends, get_backend, set_backend, use_backend
 from cpabx.tessellation import Tessellation
 from cpabx.transforms import (
@@ -29,6 +30,7 @@ __all__ = [
     "Composition",
     "Cpab",
     "Homography",
+    "SmoothPrior",
     "Tessellation",
     "ThinPlateSpline",
     "Transformation",

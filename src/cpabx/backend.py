@@ -12,6 +12,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from cpabx.errors import UnsupportedError
+from cpabx.pixel_grid import pixel_grid
 
 if TYPE_CHECKING:
     import numpy as np
@@ -40,7 +41,7 @@ class Backend(abc.ABC):
             layers exist. ``graph``: works when traced, with unknown batch size. ``cuda``: takes
             tensors on NVIDIA devices. ``double_backward``: second derivatives of
             ``cpab``, and first ones of ``cpab_jvp`` and ``cpab_jacobian``.
-        channels_last: images are (N, H, W, C) rather than (N, C, H, W).
+        channels_last: images are (N, H, W, C) rather than (N, C, H, W), and in 1D and 3D likewise.
     """
 
     name: ClassVar[str]
@@ -160,12 +161,37 @@ class Backend(abc.ABC):
         raise _missing(self, "Jacobians")
 
     @abc.abstractmethod
-    def sample(self, images: Tensor, grid: Tensor, *, padding_mode: str, align_corners: bool) -> Tensor:
-        """Bilinear interpolation at grid (N, H, W, 2), which is (x, y) in [-1, 1] over the image.
+    def sample(
+        self, images: Tensor, grid: Tensor, *, mode: str = "linear", padding_mode: str, align_corners: bool
+    ) -> Tensor:
+        """Images at grid (N, H, W, 2), in general (N, ..., n), of (x, y, z) in [-1, 1]^n over the image.
 
-        Means what ``torch.nn.functional.grid_sample`` means by the same options, also at and beyond
-        the border. Images are in the backend's layout.
+        ``mode`` is ``"linear"``, interpolation in every direction, or ``"nearest"``. All options mean what
+        they mean in ``torch.nn.functional.grid_sample``, also at and beyond the border, and so do
+        derivatives. A place that is not finite is NaN. Images are in the backend's layout, with n axes of
+        pixels.
         """
+
+    def cpab_warp(
+        self,
+        images: Tensor,
+        velocity: Tensor,
+        tessellation: Tessellation,
+        time: float,
+        output_size: Sequence[int],
+        *,
+        mode: str = "linear",
+        padding_mode: str,
+        align_corners: bool,
+    ) -> Tensor:
+        """Images that cover the domain, sampled where :meth:`cpab` takes the pixels of an output of that size.
+
+        ``output_size`` is in the order of an array's axes, options are those of :meth:`sample`. This does one
+        after the other; a backend may have something faster, see :func:`cpabx.native.arrays.warp`.
+        """
+        grid = pixel_grid(tuple(output_size), align_corners, tessellation.domain)
+        moved = self.cpab(grid.tensor(self, like=velocity), velocity, tessellation, time)
+        return grid.sample(self, images, moved, mode=mode, padding_mode=padding_mode, align_corners=align_corners)
 
     def vjp(self, function: Any, arguments: Sequence[Tensor], cotangent: Tensor) -> tuple[Tensor, ...]:
         """Vector-Jacobian product of ``function(*arguments)`` by automatic differentiation.

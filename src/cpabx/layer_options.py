@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from cpabx.backend import Tensor
 from cpabx.errors import OptionError
+from cpabx.pixel_grid import Sampling
 from cpabx.transforms import Affine, Composition, Cpab, Transformation
-from cpabx.transforms.pixels import check_padding_mode, checked_size
+from cpabx.transforms.pixels import checked_size, sampling_options
 
 LOCALIZATIONS = ("cnn", "fcn")
 INTERPOLATE = ("once", "twice")
@@ -20,27 +22,30 @@ class WarpOptions:
     """How a layer samples its input; see :meth:`cpabx.Transformation.warp`.
 
     Raises:
-        OptionError: unknown padding mode, or an impossible size.
+        OptionError: unknown mode or padding mode, or an impossible size.
     """
 
-    output_size: tuple[int, int] | None = None
+    output_size: tuple[int, ...] | None = None
+    mode: str = "linear"
     padding_mode: str = "zeros"
     align_corners: bool = False
 
     def __post_init__(self) -> None:
-        check_padding_mode(self.padding_mode)
+        sampling_options(**self.sampling)
         if self.output_size is not None:
             object.__setattr__(self, "output_size", checked_size(self.output_size))
 
+    @property
+    def sampling(self) -> Sampling:
+        return {"mode": self.mode, "padding_mode": self.padding_mode, "align_corners": self.align_corners}
+
     def warp(self, transformation: Transformation, images: Tensor, theta: Tensor) -> Tensor:
         """The layer's output."""
-        return transformation.warp(
-            images, theta, self.output_size, padding_mode=self.padding_mode, align_corners=self.align_corners
-        )
+        return transformation.warp(images, theta, self.output_size, **self.sampling)
 
     def keeping_size(self) -> WarpOptions:
         """The same, for a first of two passes."""
-        return WarpOptions(None, self.padding_mode, self.align_corners)
+        return dataclasses.replace(self, output_size=None)
 
 
 def as_cpab(cells: Cpab | Sequence[int]) -> Cpab:

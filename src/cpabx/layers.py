@@ -9,7 +9,7 @@ Args:
     input_shape: shape of one image in the framework's layout. Needed by torch to create parameters
         at once; without it they are created by the first input.
     output_size: (height, width) of the result; that of the input by default.
-    padding_mode, align_corners: as in :meth:`cpabx.Transformation.warp`.
+    mode, padding_mode, align_corners: as in :meth:`cpabx.Transformation.warp`.
     backend: only to differ from the backend in force.
 
 The last layer of a localization network starts such that the transformation is exactly the identity.

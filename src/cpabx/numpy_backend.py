@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
@@ -10,7 +11,7 @@ import numpy as np
 from cpabx.backend import Backend
 from cpabx.hookspecs import hookimpl
 from cpabx.native import arrays
-from cpabx.numpy_sampler import bilinear
+from cpabx.native.image import Image
 from cpabx.tessellation import Tessellation
 
 Array = np.ndarray[Any, Any]
@@ -113,5 +114,29 @@ class NumpyBackend(Backend):
     ) -> tuple[Array, Array]:
         return arrays.jacobian(points, velocity, tessellation, time)
 
-    def sample(self, images: Array, grid: Array, *, padding_mode: str, align_corners: bool) -> Array:
-        return bilinear(images, grid, padding_mode, align_corners)
+    def sample(
+        self, images: Array, grid: Array, *, mode: str = "linear", padding_mode: str, align_corners: bool
+    ) -> Array:
+        image = _image(images, mode, padding_mode, align_corners)
+        points = grid.reshape(len(grid), math.prod(grid.shape[1:-1]), image.ndim)
+        return arrays.sample(images, points, image).reshape(*grid.shape[:-1], image.channels)
+
+    def cpab_warp(
+        self,
+        images: Array,
+        velocity: Array,
+        tessellation: Tessellation,
+        time: float,
+        output_size: Sequence[int],
+        *,
+        mode: str = "linear",
+        padding_mode: str,
+        align_corners: bool,
+    ) -> Array:
+        image = _image(images, mode, padding_mode, align_corners)
+        return arrays.warp(images, velocity, tessellation, image, tuple(output_size)[::-1], time)
+
+
+def _image(images: Array, mode: str, padding_mode: str, align_corners: bool) -> Image:
+    *size, channels = images.shape[1:]
+    return Image(tuple(size[::-1]), channels, True, padding_mode, mode, align_corners)  # type: ignore[arg-type]

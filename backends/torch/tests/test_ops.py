@@ -178,6 +178,18 @@ def test_second_derivatives_of_velocity_are_right_or_refused():
         grad_points.sum().backward()
 
 
+@pytest.mark.filterwarnings("ignore:There is a performance drop")
+def test_function_transforms():
+    """torch.func.grad of a loss, and of one per item by vmap: the gradients of torch.autograd."""
+    points, velocity, *_ = leaves()
+    expected = torch.autograd.grad(moved(points, velocity).cos().sum(), (points, velocity))
+    whole = torch.func.grad(lambda p, v: moved(p, v).cos().sum(), argnums=(0, 1))
+    items = torch.func.vmap(torch.func.grad(lambda p, v: moved(p[None], v[None]).cos().sum(), argnums=(0, 1)))
+    for transformed in (whole, items):
+        for a, b in zip(transformed(points.detach(), velocity.detach()), expected, strict=True):
+            torch.testing.assert_close(a, b, rtol=0, atol=1e-12)
+
+
 # -- forward mode --------------------------------------------------------------------------------
 
 

@@ -3,12 +3,15 @@
 #include <cstring>
 
 #include "../tessellation.h"
+#include "sampler.h"
 #include "worker.h"
 
 #define CPAB_DECLARE_KERNEL(isa)                                               \
     namespace isa {                                                            \
     template <typename T>                                                      \
     Worker<T> *make_worker(const cpab_tessellation &tess, const Needs &needs); \
+    template <typename T>                                                      \
+    Sampler<T> *make_sampler(const Raster &raster);                            \
     }
 
 namespace cpab {
@@ -60,6 +63,20 @@ Worker<T> *make_worker(const cpab_tessellation &tess, const Needs &needs) {
 
 template Worker<float> *make_worker<float>(const cpab_tessellation &, const Needs &);
 template Worker<double> *make_worker<double>(const cpab_tessellation &, const Needs &);
+
+template <typename T>
+Sampler<T> *make_sampler(const Raster &raster) {
+    switch (chosen()) {
+#if defined(CPAB_X86_KERNELS)
+        case Isa::avx512: return avx512::make_sampler<T>(raster);
+        case Isa::avx2: return avx2::make_sampler<T>(raster);
+#endif
+        default: return baseline::make_sampler<T>(raster);
+    }
+}
+
+template Sampler<float> *make_sampler<float>(const Raster &);
+template Sampler<double> *make_sampler<double>(const Raster &);
 
 const char *instruction_set() {
     switch (chosen()) {

@@ -12,13 +12,14 @@
 #include "../locate.h"
 #include "../walk.h"
 #include "line_worker.h"
+#include "point_arrays.h"
 #include "worker.h"
 
 namespace cpab {
 namespace CPAB_ISA {
 
 template <typename T>
-constexpr int lane_count = CPAB_HAS_VECTORS && CPAB_LANE_BYTES ? CPAB_LANE_BYTES / sizeof(T) : 1;
+constexpr int lane_count = CPAB_HAS_VECTORS && CPAB_LANE_BYTES > 0 ? CPAB_LANE_BYTES / sizeof(T) : 1;
 
 /* W points that are moved together; where fewer are left, the last one fills the other lanes. */
 template <typename V, int D>
@@ -140,10 +141,10 @@ public:
         poisoned_ = false;
     }
 
-    Trouble pull_back(const T *points, const T *tangent_points, const T *grad_out, int64_t n,
-                      T *grad_points) override {
-        return has_tangent_ ? pull_back_all<Dual<V>>(points, tangent_points, grad_out, n, grad_points)
-                            : pull_back_all<V>(points, nullptr, grad_out, n, grad_points);
+    Trouble pull_back(const T *points, const T *tangent_points, const T *grad_out, int64_t n, T *grad_points,
+                      Ends<T> *ends) override {
+        return has_tangent_ ? pull_back_all<Dual<V>>(points, tangent_points, grad_out, n, grad_points, ends)
+                            : pull_back_all<V>(points, nullptr, grad_out, n, grad_points, ends);
     }
 
     /* Adds a slice's gradient to the batch item's, or NaN where it has none. */
@@ -192,27 +193,8 @@ private:
         return group;
     }
 
-    /* `count` vectors of D numbers, the last one also in the lanes that are left. */
-    CPAB_INLINE static void load(const T *from, int count, V *out) {
-        if (count == W) {
-            deinterleave<D>(from, out);
-            return;
-        }
-        T all[W * D];
-        for (int r = 0; r < W; r++)
-            for (int d = 0; d < D; d++) all[r * D + d] = from[(r < count ? r : count - 1) * D + d];
-        deinterleave<D>(all, out);
-    }
-
-    CPAB_INLINE static void store(const V *values, int count, T *out) {
-        if (count == W) {
-            interleave<D>(values, out);
-            return;
-        }
-        T all[W * D];
-        interleave<D>(values, all);
-        for (int e = 0; e < count * D; e++) out[e] = all[e];
-    }
+    static constexpr auto load = PointArrays<V, D>::load;
+    static constexpr auto store = PointArrays<V, D>::store;
 
     Bits first_lanes(int count) const { return V::load(lane_) < V(T(count)); }
 
@@ -305,13 +287,23 @@ private:
     static V wanted(const Dual<V> &x) { return x.b; }
 
     template <typename N>
+    static void report(Ends<T> *ends, const N *moved, int64_t first, int count) {
+        V values[D];
+        T all[W * D];
+        for (int d = 0; d < D; d++) values[d] = value_of(moved[d]);
+        store(values, count, all);
+        ends->reached(first, all, count);
+    }
+
+    template <typename N>
     Trouble pull_back_all(const T *points, const T *tangent_points, const T *grad_out, int64_t n,
-                          T *grad_points) {
+                          T *grad_points, Ends<T> *ends) {
         const Flow<N, D> flow = flow_of<N>();
         constexpr int columns = (D + 1) * D + D * D;
         return for_walks<N>(
             points, tangent_points, n,
-            [&](const Group<V, D> &group, const N *, Bits failed, int64_t first) {
+            [&](const Group<V, D> &group, const N *moved, Bits failed, int64_t first) {
+                if (ends) report(ends, moved, first, group.count);
                 V seed[D];
                 load(grad_out + first * D, group.count, seed);
                 N lam[D];

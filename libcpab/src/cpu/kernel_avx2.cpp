@@ -2,3 +2,4 @@
 #define CPAB_ISA avx2
 #define CPAB_LANE_BYTES 32
 #include "kernel.h"
+#include "sample_kernel.h"

@@ -2,3 +2,4 @@
 #define CPAB_ISA avx512
 #define CPAB_LANE_BYTES 64
 #include "kernel.h"
+#include "sample_kernel.h"

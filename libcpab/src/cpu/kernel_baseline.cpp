@@ -2,3 +2,4 @@
 #define CPAB_ISA baseline
 #define CPAB_LANE_BYTES 16
 #include "kernel.h"
+#include "sample_kernel.h"

@@ -8,6 +8,7 @@
 #include <limits>
 
 #include "../line_gradient.h"
+#include "point_arrays.h"
 #include "worker.h"
 
 namespace cpab {
@@ -71,10 +72,11 @@ public:
         poisoned_ = false;
     }
 
-    Trouble pull_back(const T *points, const T *tangent_points, const T *grad_out, int64_t n,
-                      T *grad_points) override {
-        if (walks()) return walker().pull_back(points, tangent_points, grad_out, n, grad_points);
-        return for_ways(points, n, [&](const Way<V> &way, V, Bits failed, int64_t first, int count) {
+    Trouble pull_back(const T *points, const T *tangent_points, const T *grad_out, int64_t n, T *grad_points,
+                      Ends<T> *ends) override {
+        if (walks()) return walker().pull_back(points, tangent_points, grad_out, n, grad_points, ends);
+        return for_ways(points, n, [&](const Way<V> &way, V moved, Bits failed, int64_t first, int count) {
+            if (ends) report(*ends, moved, first, count);
             const Bits silent = failed | ~(V::load(lane_) < V(T(count)));
             const V lam = select(silent, V(0), load(grad_out + first, count) * V(size_));
             const LineGradient<V> gradient = cpab::CPAB_ISA::pull_back(way, lam);
@@ -108,17 +110,18 @@ private:
         return !line_usable_;
     }
 
-    /* `count` numbers, the last one also in the lanes that are left. */
     static V load(const T *from, int count) {
-        if (count == W) return V::load(from);
-        T all[W];
-        for (int r = 0; r < W; r++) all[r] = from[r < count ? r : count - 1];
-        return V::load(all);
+        V values;
+        PointArrays<V, 1>::load(from, count, &values);
+        return values;
     }
 
-    static void store(const V &values, int count, T *out) {
-        if (count == W) return values.store(out);
-        for (int r = 0; r < count; r++) out[r] = values[r];
+    static void store(const V &values, int count, T *out) { PointArrays<V, 1>::store(&values, count, out); }
+
+    static void report(Ends<T> &ends, const V &moved, int64_t first, int count) {
+        T all[W];
+        moved.store(all);
+        ends.reached(first, all, count);
     }
 
     /* Moves all points, group by group: body(ways, end points, those that are no numbers, first, count). */

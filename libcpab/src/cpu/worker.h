@@ -25,6 +25,17 @@ struct Needs {
     bool gradient = false, tangent = false;
 };
 
+/* Is told where points end, on the way back: `count` of them from number `first` on, before their grad_out is
+   read, which may depend on that. */
+template <typename T>
+class Ends {
+public:
+    virtual void reached(int64_t first, const T *ends, int count) = 0;
+
+protected:
+    ~Ends() = default;
+};
+
 template <typename T>
 class Worker {
 public:
@@ -47,10 +58,11 @@ public:
     virtual Trouble jacobian(const T *points, int64_t n, T *jacobian, T *log_det) = 0;
 
     /* Gradients are collected from start_slice() to add_gradient(), which adds them to an item's. With
-       a field's tangent, they are the derivatives of gradients along it and `tangent_points`. */
+       a field's tangent, they are the derivatives of gradients along it and `tangent_points`. `ends` may
+       be NULL. */
     virtual void start_slice() = 0;
     virtual Trouble pull_back(const T *points, const T *tangent_points, const T *grad_out, int64_t n,
-                              T *grad_points) = 0;
+                              T *grad_points, Ends<T> *ends) = 0;
     virtual void add_gradient(T *grad_velocity) = 0;
 
 protected:

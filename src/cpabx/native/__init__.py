@@ -1,19 +1,36 @@
 """libcpab through cffi: loading, status codes as exceptions, and its functions."""
 
 from cpabx.native import arrays
-from cpabx.native.calls import jacobian, transform, transform_jvp, transform_vjp, transform_vjp_jvp, velocity
+from cpabx.native.calls import (
+    jacobian,
+    sample,
+    sample_vjp,
+    transform,
+    transform_jvp,
+    transform_vjp,
+    transform_vjp_jvp,
+    velocity,
+    warp,
+    warp_vjp,
+)
+from cpabx.native.image import Image
 from cpabx.native.library import Library, load
 from cpabx.native.threads import default_threads
 
 __all__ = [
+    "Image",
     "Library",
     "arrays",
     "default_threads",
     "jacobian",
     "load",
+    "sample",
+    "sample_vjp",
     "transform",
     "transform_jvp",
     "transform_vjp",
     "transform_vjp_jvp",
     "velocity",
+    "warp",
+    "warp_vjp",
 ]

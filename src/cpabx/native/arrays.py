@@ -14,6 +14,7 @@ import numpy as np
 from cpabx.native import calls
 
 if TYPE_CHECKING:
+    from cpabx.native.image import Image
     from cpabx.tessellation import Tessellation
 
 Array = np.ndarray[Any, Any]
@@ -35,7 +36,7 @@ def _call(
     function(
         tessellation,
         str(points.dtype),
-        **{name: 0 if array is None else array.ctypes.data for name, array in (given | results).items()},
+        **_addresses(**given, **results),
         n_batch=len(velocity),
         n_points=points.shape[1],
         points_batch=len(points),
@@ -155,3 +156,90 @@ def _gradients(
     grad_points, grad_velocity = _call(function, tessellation, inputs, outputs, options)
     shared = len(points) != len(velocity)
     return grad_points.sum(0, keepdims=True) if shared else grad_points, grad_velocity
+
+
+def sample(data: Array, points: Array, image: Image, **options: Any) -> Array:
+    """Images at points (1 or N, P, n): (N, channels, P), or (N, P, channels) if channels are last."""
+    data, points = np.ascontiguousarray(data), np.ascontiguousarray(points)
+    out = np.empty(image.results_shape(len(data), points.shape[1:2]), data.dtype)
+    calls.sample(
+        image, str(data.dtype), **_addresses(data=data, points=points, out=out), **_sizes(data, points), **options
+    )
+    return out
+
+
+def sample_vjp(
+    data: Array,
+    points: Array,
+    grad_out: Array,
+    image: Image,
+    *,
+    need_data: bool = True,
+    need_points: bool = True,
+    **options: Any,
+) -> tuple[Array | None, Array | None]:
+    """Gradients of sum(grad_out * out) by the data and by points (1 or N, P, n), added up where they are shared."""
+    data, points, grad_out = map(np.ascontiguousarray, (data, points, grad_out))
+    grad_data = np.empty_like(data) if need_data else None
+    grad_points = np.empty((len(data), *points.shape[1:]), data.dtype) if need_points else None
+    given = {"data": data, "points": points, "grad_out": grad_out}
+    calls.sample_vjp(
+        image,
+        str(data.dtype),
+        **_addresses(**given, grad_data=grad_data, grad_points=grad_points),
+        **_sizes(data, points),
+        **options,
+    )
+    if grad_points is not None and len(points) != len(data):
+        grad_points = grad_points.sum(0, keepdims=True)
+    return grad_data, grad_points
+
+
+def warp(
+    data: Array,
+    velocity: Array,
+    tessellation: Tessellation,
+    image: Image,
+    output_size: tuple[int, ...],
+    time: float,
+    **options: Any,
+) -> Array:
+    """Images moved by the flows of velocities (N, V, n), in an output of size x, (y, (z))."""
+    data, velocity = np.ascontiguousarray(data), np.ascontiguousarray(velocity)
+    out = np.empty(image.results_shape(len(data), output_size), data.dtype)
+    addresses = _addresses(data=data, velocity=velocity, out=out)
+    output: dict[str, Any] = {"n_batch": len(data), "output_size": output_size, "time": time}
+    calls.warp(tessellation, image, str(data.dtype), **addresses, **output, **options)
+    return out
+
+
+def warp_vjp(
+    data: Array,
+    velocity: Array,
+    grad_out: Array,
+    tessellation: Tessellation,
+    image: Image,
+    output_size: tuple[int, ...],
+    time: float,
+    *,
+    need_data: bool = True,
+    need_velocity: bool = True,
+    **options: Any,
+) -> tuple[Array | None, Array | None]:
+    """Gradients of sum(grad_out * out) by the data and by the velocities."""
+    data, velocity, grad_out = map(np.ascontiguousarray, (data, velocity, grad_out))
+    grad_data = np.empty_like(data) if need_data else None
+    grad_velocity = np.empty_like(velocity) if need_velocity else None
+    given = {"data": data, "velocity": velocity, "grad_out": grad_out}
+    addresses = _addresses(**given, grad_data=grad_data, grad_velocity=grad_velocity)
+    output: dict[str, Any] = {"n_batch": len(data), "output_size": output_size, "time": time}
+    calls.warp_vjp(tessellation, image, str(data.dtype), **addresses, **output, **options)
+    return grad_data, grad_velocity
+
+
+def _addresses(**arrays: Array | None) -> dict[str, Any]:
+    return {name: 0 if array is None else array.ctypes.data for name, array in arrays.items()}
+
+
+def _sizes(data: Array, points: Array) -> dict[str, Any]:
+    return {"n_batch": len(data), "n_points": points.shape[1], "points_batch": len(points)}

@@ -10,6 +10,8 @@ grad_out, and results per point      (n_batch, n_points, n)
 grad_velocity                        (n_batch, V, n)
 ==================================== =============================
 
+Images and what is sampled from them have the layout that :class:`cpabx.native.image.Image` tells.
+
 The address 0 stands for a result that is not wanted, or for a tangent of zeros.
 
 Raises, everywhere:
@@ -19,6 +21,7 @@ Raises, everywhere:
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, NotRequired, TypedDict, Unpack
 
 from cpabx.native.library import load
@@ -26,6 +29,7 @@ from cpabx.native.status import raise_for_status
 from cpabx.native.threads import worthwhile
 
 if TYPE_CHECKING:
+    from cpabx.native.image import Image
     from cpabx.tessellation import Tessellation
 
 _SUFFIX = {"float32": ("f32", "float *"), "float64": ("f64", "double *")}
@@ -144,3 +148,96 @@ def jacobian(
 ) -> None:
     """Derivatives of each result by its point, (n_batch, n_points, n, n), and log |det| of them."""
     _call("cpab_jacobian", tessellation, dtype, (velocity, points, jacobian, log_det), sizes)
+
+
+class Output(TypedDict):
+    """How many fields there are, the size of the output in pixels along x, (y, (z)), and the time."""
+
+    n_batch: int
+    output_size: tuple[int, ...]
+    time: float
+    n_threads: NotRequired[int | None]
+
+
+def _call_sample(name: str, image: Image, dtype: str, addresses: tuple[int, ...], sizes: Sizes) -> None:
+    library = load()
+    suffix, pointer = _SUFFIX[dtype]
+    status = getattr(library.lib, f"{name}_{suffix}")(
+        image.described(library),
+        *(library.ffi.cast(pointer, address) for address in addresses),
+        *(sizes["n_batch"], sizes["n_points"], sizes["points_batch"]),
+        worthwhile(sizes.get("n_threads"), sizes["n_batch"] * sizes["n_points"]),
+    )
+    raise_for_status(library, status)
+
+
+def _call_warp(
+    name: str, tessellation: Tessellation, image: Image, dtype: str, addresses: tuple[int, ...], output: Output
+) -> None:
+    library = load()
+    suffix, pointer = _SUFFIX[dtype]
+    failed = library.ffi.new("int64_t *")
+    status = getattr(library.lib, f"{name}_{suffix}")(
+        tessellation.handle,
+        image.described(library),
+        *(library.ffi.cast(pointer, address) for address in addresses),
+        library.ffi.new("int64_t[]", output["output_size"]),
+        *(output["n_batch"], output["time"]),
+        worthwhile(output.get("n_threads"), output["n_batch"] * math.prod(output["output_size"])),
+        failed,
+    )
+    raise_for_status(library, status, item=failed[0], time=output["time"])
+
+
+def sample(image: Image, dtype: str, *, data: int, points: int, out: int, **sizes: Unpack[Sizes]) -> None:
+    """Images in [-1, 1]^n at points, to ``out`` (n_batch, channels, n_points), or channels last."""
+    _call_sample("cpab_sample", image, dtype, (data, points, out), sizes)
+
+
+def sample_vjp(
+    image: Image,
+    dtype: str,
+    *,
+    data: int,
+    points: int,
+    grad_out: int,
+    grad_data: int,
+    grad_points: int,
+    **sizes: Unpack[Sizes],
+) -> None:
+    """Gradients of sum(grad_out * out) by the data and by the points.
+
+    ``grad_points`` is (n_batch, n_points, n) also where the points are shared.
+    """
+    _call_sample("cpab_sample_vjp", image, dtype, (data, points, grad_out, grad_data, grad_points), sizes)
+
+
+def warp(
+    tessellation: Tessellation,
+    image: Image,
+    dtype: str,
+    *,
+    velocity: int,
+    data: int,
+    out: int,
+    **output: Unpack[Output],
+) -> None:
+    """Images over the domain, at where the flow takes the pixels of the output; to ``out``."""
+    _call_warp("cpab_warp", tessellation, image, dtype, (velocity, data, out), output)
+
+
+def warp_vjp(
+    tessellation: Tessellation,
+    image: Image,
+    dtype: str,
+    *,
+    velocity: int,
+    data: int,
+    grad_out: int,
+    grad_velocity: int,
+    grad_data: int,
+    **output: Unpack[Output],
+) -> None:
+    """Gradients of sum(grad_out * out) by the velocities and by the data."""
+    addresses = (velocity, data, grad_out, grad_velocity, grad_data)
+    _call_warp("cpab_warp_vjp", tessellation, image, dtype, addresses, output)

@@ -38,6 +38,10 @@ def raise_for_status(library: Library, status: int, *, item: int = -1, time: flo
         raise NativeMemoryError("memory for the call", text, "Free some, or use fewer threads or cells.")
     if status in (lib.CPAB_E_NDIM, lib.CPAB_E_CELLS, lib.CPAB_E_DOMAIN):
         raise TessellationError("a tessellation that libcpab can make", text, "Choose other cells or another domain.")
+    if status == lib.CPAB_E_IMAGE:
+        raise ShapeError(
+            f"images must have from 1 to {lib.CPAB_MAX_SIZE} pixels along each axis", text, "Leave empty images out."
+        )
     if status == lib.CPAB_E_SHAPE:
         raise ShapeError("sizes that fit together", text, "Check the shapes of points and theta.")
     raise CpabxError("a valid call to libcpab", text, "This is a bug of cpabx or of the backend: please report it.")

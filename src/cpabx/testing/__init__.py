@@ -30,6 +30,7 @@ for _variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
 _TOPICS = (
     "accuracy",
     "agreement",
+    "bases",
     "borders",
     "cases",
     "complaints",
@@ -42,6 +43,7 @@ _TOPICS = (
     "invalid_input",
     "layers",
     "not_finite",
+    "priors",
     "sampling",
     "too_large",
     "warping",

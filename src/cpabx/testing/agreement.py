@@ -17,7 +17,9 @@ from cpabx.testing.cases import (
     draw_points,
     draw_theta,
     each_alignment,
+    each_dimension,
     each_family,
+    each_mode,
     each_padding,
     image_array,
     image_tensor,
@@ -76,6 +78,25 @@ class TestAgreement:
                 )
             )
             assert distance(image_array(backend, got), expected) <= tolerance
+
+    @each_precision
+    @each_mode
+    @each_dimension
+    def test_warp_in_every_dimension(
+        self,
+        backend: Backend,
+        family: Cpab,
+        size: tuple[int, ...],
+        output_size: tuple[int, ...],
+        mode: str,
+        dtype: str,
+        tolerance: float,
+    ) -> None:
+        """Same numbers for signals and volumes; in float32, too, no sample is next to a tie of two pixels."""
+        theta, images = draw_theta(family, 2, 4).astype(dtype), draw_images(2, *size, 3, 4).astype(dtype)
+        got = family.warp(image_tensor(backend, images, dtype), tensor(backend, theta, dtype), output_size, mode=mode)
+        expected = family.warp(images, theta, output_size, mode=mode)
+        assert distance(image_array(backend, got), expected) <= tolerance
 
     @each_padding
     @each_alignment

@@ -49,10 +49,20 @@ FAMILIES: tuple[Transformation, ...] = (
 )
 
 
+#: CPAB in 1D, 2D and 3D, with the sizes of images to warp: that of the input, and that of the output.
+IN_ALL_DIMENSIONS = (
+    (Cpab(5), (9,), (6,)),
+    (Cpab(4, boundary="sliding", domain=(0, 3)), (8,), (11,)),
+    (Cpab((2, 3), domain=((0, 1), (-2, 3))), (5, 6), (4, 3)),
+    (Cpab((2, 1, 2)), (3, 4, 5), (4, 3, 2)),
+    (Cpab((1, 2, 1), outside="nearest", domain=((0, 1), (-2, 3), (5, 6))), (4, 3, 3), (2, 3, 4)),
+)
+
+
 def name_of(value: Any) -> str | None:
     """A short id for pytest, with none of the characters that shells dislike."""
     if isinstance(value, Cpab):
-        tess, default = value.tessellation, value.domain == ((-1, 1), (-1, 1))
+        tess, default = value.tessellation, value.domain == ((-1, 1),) * value.ndim
         size = "x".join(map(str, tess.cells))
         return "-".join([size, value.boundary, tess.outside, value.config["basis"], *([] if default else ["domain"])])
     if isinstance(value, Composition):
@@ -63,9 +73,13 @@ def name_of(value: Any) -> str | None:
 
 
 each_cpab = pytest.mark.parametrize("family", CPABS, ids=name_of)
+each_dimension = pytest.mark.parametrize(
+    ("family", "size", "output_size"), IN_ALL_DIMENSIONS, ids=[name_of(case[0]) for case in IN_ALL_DIMENSIONS]
+)
 each_family = pytest.mark.parametrize("family", FAMILIES, ids=name_of)
 each_dtype = pytest.mark.parametrize("dtype", ["float32", "float64"])
 each_padding = pytest.mark.parametrize("padding_mode", ["zeros", "border", "reflection"])
+each_mode = pytest.mark.parametrize("mode", ["linear", "nearest"])
 each_alignment = pytest.mark.parametrize("align_corners", [False, True])
 
 
@@ -112,9 +126,10 @@ def points_on_faces(tess: Tessellation, n: int, seed: int) -> Array:
     return np.concatenate([vertices, on_grid, on_diagonal])
 
 
-def draw_images(n: int, height: int, width: int, channels: int, seed: int) -> Array:
-    """(N, H, W, C) in [0, 1]."""
-    return np.random.default_rng(seed).uniform(size=(n, height, width, channels))
+def draw_images(n: int, *size_channels_seed: int) -> Array:
+    """(N, *size, C) in [0, 1]: ``draw_images(2, 5, 7, 3, 0)`` are two images of 5 x 7 pixels with 3 channels."""
+    *shape, seed = size_channels_seed
+    return np.random.default_rng(seed).uniform(size=(n, *shape))
 
 
 # -- between numpy and a backend -----------------------------------------------------------------
@@ -126,14 +141,14 @@ def tensor(backend: Backend, values: Any, dtype: str = "float64") -> Tensor:
 
 
 def image_tensor(backend: Backend, images: Array, dtype: str = "float64") -> Tensor:
-    """From (N, H, W, C) to the backend's layout."""
-    return tensor(backend, images if backend.channels_last else np.moveaxis(images, 3, 1), dtype)
+    """From (N, H, W, C), or with fewer or more axes of pixels, to the backend's layout."""
+    return tensor(backend, images if backend.channels_last else np.moveaxis(images, -1, 1), dtype)
 
 
 def image_array(backend: Backend, images: Tensor) -> Array:
-    """From the backend's layout to (N, H, W, C)."""
+    """From the backend's layout to (N, H, W, C), or with fewer or more axes of pixels."""
     values = backend.to_numpy(images)
-    return values if backend.channels_last else np.moveaxis(values, 1, 3)
+    return values if backend.channels_last else np.moveaxis(values, 1, -1)
 
 
 def distance(got: Array, expected: Array) -> float:

@@ -2,16 +2,19 @@
 
 from cpabx.testing.accuracy import TestAccuracy
 from cpabx.testing.agreement import TestAgreement
+from cpabx.testing.bases import TestBases
 from cpabx.testing.borders import TestBorders
 from cpabx.testing.contract import TestContract
 from cpabx.testing.derivatives import TestDerivatives
 from cpabx.testing.empty_input import TestEmptyInput
+from cpabx.testing.exact_gradients import TestExactGradients
 from cpabx.testing.families import TestFamilies
 from cpabx.testing.flow import TestFlow
-from cpabx.testing.gradients import TestGradients, TestGradientsOfWarp
+from cpabx.testing.gradients import TestGradients, TestGradientsOfWarp, TestGradientsOfWarpInAllDimensions
 from cpabx.testing.invalid_input import TestInvalidInput, TestUnusualInput
 from cpabx.testing.layers import TestLayers
 from cpabx.testing.not_finite import TestNotFinite
+from cpabx.testing.priors import TestPriors
 from cpabx.testing.sampling import TestSampling
 from cpabx.testing.too_large import TestTooLarge
 from cpabx.testing.warping import TestWarping
@@ -19,17 +22,21 @@ from cpabx.testing.warping import TestWarping
 __all__ = [
     "TestAccuracy",
     "TestAgreement",
+    "TestBases",
     "TestBorders",
     "TestContract",
     "TestDerivatives",
     "TestEmptyInput",
+    "TestExactGradients",
     "TestFamilies",
     "TestFlow",
     "TestGradients",
     "TestGradientsOfWarp",
+    "TestGradientsOfWarpInAllDimensions",
     "TestInvalidInput",
     "TestLayers",
     "TestNotFinite",
+    "TestPriors",
     "TestSampling",
     "TestTooLarge",
     "TestUnusualInput",

@@ -7,7 +7,7 @@ import pytest
 
 from cpabx import Cpab, Transformation
 from cpabx.backend import Backend
-from cpabx.testing.cases import draw_theta, each_family, image_array, image_tensor, tensor
+from cpabx.testing.cases import draw_theta, each_dimension, each_family, image_array, image_tensor, tensor
 
 SHAPES = [((0,), 3), ((3, 0), 3), ((1, 0), 3), ((4,), 0), ((0, 4), 0), ((1, 4), 0), ((0, 0), 0), ((0,), 0)]
 each_shape = pytest.mark.parametrize(("shape", "n"), SHAPES, ids=str)
@@ -42,6 +42,24 @@ class TestEmptyInput:
             for size in (None, (3, 2)):
                 result = family.warp(images, tensor(backend, draw_theta(family, n, 0)), size)
                 assert image_array(backend, result).shape == (n, *(size or (4, 5)), channels)
+
+    @each_dimension
+    def test_warp_in_every_dimension(
+        self, backend: Backend, family: Cpab, size: tuple[int, ...], output_size: tuple[int, ...]
+    ) -> None:
+        """And its gradients, of which those that something is left of are zero."""
+        for n, channels in ((0, 3), (2, 0), (0, 0)):
+            images, theta = (
+                image_tensor(backend, np.zeros((n, *size, channels))),
+                tensor(backend, draw_theta(family, n, 0)),
+            )
+            result = family.warp(images, theta, output_size)
+            assert image_array(backend, result).shape == (n, *output_size, channels)
+            if "autograd" in backend.supports:
+                grads = backend.vjp(lambda i, t: family.warp(i, t, output_size), (images, theta), result)
+                assert image_array(backend, grads[0]).shape == (n, *size, channels)
+                assert backend.to_numpy(grads[1]).shape == (n, family.n_params)
+                assert not backend.to_numpy(grads[1]).any()
 
     def test_velocity(self, backend: Backend) -> None:
         family = Cpab((2, 2))

@@ -17,6 +17,7 @@ from cpabx.testing.cases import (
     draw_points,
     draw_theta,
     each_alignment,
+    each_dimension,
     each_family,
     each_padding,
     image_array,
@@ -184,3 +185,88 @@ class TestGradientsOfWarp:
         (grad,) = backend.vjp(warp, (theta,), images)
         assert np.isfinite(backend.to_numpy(grad)).all()
         assert np.abs(backend.to_numpy(grad)).max() > 0.01
+
+
+class TestGradientsOfWarpInAllDimensions:
+    @each_padding
+    @each_dimension
+    def test_of_images_and_theta(
+        self,
+        backend: Backend,
+        family: Cpab,
+        size: tuple[int, ...],
+        output_size: tuple[int, ...],
+        padding_mode: str,
+    ) -> None:
+        """Signals, images and volumes; and where one gradient alone is asked for, it is the same."""
+        needs(backend, "autograd")
+        theta, images = draw_theta(family, 2, 11), draw_images(2, *size, 2, 11)
+        cotangent = np.random.default_rng(11).standard_normal((2, *output_size, 2))
+        given, weights = (image_tensor(backend, images), tensor(backend, theta)), image_tensor(backend, cotangent)
+
+        def warp(images: Any, theta: Any) -> Any:
+            return family.warp(images, theta, output_size, padding_mode=padding_mode)
+
+        def loss(images: Array, theta: Array) -> Array:
+            result = image_array(backend, warp(image_tensor(backend, images), tensor(backend, theta)))
+            return np.asarray((cotangent * result).reshape(2, -1).sum(-1))
+
+        grad_images, grad_theta = (backend.to_numpy(g) for g in backend.vjp(warp, given, weights))
+        assert relative_error(grad_theta, differences_in_theta(lambda t: loss(images, t), theta)) <= TOLERANCE
+        other = draw_images(2, *size, 2, 12)
+        layout = backend.to_numpy(image_tensor(backend, other))
+        assert relative_error((grad_images * layout).reshape(2, -1).sum(-1), loss(other, theta)) <= 1e-12
+        (alone,) = backend.vjp(lambda t: warp(given[0], t), given[1:], weights)
+        assert relative_error(backend.to_numpy(alone), grad_theta) <= 1e-12
+        (alone,) = backend.vjp(lambda i: warp(i, given[1]), given[:1], weights)
+        assert relative_error(backend.to_numpy(alone), grad_images) <= 1e-12
+
+    @each_dimension
+    def test_of_nearest_pixels(
+        self, backend: Backend, family: Cpab, size: tuple[int, ...], output_size: tuple[int, ...]
+    ) -> None:
+        """Piecewise constant in theta, so nothing; each result is one pixel, so its gradient goes there."""
+        needs(backend, "autograd")
+        theta, images = draw_theta(family, 2, 13), draw_images(2, *size, 2, 13)
+
+        def warp(images: Any, theta: Any) -> Any:
+            return family.warp(images, theta, output_size, mode="nearest", padding_mode="border")
+
+        given = (image_tensor(backend, images), tensor(backend, theta))
+        ones = image_tensor(backend, np.ones((2, *output_size, 2)))
+        grad_images, grad_theta = backend.vjp(warp, given, ones)
+        assert not backend.to_numpy(grad_theta).any()
+        counts = backend.to_numpy(grad_images)
+        assert np.array_equal(counts, counts.round())
+        assert counts.sum() == 4 * np.prod(output_size)
+
+    @each_dimension
+    def test_second_derivatives(
+        self, backend: Backend, family: Cpab, size: tuple[int, ...], output_size: tuple[int, ...]
+    ) -> None:
+        """Of a loss that is not linear, by theta and the images: differences of the gradient along a direction."""
+        needs(backend, "autograd", "double_backward")
+        rng = np.random.default_rng(14)
+        images, theta = draw_images(2, *size, 2, 14), 0.5 * draw_theta(family, 2, 14)
+        along = (rng.standard_normal(images.shape), rng.standard_normal(theta.shape))
+        weights = image_tensor(backend, rng.standard_normal((2, *output_size, 2)))
+
+        def gradients(images: Any, theta: Any) -> Any:
+            def squared(images: Any, theta: Any) -> Any:
+                result = family.warp(images, theta, output_size, padding_mode="border")
+                return result * result
+
+            return backend.vjp(squared, (images, theta), weights)
+
+        given = (image_tensor(backend, images), tensor(backend, theta))
+        directions = (image_tensor(backend, along[0]), tensor(backend, along[1]))
+        # The matrix of second derivatives is symmetric: its product with a direction is a vjp or a difference.
+        for which in (0, 1):
+            got = backend.vjp(lambda i, t, k=which: gradients(i, t)[k], given, directions[which])
+            moved = [
+                gradients(*(x + sign * STEP * directions[k] if k == which else x for k, x in enumerate(given)))
+                for sign in (1, -1)
+            ]
+            for k in (0, 1):
+                expected = (backend.to_numpy(moved[0][k]) - backend.to_numpy(moved[1][k])) / (2 * STEP)
+                assert relative_error(backend.to_numpy(got[k]), expected) <= TOLERANCE

@@ -128,6 +128,28 @@ class TestInvalidInput:
         with complains(OptionError, builtin=ValueError, match="zeros, border, reflection"):
             FAMILY.warp(zeros(backend, 3, 4, 4, 4), zeros(backend, 3, 20), padding_mode=mode)
 
+    @pytest.mark.parametrize("mode", ["bilinear", "", None, "Linear", 0, ["linear"]], ids=str)
+    def test_mode(self, backend: Backend, mode: Any) -> None:
+        with complains(OptionError, builtin=ValueError, match="linear, nearest"):
+            FAMILY.warp(zeros(backend, 3, 4, 4, 4), zeros(backend, 3, 20), mode=mode)
+
+    @pytest.mark.parametrize("cells", [3, (1, 1, 1)], ids=str)
+    def test_signals_and_volumes(self, backend: Backend, cells: Any) -> None:
+        """The axes that they need are named, and sizes have as many numbers."""
+        family = Cpab(cells)
+        theta, kind = zeros(backend, 3, family.n_params), {1: "signals", 3: "volumes"}[family.ndim]
+        axes = (4,) * (family.ndim + 1)
+        for shape in ((3, 4, 4, 4), (3, 4), (3, *axes, 4)):
+            with complains(ShapeError, builtin=ValueError, match=f"{kind} must be"):
+                family.warp(zeros(backend, *shape), theta)
+        with complains(ShapeError, builtin=ValueError, match="one N"):
+            family.warp(zeros(backend, 2, *axes), theta)
+        with complains(ShapeError, builtin=ValueError, match="one pixel"):
+            family.warp(image_tensor(backend, np.zeros((3, *axes[:-2], 0, 1))), theta)
+        for size in ((4, 4), 4, (0,) * family.ndim, (4,) * (family.ndim + 1)):
+            with complains(OptionError, builtin=ValueError, match="output_size must be"):
+                family.warp(zeros(backend, 3, *axes), theta, size)  # type: ignore[arg-type]
+
     @pytest.mark.parametrize("size", [(0, 4), (4, -1), (4,), (4, 4, 4), 4, (2.5, 4), "44", ("4", "4")], ids=str)
     def test_output_size(self, backend: Backend, size: Any) -> None:
         with complains(OptionError, builtin=ValueError, match="output_size"):

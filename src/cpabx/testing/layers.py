@@ -82,6 +82,13 @@ class TestLayers:
         assert distance(image_array(backend, layer(x)), image_array(backend, expected)) <= 1e-5
 
     @each_layer
+    def test_nearest_pixels(self, backend: Backend, name: str) -> None:
+        """As in its transformation, away from pixels' borders: twice the resolution repeats every pixel."""
+        layer, x = make(backend, name, mode="nearest", output_size=(2 * HEIGHT, 2 * WIDTH)), images(backend)
+        expected = image_array(backend, x).repeat(2, axis=1).repeat(2, axis=2)
+        assert np.array_equal(image_array(backend, layer(x)), expected)
+
+    @each_layer
     def test_gradient_reaches_the_input(self, backend: Backend, name: str) -> None:
         """At the start: finite and not zero."""
         needs(backend, "autograd")
@@ -111,7 +118,13 @@ class TestLayers:
     @each_layer
     @pytest.mark.parametrize(
         "options",
-        [{"padding_mode": "wrap"}, {"localization": "rnn"}, {"output_size": (0, 4)}, {"output_size": 4}],
+        [
+            {"padding_mode": "wrap"},
+            {"mode": "cubic"},
+            {"localization": "rnn"},
+            {"output_size": (0, 4)},
+            {"output_size": 4},
+        ],
         ids=str,
     )
     def test_unknown_options(self, backend: Backend, name: str, options: dict[str, Any]) -> None:

@@ -18,12 +18,14 @@ from cpabx.testing.cases import (
     draw_points,
     draw_theta,
     each_alignment,
+    each_dimension,
     each_dtype,
     each_family,
     each_padding,
     image_array,
     image_tensor,
     name_of,
+    needs,
     tensor,
 )
 
@@ -142,6 +144,43 @@ class TestNotFinite:
         before = warp()
         theta[BAD, -1] = poison
         after = warp()
+        assert np.isnan(after[BAD]).all()
+        assert distance(after[GOOD], before[GOOD]) <= 1e-12
+
+    @each_poison
+    @each_dimension
+    def test_warp_in_every_dimension(
+        self, backend: Backend, family: Cpab, size: tuple[int, ...], output_size: tuple[int, ...], poison: float
+    ) -> None:
+        """The item alone, also of the nearest pixels."""
+        theta, images = draw_theta(family, 3, 7), image_tensor(backend, draw_images(3, *size, 2, 7))
+        spoilt = theta.copy()
+        spoilt[BAD, 0] = poison
+        for mode in ("linear", "nearest"):
+            before, after = (
+                image_array(backend, family.warp(images, tensor(backend, t), output_size, mode=mode))
+                for t in (theta, spoilt)
+            )
+            assert np.isnan(after[BAD]).all()
+            assert distance(after[GOOD], before[GOOD]) <= 1e-12
+
+    @each_poison
+    @each_dimension
+    def test_gradient_of_warp(
+        self, backend: Backend, family: Cpab, size: tuple[int, ...], output_size: tuple[int, ...], poison: float
+    ) -> None:
+        """NaN for the item's theta, those of the others as they were."""
+        needs(backend, "autograd")
+        theta, images = draw_theta(family, 3, 8), image_tensor(backend, draw_images(3, *size, 2, 8))
+        spoilt = theta.copy()
+        spoilt[BAD, 0] = poison
+        weights = image_tensor(backend, draw_images(3, *output_size, 2, 9))
+        before, after = (
+            backend.to_numpy(
+                backend.vjp(lambda t: family.warp(images, t, output_size), (tensor(backend, t),), weights)[0]
+            )
+            for t in (theta, spoilt)
+        )
         assert np.isnan(after[BAD]).all()
         assert distance(after[GOOD], before[GOOD]) <= 1e-12
 

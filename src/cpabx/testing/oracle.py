@@ -191,7 +191,8 @@ class Oracle2D:
             for a, b, xa, xb in zip(times, times[1:], path, path[1:], strict=False):
                 if a >= first:
                     break
-                low = b if face @ xb < 0 else None
+                # Behind a face only by more than rounding: some trajectories run along one.
+                low = b if face @ xb < -1e-14 else None
                 if low is None and face @ generator @ xa < 0 < face @ generator @ xb and slope(a) < 0 < slope(b):
                     dip = brentq(slope, a, b, xtol=1e-16)
                     low = dip if value(dip) < -1e-15 else None

@@ -6,6 +6,9 @@ takes from there is which vertices a simplex has, which tests check by the simpl
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import expm
@@ -14,6 +17,18 @@ from cpabx.testing.oracle import Oracle2D
 
 Array = NDArray[np.float64]
 Region = tuple[int, ...]
+
+
+class Segment(NamedTuple):
+    """A part of a trajectory within one region: where it begins, and how long it takes."""
+
+    region: Region
+    start: Array
+    duration: float
+
+
+class TooManyRegionsError(RuntimeError):
+    """The oracle goes astray: a trajectory creeps away from a face more slowly than numbers can resolve."""
 
 
 class OracleND:
@@ -94,19 +109,33 @@ class OracleND:
         self._regions[region] = (generator, np.array(faces))
         return self._regions[region]
 
+    def generator(self, region: Region) -> Array:
+        """(n + 1, n + 1): the matrix of the region's flow in homogeneous coordinates [x; 1]."""
+        return self._affine(region)[0]
+
     def flow(self, x: Array, time: float = 1.0) -> Array:
         """phi(x, time) to rounding."""
+        *_, end = self.path(x, time)
+        return end.start
+
+    def path(self, x: Array, time: float = 1.0) -> Iterator[Segment]:
+        """The segments of phi(x, t) for t from 0 to ``time``; the last one has no duration."""
         x, left, sign = np.array(x, float), abs(time), np.sign(time)
         size = float((self.upper - self.lower).min())
-        for _ in range(100_000):
+        for _ in range(2_000):
             v = sign * self.velocity(x)
             speed = float(np.linalg.norm(v))
-            if left <= 0 or speed == 0:
-                return x
-            nudge = min(1e-8 * size / speed, left)
-            generator, faces = self._affine(self.region(x + nudge * v))
-            generator = sign * generator
-            leave = Oracle2D._leaving_time(generator, faces, np.append(x, 1.0), nudge, left)
-            x = (expm(generator * leave) @ np.append(x, 1.0))[: self.n]
+            nudge = min(1e-8 * size / speed, left) if speed > 0 else left
+            region = self.region(x + nudge * v)
+            if left <= 0:
+                yield Segment(region, x, 0.0)
+                return
+            generator, faces = self._affine(region)
+            leave = left
+            if speed > 0:
+                leave = Oracle2D._leaving_time(sign * generator, faces, np.append(x, 1.0), nudge, left)
+            yield Segment(region, x, leave)
+            if speed > 0:
+                x = (expm(sign * generator * leave) @ np.append(x, 1.0))[: self.n]
             left -= leave
-        raise RuntimeError("the oracle met too many regions")
+        raise TooManyRegionsError("the oracle met more than 2,000 regions")

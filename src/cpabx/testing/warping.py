@@ -7,14 +7,17 @@ import pytest
 
 from cpabx import Affine, Composition, Cpab, Transformation
 from cpabx.backend import Backend
+from cpabx.pixel_grid import pixel_grid
 from cpabx.testing.cases import (
     Array,
     distance,
     draw_images,
     draw_theta,
     each_alignment,
+    each_dimension,
     each_dtype,
     each_family,
+    each_mode,
     each_padding,
     image_array,
     image_tensor,
@@ -49,6 +52,105 @@ class TestWarping:
         )
         assert backend.dtype(result) == dtype
         assert distance(image_array(backend, result), images) <= TOLERANCE[dtype]
+
+    @each_mode
+    @each_padding
+    @each_alignment
+    @each_dimension
+    def test_identity_in_every_dimension(
+        self,
+        backend: Backend,
+        family: Cpab,
+        size: tuple[int, ...],
+        output_size: tuple[int, ...],
+        mode: str,
+        padding_mode: str,
+        align_corners: bool,
+    ) -> None:
+        """Signals, images and volumes, of the nearest pixel as well."""
+        images = draw_images(2, *size, 2, 0)
+        theta = np.zeros((2, family.n_params))
+        result = warped(
+            backend, family, images, theta, mode=mode, padding_mode=padding_mode, align_corners=align_corners
+        )
+        assert distance(result, images) <= 1e-12
+
+    @each_mode
+    @pytest.mark.parametrize("size", [(6,), (4, 5), (3, 4, 5)], ids=str)
+    def test_x_is_along_the_last_axis(self, backend: Backend, size: tuple[int, ...], mode: str) -> None:
+        """A constant field of one pixel along x, y or z: the image moves back by one along that axis."""
+        ndim = len(size)
+        family = Cpab((2,) * ndim, basis="nodal", outside="nearest")
+        images = draw_images(1, *size, 2, 1)
+        for coordinate in range(ndim):
+            axis = ndim - 1 - coordinate  # of the pixels
+            velocity = np.zeros((family.tessellation.n_vertices, ndim))
+            velocity[:, coordinate] = 2 / size[axis]
+            got = warped(backend, family, images, velocity.reshape(1, -1), mode=mode)
+            expected = np.roll(images, -1, axis=axis + 1)
+            np.moveaxis(expected, axis + 1, 0)[-1] = 0
+            assert distance(got, expected) <= 1e-12
+
+    @each_mode
+    @each_padding
+    @each_alignment
+    @each_dimension
+    def test_fused_is_transform_and_sample(
+        self,
+        backend: Backend,
+        family: Cpab,
+        size: tuple[int, ...],
+        output_size: tuple[int, ...],
+        mode: str,
+        padding_mode: str,
+        align_corners: bool,
+    ) -> None:
+        """What a backend does in one pass is what its two passes give, for any time."""
+        images = image_tensor(backend, draw_images(2, *size, 2, 6))
+        velocity = family.velocity(tensor(backend, draw_theta(family, 2, 6)))
+        for time in (1.0, -0.5):
+            got, expected = (
+                image_array(
+                    backend,
+                    call(
+                        *(backend, images, velocity, family.tessellation, time, output_size),
+                        mode=mode,
+                        padding_mode=padding_mode,
+                        align_corners=align_corners,
+                    ),
+                )
+                for call in (type(backend).cpab_warp, Backend.cpab_warp)
+            )
+            assert got.shape == (2, *output_size, 2)
+            assert distance(got, expected) <= 1e-12
+
+    @each_alignment
+    @each_family
+    def test_images_are_sampled_at_transformed_pixels(
+        self, backend: Backend, family: Transformation, align_corners: bool
+    ) -> None:
+        """What families compute in advance for a grid is what they do to its points."""
+        images, theta = draw_images(2, 5, 6, 2, 8), draw_theta(family, 2, 8)
+        grid = pixel_grid((4, 7), align_corners, family.domain)
+        moved = backend.to_numpy(family.transform(tensor(backend, grid.points), tensor(backend, theta)))
+        low, high = np.array(family.domain).T
+        places = ((moved - low) / (high - low) * 2 - 1).reshape(2, 4, 7, 2)
+        expected = backend.sample(
+            *(image_tensor(backend, images), tensor(backend, places)),
+            padding_mode="border",
+            align_corners=align_corners,
+        )
+        got = warped(backend, family, images, theta, 4, 7, padding_mode="border", align_corners=align_corners)
+        assert distance(got, image_array(backend, expected)) <= 1e-11
+
+    def test_signal_is_interpolated(self, backend: Backend) -> None:
+        """In 1D against numpy's own interpolation at the transformed points."""
+        family, signal = Cpab(6), draw_images(1, 20, 1, 7)
+        theta, centres = draw_theta(family, 1, 7), np.linspace(-1, 1, 20)
+        moved = family.transform(np.linspace(-1, 1, 31)[:, None], theta)[0, :, 0]
+        expected = np.interp(moved, centres, signal[0, :, 0])
+        got = warped(backend, family, signal, theta, 31, padding_mode="border", align_corners=True)
+        assert distance(got[0, :, 0], expected) <= 1e-12
 
     def test_x_is_to_the_right_and_y_is_down(self, backend: Backend) -> None:
         """T maps output to input: adding to x takes pixels from the right, so the image moves left."""
@@ -107,7 +209,7 @@ class TestWarping:
         theta = draw_theta(standard, 2, 4)
         # Nodal parameters are velocities, in units of the domain: find those of the scaled field.
         velocity = standard.velocity(theta) * (high - low) / 2
-        dense = other.basis.to_dense().matrix  # type: ignore[union-attr]
+        dense = other.basis.to_dense().matrix
         scaled = np.linalg.lstsq(dense, velocity.reshape(2, -1).T, rcond=None)[0].T
         result = warped(backend, other, images, scaled)
         assert distance(result, warped(backend, standard, images, theta)) <= 1e-11

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
 
 from cpabx.backend import Backend, Tensor
-from cpabx.transforms.base import Array, Transformation
+from cpabx.pixel_grid import PixelGrid
+from cpabx.transforms.base import MOST_KEPT, Array, Transformation, frozen
 
 
 def _times(backend: Backend, matrix: Tensor, points: Tensor) -> Tensor:
@@ -18,6 +20,23 @@ def _times(backend: Backend, matrix: Tensor, points: Tensor) -> Tensor:
 
 def _homogeneous(points: Array) -> Array:
     return np.concatenate([points, np.ones_like(points[..., :1])], axis=-1)
+
+
+def affine_at(backend: Backend, rows: Tensor, grid: PixelGrid) -> Tensor:
+    """(N, 2, 3) matrices, flat (N, 6), times the homogeneous points of a grid: (N, P, 2)."""
+    if 12 * grid.n_points > MOST_KEPT:
+        return _times(backend, backend.reshape(rows, (-1, 2, 3)), grid.tensor(backend, like=rows))
+    moved = backend.matmul(rows, backend.constant(_grid_matrix(grid), like=rows))
+    return backend.reshape(moved, (-1, grid.n_points, 2))
+
+
+@functools.lru_cache(maxsize=8)
+def _grid_matrix(grid: PixelGrid) -> Array:
+    """(6, 2 P): what each entry of a matrix does to the coordinates (x, y) of all points."""
+    matrix = np.zeros((2, 3, grid.n_points, 2))
+    for row in (0, 1):
+        matrix[row, :, :, row] = _homogeneous(grid.points).T
+    return frozen(matrix.reshape(6, -1))
 
 
 class Affine(Transformation):
@@ -37,6 +56,9 @@ class Affine(Transformation):
 
     def _apply(self, backend: Backend, points: Tensor, theta: Tensor, **options: Any) -> Tensor:
         return _times(backend, backend.reshape(theta, (-1, 2, 3)), points)
+
+    def _apply_grid(self, backend: Backend, grid: PixelGrid, theta: Tensor) -> Tensor:
+        return affine_at(backend, theta, grid)
 
     def _pull_back(self, points: Array, theta: Array, cotangent: Array, **options: Any) -> tuple[Array, Array]:
         matrix = theta.reshape(-1, 2, 3)
@@ -61,9 +83,16 @@ class AffineDiffeo(Transformation):
         return np.zeros(6)
 
     def _apply(self, backend: Backend, points: Tensor, theta: Tensor, time: float = 1.0, **options: Any) -> Tensor:
-        rows = backend.reshape(theta * time, (-1, 2, 3))
+        return _times(backend, self._matrices(backend, theta * time), points)
+
+    def _apply_grid(self, backend: Backend, grid: PixelGrid, theta: Tensor) -> Tensor:
+        return affine_at(backend, backend.reshape(self._matrices(backend, theta), (-1, 6)), grid)
+
+    def _matrices(self, backend: Backend, theta: Tensor) -> Tensor:
+        """(N, 2, 3): the exponentials, without their last row."""
+        rows = backend.reshape(theta, (-1, 2, 3))
         generator = backend.concat([rows, rows[:, :1] * 0], axis=1)
-        return _times(backend, backend.expm(generator)[:, :2], points)
+        return backend.expm(generator)[:, :2]
 
     def inverse(self, points: Tensor, theta: Tensor, *, backend: str | None = None) -> Tensor:
         """Apply the inverse of T^theta; arguments as in :meth:`transform`."""

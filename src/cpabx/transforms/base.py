@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import abc
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,10 +11,20 @@ from numpy.typing import NDArray
 from cpabx import registry
 from cpabx.backend import Backend, Tensor
 from cpabx.errors import ShapeError
+from cpabx.pixel_grid import PixelGrid, Sampling, pixel_grid
 from cpabx.transforms import pixels
 from cpabx.transforms.arguments import as_floats, count, float_name
 
 Array = NDArray[Any]
+
+#: Most numbers of a matrix that families keep for a grid: 32 MiB.
+MOST_KEPT = 1 << 22
+
+
+def frozen(array: Array) -> Array:
+    """The array, read only: others will use it, too."""
+    array.flags.writeable = False
+    return array
 
 
 class Transformation(abc.ABC):
@@ -57,6 +67,18 @@ class Transformation(abc.ABC):
     @abc.abstractmethod
     def _apply(self, backend: Backend, points: Tensor, theta: Tensor, **options: Any) -> Tensor:
         """Points (1 or N, P, n) and theta (N, d), checked, to (N, P, n)."""
+
+    def _apply_grid(self, backend: Backend, grid: PixelGrid, theta: Tensor) -> Tensor:
+        """``_apply`` at the pixels of a grid, (N, P, n); much of it may be computed once for all theta."""
+        return self._apply(backend, grid.tensor(backend, like=theta), theta)
+
+    def _warp(
+        self, backend: Backend, images: Tensor, theta: Tensor, grid: PixelGrid, **sampling: Unpack[Sampling]
+    ) -> Tensor:
+        """:meth:`warp` with arguments that are checked."""
+        if not self._spreads_nan:
+            theta = theta + backend.sum(theta * 0, axis=-1)[:, None]
+        return grid.sample(backend, images, self._apply_grid(backend, grid, theta), **sampling)
 
     @abc.abstractmethod
     def _pull_back(self, points: Array, theta: Array, cotangent: Array, **options: Any) -> tuple[Array, Array]:
@@ -148,8 +170,9 @@ class Transformation(abc.ABC):
         self,
         images: Tensor,
         theta: Tensor,
-        output_size: tuple[int, int] | None = None,
+        output_size: tuple[int, ...] | None = None,
         *,
+        mode: str = "linear",
         padding_mode: str = "zeros",
         align_corners: bool = False,
         backend: str | None = None,
@@ -157,10 +180,13 @@ class Transformation(abc.ABC):
         """Sample images at the transformed grid: result(x) = image(T^theta(x)).
 
         Args:
-            images: (N, C, H, W) in torch, (N, H, W, C) in TensorFlow and numpy. An image covers
-                the domain.
+            images: (N, C, H, W) in torch, (N, H, W, C) in TensorFlow and numpy; for transformations in 1D
+                signals (N, C, L), in 3D volumes (N, C, D, H, W), or with channels last. They cover the domain;
+                x goes along the last of the axes.
             theta: (N, d).
-            output_size: (height, width) of the result; that of the images by default.
+            output_size: (height, width) of the result, (length,) or (depth, height, width); that of the
+                images by default.
+            mode: ``"linear"``, interpolation between the 2, 4 or 8 pixels around a point, or ``"nearest"``.
             padding_mode: ``"zeros"``, ``"border"`` or ``"reflection"``, and
             align_corners: as in ``torch.nn.functional.grid_sample``.
             backend: only to insist on one.
@@ -169,11 +195,18 @@ class Transformation(abc.ABC):
             Images of ``output_size``. Items whose theta is not finite are NaN.
 
         Raises:
-            OptionError: unknown padding mode, or an impossible size.
+            OptionError: unknown mode or padding mode, or an impossible size.
             ShapeError, DtypeError, DeviceError, BackendMismatchError: as in :meth:`transform`.
         """
         chosen = registry.backend_for(backend, images=images, theta=theta)
-        return pixels.warp(self, chosen, images, theta, output_size, padding_mode, align_corners)
+        sampling = pixels.sampling_options(mode, padding_mode, align_corners)
+        theta, images = as_floats(chosen, theta=theta, images=images)
+        self.check_theta(chosen, theta)
+        size = pixels.image_size(chosen, images, theta, self.ndim)
+        if output_size is not None:
+            size = pixels.checked_size(output_size, self.ndim)
+        grid = pixel_grid(size, sampling["align_corners"], self.domain)
+        return self._warp(chosen, images, theta, grid, **sampling)
 
     # -- arguments -------------------------------------------------------------------------------
 

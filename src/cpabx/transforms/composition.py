@@ -8,6 +8,7 @@ import numpy as np
 
 from cpabx.backend import Backend, Tensor
 from cpabx.errors import OptionError, UnsupportedError
+from cpabx.pixel_grid import PixelGrid
 from cpabx.transforms.base import Array, Transformation
 
 
@@ -106,6 +107,13 @@ class Composition(Transformation):
         parts = self._split(theta)
         for part, own in parts if time < 0 else reversed(parts):
             points = part._apply(backend, points, own, time=time)
+        return points
+
+    def _apply_grid(self, backend: Backend, grid: PixelGrid, theta: Tensor) -> Tensor:
+        *outer, (first, first_theta) = self._split(theta)
+        points = first._apply_grid(backend, grid, first_theta)
+        for part, own in reversed(outer):
+            points = part._apply(backend, points, own)
         return points
 
     def _pull_back(self, points: Array, theta: Array, cotangent: Array, **options: Any) -> tuple[Array, Array]:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import functools
 import hashlib
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 
 from cpabx.backend import Backend, Tensor
-from cpabx.basis import BOUNDARIES, DenseBasis, NodalBasis, continues_linearly, make_basis, nodal_basis
+from cpabx.basis import BOUNDARIES, DenseBasis, NodalBasis, continues_linearly, make_basis
 from cpabx.errors import OptionError, TessellationError
 from cpabx.native import arrays
+from cpabx.pixel_grid import PixelGrid, Sampling
 from cpabx.tessellation import Interval, Tessellation
 from cpabx.transforms.arguments import finite_time
 from cpabx.transforms.base import Array
@@ -99,11 +100,14 @@ class Cpab(DifferentiableFlow):
     @property
     def config(self) -> dict[str, Any]:
         argument = self._basis_argument
+        return self._config(argument if isinstance(argument, str) else argument.tolist())
+
+    def _config(self, basis: Any) -> dict[str, Any]:
         return {
             "cells": self.tessellation.cells,
             "boundary": self.boundary,
             "outside": self.tessellation.outside,
-            "basis": argument if isinstance(argument, str) else argument.tolist(),
+            "basis": basis,
             "domain": self.domain,
             "volume_preserving": self.volume_preserving,
         }
@@ -150,6 +154,12 @@ class Cpab(DifferentiableFlow):
     def _apply(self, backend: Backend, points: Tensor, theta: Tensor, time: float = 1.0, **options: Any) -> Tensor:
         return backend.cpab(points, self._velocity(backend, theta), self.tessellation, time)
 
+    def _warp(
+        self, backend: Backend, images: Tensor, theta: Tensor, grid: PixelGrid, **sampling: Unpack[Sampling]
+    ) -> Tensor:
+        velocity = self._velocity(backend, theta)
+        return backend.cpab_warp(images, velocity, self.tessellation, 1.0, grid.size, **sampling)
+
     def _pull_back(self, points: Array, theta: Array, cotangent: Array, **options: Any) -> tuple[Array, Array]:
         from cpabx.numpy_backend import NumpyBackend
 
@@ -160,20 +170,20 @@ class Cpab(DifferentiableFlow):
         )
 
     def _theta_hint(self, received: int | None) -> str:
-        for boundary in BOUNDARIES:
+        for boundary in BOUNDARIES if isinstance(self._basis_argument, str) else ():
             outside = "linear" if boundary == "free" else "nearest"
             other = Tessellation(self.tessellation.cells, domain=self.domain, outside=outside)
-            if boundary != self.boundary and nodal_basis(other, boundary).n_params == received:
+            nodal = make_basis(other, boundary, "nodal", volume_preserving=self.volume_preserving)
+            if boundary != self.boundary and nodal.n_params == received:
                 return f"{received} is the dimension with boundary={boundary!r}."
         return super()._theta_hint(received)
 
     @functools.cached_property
     def _repr(self) -> str:
-        given = self.config
-        if not isinstance(self._basis_argument, str):
-            digest = hashlib.sha256(self._basis_argument.tobytes()).hexdigest()[:16]
-            given["basis"] = f"<array {self._basis_argument.shape} {digest}>"
-        return "Cpab(" + ", ".join(f"{k}={v!r}" for k, v in given.items()) + ")"
+        basis = self._basis_argument
+        if not isinstance(basis, str):
+            basis = f"<array {basis.shape} {hashlib.sha256(basis.tobytes()).hexdigest()[:16]}>"
+        return "Cpab(" + ", ".join(f"{k}={v!r}" for k, v in self._config(basis).items()) + ")"
 
     def __repr__(self) -> str:
         return self._repr

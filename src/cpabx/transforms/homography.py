@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
 
 from cpabx.backend import Backend, Tensor
-from cpabx.transforms.base import Array, Transformation
+from cpabx.pixel_grid import PixelGrid
+from cpabx.transforms.affine import affine_at
+from cpabx.transforms.base import MOST_KEPT, Array, Transformation, frozen
 
 #: Closest that a denominator comes to zero: points at the horizon go far away, not to infinity.
 _HORIZON = 1e-6
+_HORIZON_ARRAY = frozen(np.array(_HORIZON))
 
 
 class Homography(Transformation):
@@ -33,10 +37,16 @@ class Homography(Transformation):
         matrix = backend.reshape(backend.concat([theta, theta[:, :1] * 0 + 1], axis=1), (-1, 3, 3))
         linear = backend.matmul(points, backend.matrix_transpose(matrix[:, :, :2]))
         projected = linear + backend.reshape(matrix[:, :, 2], (-1, 1, 3))
-        z = projected[:, :, 2:]
-        far = z * 0 + _HORIZON
-        z = backend.where((z < _HORIZON) & (z > -_HORIZON), backend.where(z < 0, -far, far), z)
-        return projected[:, :, :2] / z
+        return projected[:, :, :2] / _held(backend, projected[:, :, 2:])
+
+    def _apply_grid(self, backend: Backend, grid: PixelGrid, theta: Tensor) -> Tensor:
+        if 12 * grid.n_points > MOST_KEPT:
+            return super()._apply_grid(backend, grid, theta)
+        last = backend.concat([theta[:, 6:], theta[:, :1] * 0 + 1], axis=1)
+        z = backend.matmul(last, backend.constant(_grid_matrix(grid), like=theta))
+        scale = (1 / _held(backend, z))[:, :, None]
+        # Twice, for x and y: frameworks are slow where a product broadcasts along so short an axis.
+        return affine_at(backend, theta[:, :6], grid) * backend.concat([scale, scale], axis=-1)
 
     def _pull_back(self, points: Array, theta: Array, cotangent: Array, **options: Any) -> tuple[Array, Array]:
         homogeneous = np.concatenate([points, np.ones_like(points[..., :1])], axis=-1)
@@ -49,3 +59,15 @@ class Homography(Transformation):
         grad = np.concatenate([cotangent / z, np.where(held, 0, grad_z)], axis=-1)
         grad_matrix = np.swapaxes(grad, -1, -2) @ homogeneous
         return (grad @ matrix)[..., :2], grad_matrix.reshape(-1, 9)[:, :8]
+
+
+def _held(backend: Backend, z: Tensor) -> Tensor:
+    """Denominators, away from zero."""
+    far = backend.constant(_HORIZON_ARRAY, like=z)
+    return backend.where((z < _HORIZON) & (z > -_HORIZON), backend.where(z < 0, -far, far), z)
+
+
+@functools.lru_cache(maxsize=8)
+def _grid_matrix(grid: PixelGrid) -> Array:
+    """(3, P) homogeneous points."""
+    return frozen(np.concatenate([grid.points.T, np.ones((1, grid.n_points))]))

@@ -11,7 +11,8 @@ import numpy as np
 
 from cpabx.backend import Backend, Tensor
 from cpabx.errors import OptionError
-from cpabx.transforms.base import Array, Transformation
+from cpabx.pixel_grid import PixelGrid
+from cpabx.transforms.base import MOST_KEPT, Array, Transformation, frozen
 
 #: Added to squared distances inside the logarithm, so that r^2 log r^2 and its slope are 0 at 0.
 _TINY = 1e-30
@@ -67,15 +68,24 @@ class ThinPlateSpline(Transformation):
         return np.linalg.inv(system)[:, :k]
 
     def _apply(self, backend: Backend, points: Tensor, theta: Tensor, **options: Any) -> Tensor:
+        displacements = backend.reshape(theta, (-1, *self._centres.shape))
+        return points + backend.matmul(self._weights(backend, points), displacements)
+
+    def _apply_grid(self, backend: Backend, grid: PixelGrid, theta: Tensor) -> Tensor:
+        if self.n_params * 2 * grid.n_points > MOST_KEPT:
+            return super()._apply_grid(backend, grid, theta)
+        displacement = backend.matmul(theta, backend.constant(_grid_matrix(self, grid), like=theta))
+        return backend.reshape(displacement, (-1, grid.n_points, 2)) + grid.tensor(backend, like=theta)
+
+    def _weights(self, backend: Backend, points: Tensor) -> Tensor:
+        """(1 or N, P, K): how much each control point's displacement moves each point."""
         x, y = points[:, :, :1], points[:, :, 1:]
-        centres = backend.constant(self._centres, like=theta)
+        centres = backend.constant(self._centres, like=points)
         dx, dy = x - centres[:, 0], y - centres[:, 1]
         squared = dx * dx + dy * dy
         bumps = squared * backend.log(squared + _TINY)
         features = backend.concat([bumps, x * 0 + 1, x, y], axis=-1)
-        weights = backend.matmul(features, backend.constant(self._solver, like=theta))
-        displacement = backend.matmul(weights, backend.reshape(theta, (-1, *self._centres.shape)))
-        return points + displacement
+        return backend.matmul(features, backend.constant(self._solver, like=points))
 
     def _pull_back(self, points: Array, theta: Array, cotangent: Array, **options: Any) -> tuple[Array, Array]:
         solver = self._solver.astype(theta.dtype)
@@ -91,3 +101,12 @@ class ThinPlateSpline(Transformation):
         slope = 2 * offset * (log + squared / (squared + theta.dtype.type(_TINY)))[..., None]
         grad_points = cotangent + (along[..., :k, None] * slope).sum(-2) + along[..., k + 1 :]
         return grad_points, grad_theta.reshape(len(theta), self.n_params)
+
+
+@functools.lru_cache(maxsize=8)
+def _grid_matrix(spline: ThinPlateSpline, grid: PixelGrid) -> Array:
+    """(2 K, 2 P): what each number of theta does to the coordinates (x, y) of all points."""
+    from cpabx.numpy_backend import NumpyBackend
+
+    weights = spline._weights(NumpyBackend(), grid.points[None])[0]
+    return frozen(np.kron(weights.T, np.eye(2)))

@@ -15,7 +15,7 @@ from cpabx.errors import ShapeError
 from cpabx.tessellation import Tessellation
 
 # The layers are imported here so that Keras can load a model of theirs as soon as the backend is chosen.
-from cpabx_tensorflow import autograph, layers, ops, sampler
+from cpabx_tensorflow import autograph, layers, ops, sampler, warp
 from cpabx_tensorflow.expm import expm
 
 
@@ -118,8 +118,24 @@ class TensorFlowBackend(Backend):
     ) -> tuple[tf.Tensor, tf.Tensor]:
         return ops.jacobian(points, velocity, tessellation, time)
 
-    def sample(self, images: tf.Tensor, grid: tf.Tensor, *, padding_mode: str, align_corners: bool) -> tf.Tensor:
-        return sampler.bilinear(images, grid, padding_mode, align_corners)
+    def sample(
+        self, images: tf.Tensor, grid: tf.Tensor, *, mode: str = "linear", padding_mode: str, align_corners: bool
+    ) -> tf.Tensor:
+        return sampler.interpolate(images, grid, mode, padding_mode, align_corners)
+
+    def cpab_warp(
+        self,
+        images: tf.Tensor,
+        velocity: tf.Tensor,
+        tessellation: Tessellation,
+        time: float,
+        output_size: Sequence[int],
+        *,
+        mode: str = "linear",
+        padding_mode: str,
+        align_corners: bool,
+    ) -> tf.Tensor:
+        return warp.warp(images, velocity, tessellation, time, output_size, mode, padding_mode, align_corners)
 
     def vjp(
         self, function: Callable[..., Any], arguments: Sequence[tf.Tensor], cotangent: tf.Tensor

@@ -25,6 +25,7 @@ class SpatialTransformer(keras.layers.Layer):  # type: ignore[misc]
             a last dense layer from these to theta is added.
         input_shape: (H, W, C). Without it, weights are created by the first input, as Keras does.
         output_size: (height, width); that of the input by default.
+        mode: ``"linear"`` or ``"nearest"``, and
         padding_mode, align_corners: as in ``torch.nn.functional.grid_sample``.
         **keras_options: ``name``, ``dtype``, ``trainable``. Theta and the warp are computed in float32
             at least, the result has the compute dtype.
@@ -40,6 +41,7 @@ class SpatialTransformer(keras.layers.Layer):  # type: ignore[misc]
         localization: Any = "cnn",
         input_shape: Sequence[int] | None = None,
         output_size: tuple[int, int] | None = None,
+        mode: str = "linear",
         padding_mode: str = "zeros",
         align_corners: bool = False,
         **keras_options: Any,
@@ -48,7 +50,7 @@ class SpatialTransformer(keras.layers.Layer):  # type: ignore[misc]
         super().__init__(autocast=False, **keras_options)
         _check_data_format()
         self.supports_jit = False  # the native transform is no operation that XLA could compile
-        self.options = WarpOptions(output_size, padding_mode, align_corners)
+        self.options = WarpOptions(output_size, mode, padding_mode, align_corners)
         self.transformation = transformation
         self._make(localization)
         if input_shape is not None:
@@ -111,8 +113,7 @@ class SpatialTransformer(keras.layers.Layer):  # type: ignore[misc]
             **self._family_config(),
             "localization": self._localization_config(),
             "output_size": None if size is None else list(size),
-            "padding_mode": self.options.padding_mode,
-            "align_corners": self.options.align_corners,
+            **self.options.sampling,
         }
 
     def _family_config(self) -> dict[str, Any]:

@@ -1,13 +1,11 @@
 """CPAB transformations and their derivatives as functions that TensorFlow differentiates.
 
-Eagerly libcpab is called on the tensors' memory; a graph calls it back through ``tf.numpy_function``, which
-runs on the host. The gradient of ``transform`` is ``transform_vjp``, and the gradient of that is made of
-``transform_jvp`` and ``transform_vjp_jvp``. What comes after is an error, not a wrong number.
+The gradient of ``transform`` is ``transform_vjp``, and the gradient of that is made of ``transform_jvp`` and
+``transform_vjp_jvp``. What comes after is an error, not a wrong number.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,6 +14,7 @@ import tensorflow as tf
 from cpabx.errors import UnsupportedError
 from cpabx.native import arrays
 from cpabx.tessellation import Tessellation
+from cpabx_tensorflow.host import on_host, threads
 
 Array = np.ndarray[Any, Any]
 
@@ -24,14 +23,14 @@ def transform(points: tf.Tensor, velocity: tf.Tensor, tessellation: Tessellation
     """Points (1 or N, P, n) along fields with vertex velocities (N, V, n): (N, P, n)."""
 
     def move(points: Array, velocity: Array) -> Array:
-        return arrays.transform(points, velocity, tessellation, time, **_threads())
+        return arrays.transform(points, velocity, tessellation, time, **threads())
 
     @tf.custom_gradient  # type: ignore[misc]
     def differentiable(points: tf.Tensor, velocity: tf.Tensor) -> Any:
         def grad(grad_out: tf.Tensor) -> Any:
             return transform_vjp(points, velocity, grad_out, tessellation, time)
 
-        (moved,) = _on_host(move, (points, velocity), [_cloud(points, velocity)])
+        (moved,) = on_host(move, (points, velocity), [_cloud(points, velocity)])
         return moved, grad
 
     return differentiable(points, velocity)
@@ -48,7 +47,7 @@ def transform_vjp(
 
     # Sums over shared points are taken in there because a graph may not know yet whether they are.
     def pull_back(points: Array, velocity: Array, grad_out: Array) -> tuple[Array, Array]:
-        return arrays.transform_vjp(points, velocity, grad_out, tessellation, time, **_threads())
+        return arrays.transform_vjp(points, velocity, grad_out, tessellation, time, **threads())
 
     @tf.custom_gradient  # type: ignore[misc]
     def differentiable(points: tf.Tensor, velocity: tf.Tensor, grad_out: tf.Tensor) -> Any:
@@ -56,7 +55,7 @@ def transform_vjp(
             grads = transform_vjp_jvp(points, velocity, grad_out, u, w, tessellation, time)
             return *grads, transform_jvp(points, velocity, u, w, tessellation, time)
 
-        grads = _on_host(pull_back, (points, velocity, grad_out), [points.shape, velocity.shape])
+        grads = on_host(pull_back, (points, velocity, grad_out), [points.shape, velocity.shape])
         return tuple(grads), grad
 
     return differentiable(points, velocity, grad_out)  # type: ignore[no-any-return]
@@ -75,7 +74,7 @@ def transform_jvp(
     tangent_velocity = tf.zeros_like(velocity) if tangent_velocity is None else tangent_velocity
 
     def push(points: Array, velocity: Array, u: Array, w: Array) -> Array:
-        return arrays.transform_jvp(points, velocity, u, w, tessellation, time, **_threads())
+        return arrays.transform_jvp(points, velocity, u, w, tessellation, time, **threads())
 
     @tf.custom_gradient  # type: ignore[misc]
     def differentiable(points: tf.Tensor, velocity: tf.Tensor, u: tf.Tensor, w: tf.Tensor) -> Any:
@@ -83,7 +82,7 @@ def transform_jvp(
             second = transform_vjp_jvp(points, velocity, grad_out, u, w, tessellation, time)
             return *second, *transform_vjp(points, velocity, grad_out, tessellation, time)
 
-        (tangent,) = _on_host(push, (points, velocity, u, w), [_cloud(points, velocity)])
+        (tangent,) = on_host(push, (points, velocity, u, w), [_cloud(points, velocity)])
         return tangent, grad
 
     return differentiable(points, velocity, tangent_points, tangent_velocity)
@@ -101,11 +100,11 @@ def transform_vjp_jvp(
     """Derivatives of both gradients of :func:`transform_vjp` along tangents."""
 
     def pull_back(points: Array, velocity: Array, grad_out: Array, u: Array, w: Array) -> tuple[Array, Array]:
-        return arrays.transform_vjp_jvp(points, velocity, grad_out, u, w, tessellation, time, **_threads())
+        return arrays.transform_vjp_jvp(points, velocity, grad_out, u, w, tessellation, time, **threads())
 
     @tf.custom_gradient  # type: ignore[misc]
     def once(*values: tf.Tensor) -> Any:
-        return tuple(_on_host(pull_back, values, [points.shape, velocity.shape])), _refuse
+        return tuple(on_host(pull_back, values, [points.shape, velocity.shape])), _refuse
 
     return once(points, velocity, grad_out, tangent_points, tangent_velocity)  # type: ignore[no-any-return]
 
@@ -114,7 +113,7 @@ def velocity(points: tf.Tensor, velocity: tf.Tensor, tessellation: Tessellation)
     """Velocities at points: (N, P, n)."""
 
     def look_up(points: Array, velocity: Array) -> Array:
-        return arrays.velocity(points, velocity, tessellation, **_threads())
+        return arrays.velocity(points, velocity, tessellation, **threads())
 
     @tf.custom_gradient  # type: ignore[misc]
     def differentiable(points: tf.Tensor, velocity: tf.Tensor) -> Any:
@@ -125,7 +124,7 @@ def velocity(points: tf.Tensor, velocity: tf.Tensor, tessellation: Tessellation)
             _, by_velocity = transform_vjp(points, zeros, grad_out, tessellation, 1.0)
             return by_points, by_velocity
 
-        (at_points,) = _on_host(look_up, (points, velocity), [_cloud(points, velocity)])
+        (at_points,) = on_host(look_up, (points, velocity), [_cloud(points, velocity)])
         return at_points, grad
 
     return differentiable(points, velocity)
@@ -137,19 +136,19 @@ def jacobian(
     """Derivatives of the result by the points, (N, P, n, n), and log |det| of them, (N, P)."""
 
     def measure(points: Array, velocity: Array) -> tuple[Array, Array]:
-        return arrays.jacobian(points, velocity, tessellation, time, **_threads())
+        return arrays.jacobian(points, velocity, tessellation, time, **threads())
 
     def pull_back(points: Array, velocity: Array, grad: Array) -> tuple[Array, Array]:
-        return arrays.jacobian_vjp(points, velocity, grad, tessellation, time, **_threads())
+        return arrays.jacobian_vjp(points, velocity, grad, tessellation, time, **threads())
 
     @tf.custom_gradient  # type: ignore[misc]
     def once(points: tf.Tensor, velocity: tf.Tensor, grad: tf.Tensor) -> Any:
-        return tuple(_on_host(pull_back, (points, velocity, grad), [points.shape, velocity.shape])), _refuse
+        return tuple(on_host(pull_back, (points, velocity, grad), [points.shape, velocity.shape])), _refuse
 
     @tf.custom_gradient  # type: ignore[misc]
     def differentiable(points: tf.Tensor, velocity: tf.Tensor) -> Any:
         cloud = _cloud(points, velocity)
-        matrices, log_det = _on_host(measure, (points, velocity), [(*cloud, cloud[-1]), cloud[:-1]])
+        matrices, log_det = on_host(measure, (points, velocity), [(*cloud, cloud[-1]), cloud[:-1]])
 
         def grad(grad_matrices: tf.Tensor, grad_log_det: tf.Tensor) -> Any:
             inverse = tf.linalg.inv(matrices)  # d log det J = tr(J^-1 dJ)
@@ -169,21 +168,6 @@ def _refuse(*_: Any) -> Any:
     )
 
 
-def _threads() -> dict[str, Any]:
-    return {"n_threads": tf.config.threading.get_intra_op_parallelism_threads() or None}  # 0: not set
-
-
 def _cloud(points: tf.Tensor, velocity: tf.Tensor) -> tuple[int | None, ...]:
     """The shape of results per item and point, as far as it is known."""
     return (velocity.shape[0], *points.shape[1:])
-
-
-def _on_host(function: Callable[..., Any], inputs: Sequence[tf.Tensor], shapes: Sequence[Any]) -> list[tf.Tensor]:
-    """Outputs, of the first input's type, of a function of numpy arrays; ``shapes`` may have gaps."""
-    if tf.executing_eagerly():
-        results = function(*(np.asarray(memoryview(tensor)) for tensor in inputs))  # views, not copies
-        with tf.device(inputs[0].device):
-            return [tf.convert_to_tensor(r) for r in (results if isinstance(results, tuple) else (results,))]
-    types = [inputs[0].dtype] * len(shapes)
-    tensors = tf.numpy_function(function, inputs, types, stateful=False)
-    return [tf.ensure_shape(tensor, shape) for tensor, shape in zip(tensors, shapes, strict=True)]

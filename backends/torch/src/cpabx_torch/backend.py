@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable, Sequence
 from types import ModuleType
@@ -14,7 +15,7 @@ from torch import Tensor
 from cpabx.backend import Backend
 from cpabx.errors import DeviceError
 from cpabx.tessellation import Tessellation
-from cpabx_torch import ops
+from cpabx_torch import ops, sampler, warp
 
 _MOST_CONSTANTS = 64
 
@@ -130,12 +131,27 @@ class TorchBackend(Backend):
         _check_device(points)
         return ops.jacobian(points, velocity, tessellation, time)
 
-    def sample(self, images: Tensor, grid: Tensor, *, padding_mode: str, align_corners: bool) -> Tensor:
-        if images.shape[0] == 0 or images.shape[1] == 0:
-            return images.new_zeros((*images.shape[:2], *grid.shape[1:3]))
-        return torch.nn.functional.grid_sample(
-            images, grid, mode="bilinear", padding_mode=padding_mode, align_corners=align_corners
-        )
+    def sample(
+        self, images: Tensor, grid: Tensor, *, mode: str = "linear", padding_mode: str, align_corners: bool
+    ) -> Tensor:
+        points = grid.reshape(grid.shape[0], math.prod(grid.shape[1:-1]), grid.shape[-1])
+        sampled = sampler.sample(images, points, mode, padding_mode, align_corners)
+        return sampled.reshape(*sampled.shape[:2], *grid.shape[1:-1])
+
+    def cpab_warp(
+        self,
+        images: Tensor,
+        velocity: Tensor,
+        tessellation: Tessellation,
+        time: float,
+        output_size: Sequence[int],
+        *,
+        mode: str = "linear",
+        padding_mode: str,
+        align_corners: bool,
+    ) -> Tensor:
+        _check_device(images)
+        return warp.warp(images, velocity, tessellation, time, output_size, mode, padding_mode, align_corners)
 
     def vjp(self, function: Callable[..., Any], arguments: Sequence[Tensor], cotangent: Tensor) -> tuple[Tensor, ...]:
         nested = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in (*arguments, cotangent))

@@ -24,6 +24,7 @@ class SpatialTransformer(nn.Module):
         input_shape: (C, H, W). Without it, parameters are created by the first input, as in torch's
             own lazy modules: run one batch before making an optimizer.
         output_size: (height, width); that of the input by default.
+        mode: ``"linear"`` or ``"nearest"``, and
         padding_mode, align_corners: as in ``torch.nn.functional.grid_sample``.
         device, dtype: of the parameters.
     """
@@ -35,13 +36,14 @@ class SpatialTransformer(nn.Module):
         localization: Any = "cnn",
         input_shape: Sequence[int] | None = None,
         output_size: tuple[int, int] | None = None,
+        mode: str = "linear",
         padding_mode: str = "zeros",
         align_corners: bool = False,
         device: Any = None,
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
-        self.options = WarpOptions(output_size, padding_mode, align_corners)
+        self.options = WarpOptions(output_size, mode, padding_mode, align_corners)
         self.transformation = transformation
         self._build(localization, device=device, dtype=dtype)
         if input_shape is not None:
@@ -68,8 +70,8 @@ class SpatialTransformer(nn.Module):
     def extra_repr(self) -> str:
         o = self.options
         return (
-            f"{self.transformation!r}, output_size={o.output_size}, padding_mode={o.padding_mode!r}, "
-            f"align_corners={o.align_corners}"
+            f"{self.transformation!r}, output_size={o.output_size}, mode={o.mode!r}, "
+            f"padding_mode={o.padding_mode!r}, align_corners={o.align_corners}"
         )
 
 

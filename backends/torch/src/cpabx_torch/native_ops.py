@@ -1,4 +1,4 @@
-"""The functions of libcpab as operators that torch knows: values, and shapes without data.
+"""The functions of libcpab that move points, by themselves, and as operators that torch knows.
 
 Points are (1 or N, P, n), velocities at vertices (N, V, n). The options that follow the tensors are the
 tessellation's, and the time. Gradients are in :mod:`cpabx_torch.ops`.
@@ -6,6 +6,7 @@ tessellation's, and the time. Gradients are in :mod:`cpabx_torch.ops`.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -14,6 +15,7 @@ from torch import Tensor
 
 from cpabx import native
 from cpabx.tessellation import Tessellation
+from cpabx_torch.operators import operator
 
 
 def options_of(tessellation: Tessellation) -> tuple[tuple[int, ...], list[float], str]:
@@ -21,9 +23,19 @@ def options_of(tessellation: Tessellation) -> tuple[tuple[int, ...], list[float]
     return tessellation.cells, [bound for pair in tessellation.domain for bound in pair], tessellation.outside
 
 
-def _tessellation(cells: Sequence[int], domain: Sequence[float], outside: str) -> Tessellation:
-    pairs = list(zip(domain[::2], domain[1::2], strict=True))
-    return Tessellation(tuple(cells), domain=pairs, outside=outside)
+def tessellation_of(cells: Sequence[int], domain: Sequence[float], outside: str) -> Tessellation:
+    """And back."""
+    return _tessellation(tuple(cells), tuple(domain), outside)
+
+
+@functools.lru_cache(maxsize=64)
+def _tessellation(cells: tuple[int, ...], domain: tuple[float, ...], outside: str) -> Tessellation:
+    return Tessellation(cells, domain=list(zip(domain[::2], domain[1::2], strict=True)), outside=outside)
+
+
+def dtype_of(tensor: Tensor) -> str:
+    """The name of its type."""
+    return str(tensor.dtype).removeprefix("torch.")
 
 
 def _call(
@@ -39,8 +51,8 @@ def _call(
     assert points is not None
     assert velocity is not None
     function(
-        _tessellation(*space),
-        str(points.dtype).removeprefix("torch."),
+        tessellation_of(*space),
+        dtype_of(points),
         **{name: 0 if tensor is None else tensor.data_ptr() for name, tensor in (given | outputs).items()},
         n_batch=velocity.shape[0],
         n_points=points.shape[1],
@@ -62,8 +74,7 @@ def _gradients(points: Tensor, velocity: Tensor) -> dict[str, Tensor]:
     }
 
 
-@torch.library.custom_op("cpabx::transform", mutates_args=(), device_types="cpu")
-def transform_op(
+def transform(
     points: Tensor, velocity: Tensor, cells: Sequence[int], domain: Sequence[float], outside: str, time: float
 ) -> Tensor:
     """Points moved along the flow, (N, P, n)."""
@@ -73,8 +84,7 @@ def transform_op(
     return out
 
 
-@torch.library.custom_op("cpabx::transform_vjp", mutates_args=(), device_types="cpu")
-def transform_vjp_op(
+def transform_vjp(
     points: Tensor,
     velocity: Tensor,
     grad_out: Tensor,
@@ -90,8 +100,7 @@ def transform_vjp_op(
     return grads["grad_points"], grads["grad_velocity"]
 
 
-@torch.library.custom_op("cpabx::transform_jvp", mutates_args=(), device_types="cpu")
-def transform_jvp_op(
+def transform_jvp(
     points: Tensor,
     velocity: Tensor,
     tangent_points: Tensor | None,
@@ -109,8 +118,7 @@ def transform_jvp_op(
     return out
 
 
-@torch.library.custom_op("cpabx::transform_vjp_jvp", mutates_args=(), device_types="cpu")
-def transform_vjp_jvp_op(
+def transform_vjp_jvp(
     points: Tensor,
     velocity: Tensor,
     grad_out: Tensor,
@@ -129,10 +137,7 @@ def transform_vjp_jvp_op(
     return grads["grad_points"], grads["grad_velocity"]
 
 
-@torch.library.custom_op("cpabx::velocity", mutates_args=(), device_types="cpu")
-def velocity_op(
-    points: Tensor, velocity: Tensor, cells: Sequence[int], domain: Sequence[float], outside: str
-) -> Tensor:
+def velocity(points: Tensor, velocity: Tensor, cells: Sequence[int], domain: Sequence[float], outside: str) -> Tensor:
     """Velocities at points, (N, P, n)."""
     out = _cloud(points, velocity)
     inputs: dict[str, Tensor | None] = {"points": points, "velocity": velocity}
@@ -140,8 +145,7 @@ def velocity_op(
     return out
 
 
-@torch.library.custom_op("cpabx::jacobian", mutates_args=(), device_types="cpu")
-def jacobian_op(
+def jacobian(
     points: Tensor, velocity: Tensor, cells: Sequence[int], domain: Sequence[float], outside: str, time: float
 ) -> tuple[Tensor, Tensor]:
     """Derivatives of the result by the points, (N, P, n, n), and log |det| of them, (N, P)."""
@@ -153,6 +157,11 @@ def jacobian_op(
     inputs: dict[str, Tensor | None] = {"points": points, "velocity": velocity}
     _call(native.jacobian, (cells, domain, outside), inputs, results, time=time)
     return results["jacobian"], results["log_det"]
+
+
+transform_op, transform_vjp_op = operator(transform), operator(transform_vjp)
+transform_jvp_op, transform_vjp_jvp_op = operator(transform_jvp), operator(transform_vjp_jvp)
+velocity_op, jacobian_op = operator(velocity), operator(jacobian)
 
 
 @transform_op.register_fake

@@ -6,43 +6,33 @@ of that is made of ``transform_jvp`` and ``transform_vjp_jvp``. What comes after
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd import forward_ad
 
 from cpabx.errors import UnsupportedError
 from cpabx.tessellation import Tessellation
-from cpabx_torch.native_ops import (
-    jacobian_op,
-    options_of,
-    transform_jvp_op,
-    transform_op,
-    transform_vjp_jvp_op,
-    transform_vjp_op,
-    velocity_op,
-)
-
-__all__ = ["jacobian", "transform", "transform_jvp", "transform_op", "transform_vjp_op", "velocity"]
-
-_unpack: Any = forward_ad.unpack_dual
-_make_dual: Any = forward_ad.make_dual
+from cpabx_torch import native_ops
+from cpabx_torch.forward_mode import has_tangents, make_dual, nested, unpack
+from cpabx_torch.native_ops import options_of
+from cpabx_torch.operators import differentiable
 
 
 def transform(points: Tensor, velocity: Tensor, tessellation: Tessellation, time: float) -> Tensor:
     """Points (1 or N, P, n) along fields with vertex velocities (N, V, n): (N, P, n)."""
     _refuse_nested_forward_mode()
     options = (*options_of(tessellation), time)
-    tangent_points, tangent_velocity = (_unpack(tensor).tangent for tensor in (points, velocity))
+    tangent_points, tangent_velocity = (unpack(tensor).tangent for tensor in (points, velocity))
     if tangent_points is None and tangent_velocity is None:
-        moved: Tensor = transform_op(points, velocity, *options)
+        moved: Tensor = _transform(points, velocity, *options)
         return moved
     # register_autograd covers reverse mode only: by itself, torch would answer zeros without a word.
-    points, velocity = _unpack(points).primal, _unpack(velocity).primal
+    points, velocity = unpack(points).primal, unpack(velocity).primal
     _refuse_forward_mode(points, velocity, tangent_points, tangent_velocity)
-    tangent = transform_jvp_op(points, velocity, tangent_points, tangent_velocity, *options)
-    return _make_dual(transform_op(points, velocity, *options), tangent)  # type: ignore[no-any-return]
+    tangent = _transform_jvp(points, velocity, tangent_points, tangent_velocity, *options)
+    return make_dual(_transform(points, velocity, *options), tangent)  # type: ignore[no-any-return]
 
 
 def transform_jvp(
@@ -56,38 +46,34 @@ def transform_jvp(
     """The derivative of the result along tangents in the shapes of points and velocity: (N, P, n)."""
     _refuse_forward_mode(points, velocity, tangent_points, tangent_velocity)
     options = (*options_of(tessellation), time)
-    tangent: Tensor = transform_jvp_op(points, velocity, tangent_points, tangent_velocity, *options)
+    tangent: Tensor = _transform_jvp(points, velocity, tangent_points, tangent_velocity, *options)
     return tangent
 
 
 def velocity(points: Tensor, velocity: Tensor, tessellation: Tessellation) -> Tensor:
     """Velocities at points: (N, P, n)."""
     _refuse_forward_mode(points, velocity)
-    at_points: Tensor = velocity_op(points, velocity, *options_of(tessellation))
+    at_points: Tensor = _velocity(points, velocity, *options_of(tessellation))
     return at_points
 
 
 def jacobian(points: Tensor, velocity: Tensor, tessellation: Tessellation, time: float) -> tuple[Tensor, Tensor]:
     """Derivatives of the result by the points, (N, P, n, n), and log |det| of them, (N, P)."""
     _refuse_forward_mode(points, velocity)
-    matrices: tuple[Tensor, Tensor] = jacobian_op(points, velocity, *options_of(tessellation), time)
+    matrices: tuple[Tensor, Tensor] = _jacobian(points, velocity, *options_of(tessellation), time)
     return matrices
 
 
 def _refuse_forward_mode(*tensors: Tensor | None) -> None:
     """Only :func:`transform` has a forward-mode derivative."""
     _refuse_nested_forward_mode()
-    if any(tensor is not None and _unpack(tensor).tangent is not None for tensor in tensors):
+    if has_tangents(*tensors):
         raise _forward_mode_error("tensors with tangents (torch.func.jvp, jacfwd or forward_ad) in a derivative")
 
 
 def _refuse_nested_forward_mode() -> None:
-    """Within a torch.func.jvp, tangents of an outer one cannot be seen, and would be lost without a word."""
-    if torch.compiler.is_compiling():
-        return
-    functorch: Any = torch._C._functorch
-    levels = [level.key() for level in functorch.get_interpreter_stack() or ()]
-    if levels.count(functorch.TransformType.Jvp) > 1:
+    """The tangents of the outer one would be lost without a word."""
+    if nested():
         raise _forward_mode_error("torch.func.jvp or jacfwd inside of another")
 
 
@@ -114,7 +100,7 @@ def _save_transform(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
 
 def _backward_transform(ctx: Any, grad_out: Tensor) -> tuple[Any, ...]:
     points, velocity = ctx.saved_tensors
-    grad_points, grad_velocity = transform_vjp_op(points, velocity, grad_out, *ctx.options)
+    grad_points, grad_velocity = _transform_vjp(points, velocity, grad_out, *ctx.options)
     return _shaped(grad_points, points), grad_velocity, *[None] * len(ctx.options)
 
 
@@ -135,12 +121,12 @@ def _backward_vjp(ctx: Any, along_points: Tensor | None, along_velocity: Tensor 
     each = points.expand(velocity.shape[0], -1, -1)  # the op's gradients of points are per item
     grad_points = grad_velocity = grad_grad_out = None
     if ctx.needs_input_grad[0] or ctx.needs_input_grad[1]:
-        grad_points, grad_velocity = transform_vjp_jvp_op(
+        grad_points, grad_velocity = _transform_vjp_jvp(
             each, velocity, grad_out, along_points, along_velocity, *ctx.options
         )
         grad_points = _shaped(grad_points, points)
     if ctx.needs_input_grad[2]:
-        grad_grad_out = transform_jvp_op(each, velocity, along_points, along_velocity, *ctx.options)
+        grad_grad_out = _transform_jvp(each, velocity, along_points, along_velocity, *ctx.options)
     return grad_points, grad_velocity, grad_grad_out, *nothing
 
 
@@ -154,12 +140,12 @@ def _backward_jvp(ctx: Any, grad_out: Tensor) -> tuple[Any, ...]:
     points, velocity, tangent_points, tangent_velocity = ctx.saved_tensors
     grad_points = grad_velocity = grad_tangent_points = grad_tangent_velocity = None
     if ctx.needs_input_grad[0] or ctx.needs_input_grad[1]:
-        grad_points, grad_velocity = transform_vjp_jvp_op(
+        grad_points, grad_velocity = _transform_vjp_jvp(
             points, velocity, grad_out, tangent_points, tangent_velocity, *ctx.options
         )
         grad_points = _shaped(grad_points, points)
     if ctx.needs_input_grad[2] or ctx.needs_input_grad[3]:
-        there, grad_tangent_velocity = transform_vjp_op(points, velocity, grad_out, *ctx.options)
+        there, grad_tangent_velocity = _transform_vjp(points, velocity, grad_out, *ctx.options)
         grad_tangent_points = _shaped(there, points) if tangent_points is not None else None
         grad_tangent_velocity = grad_tangent_velocity if tangent_velocity is not None else None
     return grad_points, grad_velocity, grad_tangent_points, grad_tangent_velocity, *[None] * len(ctx.options)
@@ -176,10 +162,10 @@ def _backward_velocity(ctx: Any, grad_out: Tensor) -> tuple[Any, ...]:
     zeros, options = torch.zeros_like(velocity), (*ctx.options, 1.0)
     grad_points = grad_velocity = None
     if ctx.needs_input_grad[0]:
-        grad_points, _ = transform_vjp_jvp_op(points, zeros, grad_out, None, velocity, *options)
+        grad_points, _ = _transform_vjp_jvp(points, zeros, grad_out, None, velocity, *options)
         grad_points = _shaped(grad_points, points)
     if ctx.needs_input_grad[1]:
-        _, grad_velocity = transform_vjp_op(points, zeros, grad_out, *options)
+        _, grad_velocity = _transform_vjp(points, zeros, grad_out, *options)
     return grad_points, grad_velocity, *[None] * len(ctx.options)
 
 
@@ -199,7 +185,7 @@ def _backward_jacobian(ctx: Any, grad_jacobian: Tensor | None, grad_log_det: Ten
     for j in range(points.shape[-1]):
         axis = torch.zeros_like(points)
         axis[..., j] = 1
-        parts = transform_vjp_jvp_op(points, velocity, grad[..., j], axis, None, *ctx.options)
+        parts = _transform_vjp_jvp(points, velocity, grad[..., j], axis, None, *ctx.options)
         grad_points, grad_velocity = grad_points + parts[0], grad_velocity + parts[1]
     return _shaped(grad_points, points), grad_velocity, *[None] * len(ctx.options)
 
@@ -216,9 +202,13 @@ def _refuse(ctx: Any, *grads: Any) -> Any:
     )
 
 
-transform_op.register_autograd(_backward_transform, setup_context=_save_transform)
-transform_vjp_op.register_autograd(_backward_vjp, setup_context=_save_vjp)
-transform_jvp_op.register_autograd(_backward_jvp, setup_context=_save_jvp)
-transform_vjp_jvp_op.register_autograd(_refuse, setup_context=_save_nothing)
-velocity_op.register_autograd(_backward_velocity, setup_context=_save_velocity)
-jacobian_op.register_autograd(_backward_jacobian, setup_context=_save_jacobian)
+def _with_gradient(name: str, save: Callable[..., None], backward: Callable[..., Any]) -> Callable[..., Any]:
+    return differentiable(getattr(native_ops, name), getattr(native_ops, f"{name}_op"), save, backward)
+
+
+_transform = _with_gradient("transform", _save_transform, _backward_transform)
+_transform_vjp = _with_gradient("transform_vjp", _save_vjp, _backward_vjp)
+_transform_jvp = _with_gradient("transform_jvp", _save_jvp, _backward_jvp)
+_transform_vjp_jvp = _with_gradient("transform_vjp_jvp", _save_nothing, _refuse)
+_velocity = _with_gradient("velocity", _save_velocity, _backward_velocity)
+_jacobian = _with_gradient("jacobian", _save_jacobian, _backward_jacobian)

@@ -1,0 +1,26 @@
+"""Forward-mode differentiation, which torch does not know of custom operators: it would answer zeros."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd import forward_ad
+
+unpack: Any = forward_ad.unpack_dual
+make_dual: Any = forward_ad.make_dual
+
+
+def has_tangents(*tensors: Tensor | None) -> bool:
+    """Whether a tensor has a tangent, or may have one that cannot be seen."""
+    return nested() or any(tensor is not None and unpack(tensor).tangent is not None for tensor in tensors)
+
+
+def nested() -> bool:
+    """Within a torch.func.jvp, tangents of an outer one cannot be seen."""
+    if torch.compiler.is_compiling():
+        return False
+    functorch: Any = torch._C._functorch
+    levels = [level.key() for level in functorch.get_interpreter_stack() or ()]
+    return bool(levels.count(functorch.TransformType.Jvp) > 1)

@@ -1,0 +1,66 @@
+"""How torch gets to know functions that work on the memory of tensors.
+
+Each becomes an operator, for compilers and tracers, and a ``torch.autograd.Function``. That takes part in
+torch.func, which operators of ours cannot, and spares plain tensors the layers that torch puts around an
+operator: they cost several times as much as calling it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from torch._library.custom_ops import CustomOpDef
+
+_C: Any = torch._C
+
+
+def operator(function: Callable[..., Any]) -> CustomOpDef:
+    """``torch.ops.cpabx.NAME``."""
+    name = f"cpabx::{function.__name__}"
+    return torch.library.custom_op(name, function, mutates_args=(), device_types="cpu")
+
+
+def differentiable(
+    function: Callable[..., Any], operator: CustomOpDef, save: Callable[..., None], backward: Callable[..., Any]
+) -> Callable[..., Any]:
+    """The function with its gradient, which are as for ``torch.library.register_autograd``."""
+    operator.register_autograd(backward, setup_context=save)
+
+    class Differentiable(torch.autograd.Function):
+        generate_vmap_rule = True
+
+        @staticmethod
+        def forward(*inputs: Any) -> Any:
+            plain = is_plain(*(x for x in inputs if isinstance(x, Tensor)))
+            return (function if plain else operator)(*inputs)
+
+        @staticmethod
+        def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
+            save(ctx, inputs, output)
+
+        @staticmethod
+        def backward(ctx: Any, *grads: Any) -> Any:
+            return backward(ctx, *grads)
+
+    apply: Any = Differentiable.apply
+
+    def call(*inputs: Any) -> Any:
+        return operator(*inputs) if torch.compiler.is_compiling() else apply(*inputs)
+
+    return call
+
+
+def is_plain(*tensors: Tensor) -> bool:
+    """Whether the tensors have memory of their own, and nobody but autograd watches."""
+    return (
+        not torch.compiler.is_compiling()
+        and _C._len_torch_dispatch_stack() == 0
+        and _C._functorch.peek_interpreter_stack() is None
+        and _C._get_tracing_state() is None
+        and all(type(t) in (Tensor, nn.Parameter) and not _C._functorch.is_legacy_batchedtensor(t) for t in tensors)
+    )

@@ -1,0 +1,169 @@
+"""Interpolation of images, with the options of ``torch.nn.functional.grid_sample``, as torch differentiates it.
+
+Three ways with the same numbers: libcpab on the CPU, torch's own kernels on other devices, and
+:func:`interpolate`, which is made of plain torch operations, for derivatives that these two do not have.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from cpabx_torch import native_images
+from cpabx_torch.forward_mode import has_tangents
+from cpabx_torch.operators import differentiable
+
+
+def sample(images: Tensor, points: Tensor, mode: str, padding_mode: str, align_corners: bool) -> Tensor:
+    """Images (N, C, *size) at points (N, P, n) in [-1, 1]^n: (N, C, P). Points that are not finite are NaN."""
+    if has_tangents(images, points):
+        return interpolate(images, points, mode, padding_mode, align_corners)
+    if images.device.type == "cpu":
+        sampled: Tensor = _sample(images, points, mode, padding_mode, align_corners)
+        return sampled
+    return _grid_sample(images, points, mode, padding_mode, align_corners) + _lost(points)
+
+
+def _grid_sample(images: Tensor, points: Tensor, mode: str, padding_mode: str, align_corners: bool) -> Tensor:
+    """By torch, for which there is no 1D: a signal is an image of one row, seen at y = 0."""
+    n, channels, n_points, ndim = *images.shape[:2], *points.shape[1:]
+    if images.shape[0] == 0 or images.shape[1] == 0 or n_points == 0:
+        return images.new_zeros((n, channels, n_points))
+    if ndim == 1:
+        images, points = images[:, :, None], torch.cat([points, torch.zeros_like(points)], dim=-1)
+    sampled = torch.nn.functional.grid_sample(
+        images,
+        points.reshape(n, *[1] * (points.shape[-1] - 1), n_points, -1),
+        mode="bilinear" if mode == "linear" else "nearest",
+        padding_mode=padding_mode,
+        align_corners=align_corners,
+    )
+    return sampled.reshape(n, channels, n_points)
+
+
+# -- in torch's own operations -------------------------------------------------------------------
+
+
+def interpolate(images: Tensor, points: Tensor, mode: str, padding_mode: str, align_corners: bool) -> Tensor:
+    """The same as :func:`sample`, differentiable as often as one likes, and in forward mode."""
+    sizes = images.shape[2:][::-1]
+    finite = points.isfinite().all(-1)
+    pixels = [_pixel(points[..., axis], size, finite, padding_mode, align_corners) for axis, size in enumerate(sizes)]
+    starts = [pixel.detach().round() if mode == "nearest" else pixel.detach().floor() for pixel in pixels]
+    result = _lost(points)
+    for corner in itertools.product((0, 1) if mode == "linear" else (0,), repeat=len(sizes)):
+        tap = _tap(images, [start + step for start, step in zip(starts, corner, strict=True)])
+        if mode == "linear":
+            for pixel, start, step in zip(pixels, starts, corner, strict=True):
+                tap = tap * (pixel - start if step else 1 - (pixel - start))[:, None]
+        result = result + tap
+    return result
+
+
+def _pixel(coordinate: Tensor, size: int, finite: Tensor, padding_mode: str, align_corners: bool) -> Tensor:
+    """Pixel coordinates: pixel i has its centre at i."""
+    pixel = (coordinate + 1) / 2 * (size - 1) if align_corners else ((coordinate + 1) * size - 1) / 2
+    pixel = torch.where(finite, pixel, 0.0)
+    if padding_mode == "reflection":
+        low, span = (0.0, size - 1.0) if align_corners else (-0.5, float(size))
+        pixel = _reflect(pixel - low, span) + low if span > 0 else torch.zeros_like(pixel)
+    if padding_mode in ("border", "reflection"):
+        pixel = torch.where((pixel > 0) & (pixel < size - 1), pixel, pixel.detach().clamp(0, size - 1))
+    # What is far outside, or nowhere, contributes nothing, and must not overflow an integer.
+    return torch.where(finite, pixel.clamp(-2, size + 1), -2.0)
+
+
+def _reflect(distance: Tensor, span: float) -> Tensor:
+    """Folds the line into [0, span]; what overflowed ends up at 0."""
+    folded = torch.where(distance.isfinite(), distance, 0.0).abs().remainder(2 * span)
+    return torch.where(folded > span, 2 * span - folded, folded)
+
+
+def _tap(images: Tensor, places: Sequence[Tensor]) -> Tensor:
+    """(N, C, P) pixels at whole numbers (x, y, z) of shape (N, P), zero outside of the image."""
+    index = inside = None
+    for place, size in zip(reversed(places), images.shape[2:], strict=True):
+        within = (place >= 0) & (place < size)
+        step = place.clamp(0, size - 1).long()
+        inside = within if inside is None else inside & within
+        index = step if index is None else index * size + step
+    assert index is not None
+    assert inside is not None
+    taps = images.flatten(2).gather(2, index[:, None].expand(-1, images.shape[1], -1))
+    return torch.where(inside[:, None], taps, 0.0)
+
+
+def _lost(points: Tensor) -> Tensor:
+    """(N, 1, P): NaN where a point is not finite, its gradient too, and else 0."""
+    nothing = (points * 0).sum(-1, keepdim=True).detach()
+    return (points * nothing).sum(-1)[:, None]
+
+
+# -- gradients -----------------------------------------------------------------------------------
+
+
+def _save_sample(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
+    images, points, *ctx.options = inputs
+    ctx.save_for_backward(images, points)
+
+
+def _backward_sample(ctx: Any, grad_out: Tensor) -> tuple[Any, ...]:
+    images, points = ctx.saved_tensors
+    needs = ctx.needs_input_grad[:2]
+    grads = _sample_vjp(images, points, grad_out, *needs, *ctx.options)
+    return *given(grads, needs), *[None] * len(ctx.options)
+
+
+def _save_vjp(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
+    images, points, grad_out, *ctx.needs, mode, padding_mode, align_corners = inputs
+    ctx.options = (mode, padding_mode, align_corners)
+    ctx.save_for_backward(images, points, grad_out)
+    ctx.set_materialize_grads(False)
+
+
+def _backward_vjp(ctx: Any, *cotangents: Tensor | None) -> tuple[Any, ...]:
+    images, points, grad_out = ctx.saved_tensors
+
+    def function(images: Tensor, points: Tensor) -> Tensor:
+        return interpolate(images, points, *ctx.options)
+
+    grads = vjp_of_vjp(function, (images, points), grad_out, given(cotangents, ctx.needs))
+    return *grads, *[None] * (2 + len(ctx.options))
+
+
+def given(grads: Sequence[Tensor | None], needs: Sequence[bool]) -> tuple[Tensor | None, ...]:
+    """None in the place of gradients that were not asked for."""
+    return tuple(grad if needed else None for grad, needed in zip(grads, needs, strict=True))
+
+
+def vjp_of_vjp(
+    function: Callable[..., Tensor],
+    arguments: Sequence[Tensor],
+    grad_out: Tensor,
+    cotangents: Sequence[Tensor | None],
+) -> tuple[Tensor | None, ...]:
+    """Gradients of <J^T grad_out, cotangents> by the arguments and grad_out, J being the function's Jacobian.
+
+    The function is evaluated again, so it need not be how the first gradient was computed.
+    """
+    if all(cotangent is None for cotangent in cotangents):
+        return (None,) * (len(arguments) + 1)
+    nested = torch.is_grad_enabled()
+    with torch.enable_grad():
+        # Attached where a further derivative may be asked for, so that this is never a silent zero.
+        leaves = [
+            x.view_as(x) if nested and x.requires_grad else x.detach().requires_grad_() for x in (*arguments, grad_out)
+        ]
+        pairs = [(leaf, u) for leaf, u in zip(leaves, cotangents, strict=False) if u is not None]
+        first = torch.autograd.grad(
+            function(*leaves[:-1]), [leaf for leaf, _ in pairs], leaves[-1], create_graph=True, materialize_grads=True
+        )
+    return torch.autograd.grad(first, leaves, [u for _, u in pairs], create_graph=nested, materialize_grads=True)
+
+
+_sample = differentiable(native_images.sample, native_images.sample_op, _save_sample, _backward_sample)
+_sample_vjp = differentiable(native_images.sample_vjp, native_images.sample_vjp_op, _save_vjp, _backward_vjp)

@@ -1,0 +1,132 @@
+/* Fields and the points that they move: loops over batch items and slices of points, in threads. */
+#ifndef CPAB_CPU_PROBLEM_H
+#define CPAB_CPU_PROBLEM_H
+
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+
+#include "../memory.h"
+#include "../tessellation.h"
+#include "parallel.h"
+#include "worker.h"
+
+namespace cpab {
+
+template <typename T>
+struct Problem {
+    const cpab_tessellation *tess;
+    const T *velocity;
+    const T *points;
+    int64_t n_batch, n_points, points_batch;
+    double time;
+    int32_t n_threads;
+    int64_t *failed_item;
+    const T *tangent_velocity = nullptr; /* the direction of derivatives; NULL stands for zeros */
+    const T *tangent_points = nullptr;
+
+    int64_t field_size() const { return tess->n_vertices * tess->ndim; }
+    int64_t cloud_size() const { return n_points * tess->ndim; }
+    const T *velocity_of(int64_t item) const { return velocity + item * field_size(); }
+    const T *tangent_velocity_of(int64_t item) const {
+        return tangent_velocity ? tangent_velocity + item * field_size() : nullptr;
+    }
+    const T *cloud_of(const T *clouds, int64_t item) const {
+        return clouds ? clouds + (points_batch == 1 ? 0 : item) * cloud_size() : nullptr;
+    }
+};
+
+/* The points of one batch item that a thread works on at a time. */
+struct Slice {
+    int64_t unit, item, first, count;
+};
+
+/* Their size depends on the problem alone, so results do not depend on the number of threads. A slice is
+   large enough for its walk to outweigh the preparation of the field. */
+struct Slices {
+    int64_t size, per_item, total;
+
+    template <typename T>
+    explicit Slices(const Problem<T> &p)
+        : size(std::max<int64_t>(4096, p.tess->n_cells)),
+          per_item(std::max<int64_t>(1, (p.n_points + size - 1) / size)),
+          total(p.n_batch * per_item) {}
+
+    template <typename T>
+    Slice slice(const Problem<T> &p, int64_t unit) const {
+        const int64_t first = unit % per_item * size;
+        return {unit, unit / per_item, first, std::min(size, p.n_points - first)};
+    }
+};
+
+/* Whether the fastest vertex already shows that a field is in range. False says nothing. */
+template <typename T>
+bool surely_in_range(const Problem<T> &p, int64_t item) {
+    const T *velocity = p.velocity_of(item);
+    double fastest = 0;
+    for (int d = 0; d < p.tess->ndim; d++) {
+        T most = 0, spoilt = 0;
+        for (int64_t v = 0; v < p.tess->n_vertices; v++) {
+            const T speed = std::fabs(velocity[v * p.tess->ndim + d]);
+            most = speed > most ? speed : most;
+            spoilt += speed * T(0); /* NaN if it is not finite */
+        }
+        if (spoilt != 0) return true; /* such a field is not integrated at all */
+        fastest = std::max(fastest, double(most) * p.tess->scale[d] * std::fabs(p.time));
+    }
+    return fastest <= CPAB_MAX_SPEED && fastest * p.tess->rate_per_speed <= 0.99 * CPAB_MAX_RATE;
+}
+
+/* Nothing is written before every field is known to be in range. */
+template <typename T>
+cpab_status check_range(const Problem<T> &p) {
+    int64_t item = 0;
+    while (item < p.n_batch && surely_in_range(p, item)) item++;
+    if (item == p.n_batch) return CPAB_OK;
+    const Hired<Worker<T>> worker(make_worker<T>(*p.tess, Needs{}));
+    if (!worker) return CPAB_E_MEMORY;
+    for (; item < p.n_batch; item++) {
+        worker->prepare(p.velocity_of(item), nullptr, p.time);
+        if (!worker->in_range()) {
+            *p.failed_item = item;
+            return CPAB_E_RANGE;
+        }
+    }
+    return CPAB_OK;
+}
+
+/* Calls body(worker, slice) for all slices, each with its field prepared. */
+template <typename T, typename Body>
+cpab_status for_slices(const Problem<T> &p, const Needs &needs, Body body) {
+    const cpab_status status = check_range(p);
+    if (status != CPAB_OK) return status;
+    const Slices slices(p);
+    std::atomic<int64_t> next{0};
+    std::atomic<bool> out_of_memory{false};
+    FirstFailure diverged;
+    auto work = [&]() {
+        const Hired<Worker<T>> worker(make_worker<T>(*p.tess, needs));
+        if (!worker) {
+            out_of_memory = true;
+            return;
+        }
+        int64_t prepared = -1;
+        for (int64_t unit; (unit = next.fetch_add(1)) < slices.total;) {
+            const Slice slice = slices.slice(p, unit);
+            if (slice.item != prepared)
+                worker->prepare(p.velocity_of(slice.item), p.tangent_velocity_of(slice.item), p.time);
+            prepared = slice.item;
+            const Trouble trouble = body(*worker, slice);
+            if (trouble.diverged) diverged.report(slice.item);
+            if (trouble.no_memory) out_of_memory = true;
+        }
+    };
+    run_threads(static_cast<int32_t>(std::min<int64_t>(p.n_threads, slices.total)), work);
+    *p.failed_item = diverged.item();
+    if (out_of_memory) return CPAB_E_MEMORY;
+    return diverged.item() < 0 ? CPAB_OK : CPAB_E_DIVERGED;
+}
+
+}  // namespace cpab
+
+#endif

@@ -1,0 +1,61 @@
+/*
+ * Sampling of one batch item's image. The interface knows no instruction set; cpu/sample_kernel.h implements
+ * it, compiled once for each.
+ */
+#ifndef CPAB_CPU_SAMPLER_H
+#define CPAB_CPU_SAMPLER_H
+
+#include <cstdint>
+#include <initializer_list>
+
+#include "../../include/cpab.h"
+
+namespace cpab {
+
+/* An image, and how it lies in memory and in space. */
+struct Raster {
+    int32_t ndim, padding, interpolation;
+    bool align_corners, channels_last;
+    double lower[3], extent[3]; /* of the box that it covers */
+    int64_t size[3], stride[3];
+    int64_t channels, channel_stride, item_size;
+    int64_t out_channel_stride, out_point_stride, out_item_size; /* of what there is for each point */
+};
+
+/* false if the product is more elements than an array may have. */
+bool multiply(std::initializer_list<int64_t> factors, int64_t &product);
+
+/* Checks an image and sizes that belong to it, and that the library can count the elements of such arrays.
+   The image covers the box from `lower`, of that extent. */
+cpab_status describe(const cpab_image *image, const double *lower, const double *extent, int64_t n_batch,
+                     int64_t n_points, Raster &raster);
+
+/* Immutable: many threads may use one. Pointers are to the first pixel of the image, and to the first of the
+   n points and what belongs to it. */
+template <typename T>
+class Sampler {
+public:
+    virtual void release() = 0;
+
+    virtual void values(const T *data, const T *points, int64_t n, T *out) const = 0;
+
+    /* The gradient of sum(grad_out * values) with respect to the points. */
+    virtual void point_gradients(const T *data, const T *points, const T *grad_out, int64_t n,
+                                 T *grad_points) const = 0;
+
+    /* Adds the gradient with respect to the data, point after point, to the pixels from `first` to `last`
+       along the image's last axis. */
+    virtual void add_data_gradients(const T *points, const T *grad_out, int64_t n, int64_t first,
+                                    int64_t last, T *grad_data) const = 0;
+
+protected:
+    ~Sampler() = default;
+};
+
+/* A sampler for the best instruction set that this processor has, or NULL if there is no memory. */
+template <typename T>
+Sampler<T> *make_sampler(const Raster &raster);
+
+}  // namespace cpab
+
+#endif

@@ -1,0 +1,56 @@
+"""From theta to vertex velocities: V = N theta, for every boundary and parametrisation.
+
+A continuous piecewise-affine field is its velocities at the vertices, so continuity needs no
+constraints. What the boundary asks for is linear in the velocities, and its null space has a natural
+sparse basis: solve the constraints for some of the components (the dependent ones) in terms of the
+others (the free ones, which are theta). The paper's basis (orthonormal in the space of the matrices
+A_c, Freifeld et al. 2017) is that basis after Gram-Schmidt: unique, hence the same on every machine,
+which a null space from an SVD is not.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cpabx.basis.affine_space import continues_linearly, from_affine, to_affine
+from cpabx.basis.constraints import BOUNDARIES
+from cpabx.basis.incompressible import incompressible_basis
+from cpabx.basis.maps import DenseBasis, NodalBasis
+from cpabx.basis.nodal import nodal_basis
+from cpabx.basis.orthonormal import orthonormal_basis
+from cpabx.errors import OptionError
+from cpabx.tessellation import Tessellation
+
+BASES = ("orthonormal", "nodal")
+
+
+def make_basis(
+    tess: Tessellation, boundary: str, kind: Any, *, volume_preserving: bool = False
+) -> DenseBasis | NodalBasis:
+    """The basis of the fields with this boundary; ``kind`` as in :class:`cpabx.Cpab`.
+
+    Raises:
+        OptionError: unknown boundary or kind.
+        TessellationError: an array that is not a basis of continuous fields.
+    """
+    if boundary not in BOUNDARIES:
+        raise OptionError(f"boundary must be one of {', '.join(BOUNDARIES)}", repr(boundary), "Choose one of them.")
+    if not isinstance(kind, str):
+        return from_affine(tess, kind)
+    if kind not in BASES:
+        raise OptionError(f"basis must be one of {', '.join(BASES)}, or an array", repr(kind), "Choose one of them.")
+    nodal = incompressible_basis(tess, boundary) if volume_preserving else nodal_basis(tess, boundary)
+    return nodal if kind == "nodal" else orthonormal_basis(tess, nodal)
+
+
+__all__ = [
+    "BASES",
+    "BOUNDARIES",
+    "DenseBasis",
+    "NodalBasis",
+    "continues_linearly",
+    "from_affine",
+    "make_basis",
+    "nodal_basis",
+    "to_affine",
+]

@@ -1,0 +1,67 @@
+"""What libcpab must know about an image."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from cpabx.native.library import Library
+
+Padding = Literal["zeros", "border", "reflection"]
+Mode = Literal["linear", "nearest"]
+
+
+@dataclass(frozen=True)
+class Image:
+    """The layout of a batch of images, and how they are interpolated.
+
+    Args:
+        size: pixels along x, (y, (z)): in the order of coordinates, which is the reverse of an array's axes.
+        channels: how many.
+        channels_last: (N, (z, (y,)) x, channels), or else (N, channels, (z, (y,)) x).
+        padding: what lies around the image.
+        mode: n-linear interpolation, or the nearest pixel.
+        align_corners: whether the outermost pixels' centres, or their outer edges, lie on the border of the domain.
+
+    The options mean what they mean in torch's ``grid_sample``.
+    """
+
+    size: tuple[int, ...]
+    channels: int
+    channels_last: bool = False
+    padding: Padding = "zeros"
+    mode: Mode = "linear"
+    align_corners: bool = False
+
+    @property
+    def ndim(self) -> int:
+        return len(self.size)
+
+    def data_shape(self, n_batch: int) -> tuple[int, ...]:
+        """Of an array of such images."""
+        return self.results_shape(n_batch, self.size)
+
+    def results_shape(self, n_batch: int, size: tuple[int, ...]) -> tuple[int, ...]:
+        """Of an array of images of another size (x, (y, (z))) with the same channels and layout."""
+        axes = size[::-1]
+        return (n_batch, *axes, self.channels) if self.channels_last else (n_batch, self.channels, *axes)
+
+    @property
+    def n_pixels(self) -> int:
+        return math.prod(self.size)
+
+    def described(self, library: Library) -> Any:
+        """As a ``cpab_image *`` that lives as long as the returned object."""
+        ffi, lib = library.ffi, library.lib
+        image = ffi.new("cpab_image *")
+        image.struct_size = ffi.sizeof("cpab_image")
+        image.ndim = self.ndim
+        image.padding = getattr(lib, f"CPAB_PADDING_{self.padding.upper()}")
+        image.interpolation = getattr(lib, f"CPAB_INTERPOLATION_{self.mode.upper()}")
+        image.align_corners = self.align_corners
+        image.channels_last = self.channels_last
+        image.channels = self.channels
+        for axis, n in enumerate(self.size):
+            image.size[axis] = n
+        return image

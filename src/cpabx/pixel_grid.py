@@ -1,0 +1,81 @@
+"""The pixels of an image as points of a domain."""
+
+from __future__ import annotations
+
+import functools
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypedDict, Unpack
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from cpabx.backend import Backend, Tensor
+
+
+class Sampling(TypedDict):
+    """How images are interpolated; see :meth:`cpabx.Transformation.warp`."""
+
+    mode: str
+    padding_mode: str
+    align_corners: bool
+
+
+@dataclass(frozen=True)
+class PixelGrid:
+    """The centres of the pixels of an image that covers a domain.
+
+    Args:
+        size: (L,), (H, W) or (D, H, W): the order of an array's axes, where that of a point is (x, y, z).
+        align_corners: the outermost pixels' centres lie on the border of the domain, or else their outer
+            edges do.
+        domain: (lower, upper) per coordinate.
+    """
+
+    size: tuple[int, ...]
+    align_corners: bool
+    domain: tuple[tuple[float, float], ...]
+
+    @property
+    def n_points(self) -> int:
+        return math.prod(self.size)
+
+    @functools.cached_property
+    def points(self) -> NDArray[np.float64]:
+        """(P, n) positions, x fastest."""
+        axes = []
+        for size, (low, high) in zip(reversed(self.size), self.domain, strict=True):
+            if self.align_corners:
+                unit = np.linspace(0, 1, size) if size > 1 else np.array([0.5])
+            else:
+                unit = (np.arange(size) + 0.5) / size
+            axes.append(low + unit * (high - low))
+        coordinates = np.meshgrid(*reversed(axes), indexing="ij")
+        points = np.stack(coordinates[::-1], axis=-1).reshape(self.n_points, len(self.size))
+        points.flags.writeable = False
+        return points
+
+    def tensor(self, backend: Backend, *, like: Tensor) -> Tensor:
+        """(1, P, n) positions."""
+        return backend.reshape(backend.constant(self.points, like=like), (1, *self.points.shape))
+
+    @functools.cached_property
+    def to_unit(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """(n,) centre and scale: (x - centre) * scale takes the domain to [-1, 1]^n."""
+        low, high = np.array(self.domain).T
+        return (low + high) / 2, 2 / (high - low)
+
+    def sample(self, backend: Backend, images: Tensor, points: Tensor, **sampling: Unpack[Sampling]) -> Tensor:
+        """What images that cover the domain are at points (N, P, n): images of this size."""
+        if any(interval != (-1.0, 1.0) for interval in self.domain):
+            centre, scale = (backend.constant(values, like=points) for values in self.to_unit)
+            points = (points - centre) * scale
+        grid = backend.reshape(points, (-1, *self.size, len(self.size)))
+        return backend.sample(images, grid, **sampling)
+
+
+@functools.lru_cache(maxsize=32)
+def pixel_grid(size: tuple[int, ...], align_corners: bool, domain: tuple[tuple[float, float], ...]) -> PixelGrid:
+    """The grid that all calls with these arguments share, so that what belongs to it can be kept."""
+    return PixelGrid(size, align_corners, domain)

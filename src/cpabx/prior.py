@@ -1,0 +1,202 @@
+"""Smooth Gaussian priors on theta."""
+
+from __future__ import annotations
+
+import functools
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cpabx import registry
+from cpabx.backend import Tensor
+from cpabx.basis.maps import frozen
+from cpabx.basis.smoothness import smooth_covariance, triangle
+from cpabx.errors import OptionError, ShapeError
+from cpabx.transforms import Cpab
+from cpabx.transforms.arguments import as_floats, count, float_name
+
+Array = NDArray[np.float64]
+
+#: The covariance of so many parameters takes 128 MiB, and some ten such matrices exist meanwhile.
+MOST_PARAMETERS = 4096
+
+
+@dataclass(frozen=True)
+class SmoothPrior:
+    """A Gaussian distribution of velocity fields that vary little from cell to cell.
+
+    Every entry of the matrices A_c (v(x) = A_c [x; 1]) is a Gaussian process over the centres of the cells,
+    independent of the other entries, with mean 0 and covariance
+
+        variance * (exp(-|x - y|^2 / (2 length_scale^2)) + nugget * [x = y]).
+
+    The fields are the projections of such matrices onto the continuous fields of ``cpab`` that meet its
+    boundary, and theta their coefficients: N(0, B^T C B) where the columns of B are orthonormal in the
+    space of the matrices (Freifeld et al. 2017). Families with the same fields have the same distribution
+    of fields, whatever their bases.
+
+    Args:
+        cpab: the family.
+        length_scale: in units of the domain, in which points are. Towards 0 the cells become independent, and
+            an orthonormal theta N(0, variance); towards infinity the fields affine, as far as the boundary lets them.
+        variance: of each entry of A_c.
+        nugget: the part of the variance that each cell has by itself. Smooth covariances are singular but for
+            rounding; with it, both samples and densities are those of one well-conditioned distribution.
+
+    Raises:
+        OptionError: a number that is not positive and finite (the nugget may be 0), or a cpab that is none or
+            has more than 4096 parameters, whose covariance would be too large.
+        TessellationError: an array as the cpab's basis whose columns depend on each other.
+    """
+
+    cpab: Cpab
+    length_scale: float = field(kw_only=True)
+    variance: float = field(default=1.0, kw_only=True)
+    nugget: float = field(default=1e-6, kw_only=True)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.cpab, Cpab):
+            raise OptionError("a prior is one of a cpabx.Cpab", repr(self.cpab), "Pass the transformation.")
+        if self.cpab.n_params > MOST_PARAMETERS:
+            raise OptionError(
+                f"a prior needs at most {MOST_PARAMETERS} parameters, for a dense covariance",
+                f"{self.cpab.n_params}",
+                "Use fewer cells.",
+            )
+        for name in ("length_scale", "variance", "nugget"):
+            object.__setattr__(self, name, _positive(name, getattr(self, name), or_zero=name == "nugget"))
+
+    # -- the distribution ------------------------------------------------------------------------
+
+    @functools.cached_property
+    def covariance(self) -> Array:
+        """(d, d) covariance of theta, in float64."""
+        inverse = np.linalg.inv(self._triangle)
+        return frozen(np.asarray(self.variance * (inverse @ self._unit_covariance @ inverse.T), np.float64))
+
+    def sample(
+        self,
+        n: int = 1,
+        *,
+        seed: int | None = None,
+        mean: Any = None,
+        backend: str | None = None,
+        dtype: str = "float32",
+    ) -> Tensor:
+        """(n, d) random parameters.
+
+        Args:
+            n: how many.
+            seed: gives the same numbers in every backend, and for an orthonormal and a nodal theta the same fields.
+            mean: numbers (d,) or (n, d) to add.
+            backend: in which to return them; by default the one in force.
+            dtype: of the result.
+
+        Raises:
+            ShapeError: a mean of another shape.
+            OptionError: a nugget too small for this length scale.
+        """
+        shape = (count(n), self.cpab.n_params)
+        theta = np.random.default_rng(seed).standard_normal(shape) @ self._root.T
+        if mean is not None:
+            theta = theta + _checked_mean(mean, shape)
+        return registry.get_backend(backend).asarray(theta, dtype=float_name(dtype))
+
+    def log_density(self, theta: Tensor) -> Tensor:
+        """(N,) logarithms of the density at theta (N, d), with respect to theta's own coordinates.
+
+        Differentiable where the backend is. Large length scales weigh differences between cells by up to
+        nugget^(-1/2): then float64 pays.
+
+        Raises:
+            ShapeError, DtypeError: as in :meth:`cpabx.Cpab.transform`.
+            OptionError: a nugget too small for this length scale.
+        """
+        backend = registry.backend_for(theta=theta)
+        (theta,) = as_floats(backend, theta=theta)
+        self.cpab.check_theta(backend, theta)
+        white = backend.matmul(theta, backend.constant(self._whitening, like=theta))
+        return backend.sum(white * white, axis=-1) * -0.5 - self._log_normaliser
+
+    # -- its factors: theta = R^-1 L z sqrt(variance), z ~ N(0, 1) ---------------------------------
+
+    @property
+    def _fields(self) -> Array:
+        tess = self.cpab.tessellation
+        return self.cpab.basis.to_dense().matrix.reshape(tess.n_vertices, tess.ndim, self.cpab.n_params)
+
+    @functools.cached_property
+    def _triangle(self) -> Array:
+        """R of B = Q R, the columns of B being the basis fields in A-space."""
+        return triangle(self.cpab.tessellation, self._fields)
+
+    @functools.cached_property
+    def _unit_covariance(self) -> Array:
+        """(d, d) covariance of the coefficients of Q, for variance 1."""
+        covariance = smooth_covariance(self.cpab.tessellation, self._fields, self._triangle, self.length_scale)
+        return covariance + self.nugget * np.eye(len(covariance))
+
+    @functools.cached_property
+    def _lower(self) -> Array:
+        covariance = self._unit_covariance
+        try:
+            lower = np.asarray(np.linalg.cholesky(covariance), np.float64)
+        except np.linalg.LinAlgError:
+            lower = np.zeros_like(covariance)
+        rounding = 1e3 * np.finfo(np.float64).eps * np.linalg.norm(covariance)
+        if (lower.diagonal() ** 2 < rounding).any():
+            raise OptionError(
+                "nugget must keep the covariance positive definite beyond rounding",
+                f"nugget={self.nugget} with length_scale={self.length_scale}",
+                "Raise it: 1e-6 is enough for all but the largest tessellations.",
+            )
+        return lower
+
+    @functools.cached_property
+    def _root(self) -> Array:
+        return np.asarray(np.linalg.solve(self._triangle, self._lower) * math.sqrt(self.variance), np.float64)
+
+    @functools.cached_property
+    def _whitening(self) -> Array:
+        inverse = np.linalg.solve(self._lower, self._triangle) / math.sqrt(self.variance)
+        return frozen(np.asarray(inverse.T, np.float64))
+
+    @functools.cached_property
+    def _log_normaliser(self) -> float:
+        log_root = np.log(self._lower.diagonal()).sum() - np.log(self._triangle.diagonal()).sum()
+        return float(log_root) + self.cpab.n_params / 2 * math.log(2 * math.pi * self.variance)
+
+
+def _positive(name: str, value: Any, *, or_zero: bool) -> float:
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not math.isfinite(number) or number < 0 or (number == 0 and not or_zero):
+        raise OptionError(
+            f"{name} must be a finite number, {'0 or more' if or_zero else 'more than 0'}",
+            repr(value),
+            "Choose another.",
+        )
+    return number
+
+
+def _checked_mean(mean: Any, shape: tuple[int, int]) -> Array:
+    owner = registry.owner(mean)
+    try:
+        values = np.asarray(registry.get_backend(owner).to_numpy(mean) if owner else mean, dtype=np.float64)
+    except (TypeError, ValueError):
+        values = np.zeros(0)
+    if values.shape not in (shape, shape[1:]):
+        raise ShapeError(
+            f"mean must be numbers ({shape[1]},) or {shape}",
+            f"shape {getattr(mean, 'shape', 'unknown')}",
+            "Reshape it.",
+        )
+    return values
+
+
+__all__ = ["SmoothPrior"]

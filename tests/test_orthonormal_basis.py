@@ -1,0 +1,82 @@
+"""The paper's basis from the vertex description, in every dimension."""
+
+import time
+
+import numpy as np
+import pytest
+
+from cpabx import Cpab
+from cpabx.errors import TessellationError
+
+KINDS = [
+    ((5,), {}),
+    ((1, 1), {"boundary": "sliding"}),
+    ((3, 2), {"domain": ((0, 1), (-2, 3))}),
+    ((3, 2), {"boundary": "fixed", "outside": "linear"}),
+    ((4, 4), {"volume_preserving": True}),
+    ((3, 3), {"volume_preserving": True, "boundary": "sliding", "domain": ((0, 1), (-2, 3))}),
+    ((2, 2, 2), {}),
+    ((1, 2, 3), {"domain": ((0, 1), (-2, 3), (1, 2))}),
+    ((2, 2, 2), {"boundary": "sliding", "outside": "linear"}),
+    ((2, 3, 2), {"outside": "nearest"}),
+    ((2, 2, 2), {"volume_preserving": True}),
+]
+
+
+def columns(family):
+    """(C n (n + 1), d) entries of the matrices A_c, solved here from the velocities at corners."""
+    tess = family.tessellation
+    velocity = np.moveaxis(family.velocity(np.eye(family.n_params)), 0, -1)[tess.cell_vertices]
+    corners = tess.vertices[tess.cell_vertices]
+    homogeneous = np.concatenate([corners, np.ones((*corners.shape[:2], 1))], axis=-1)
+    rows = np.linalg.solve(homogeneous, velocity.reshape(*homogeneous.shape[:2], -1))
+    return np.moveaxis(rows.reshape(velocity.shape), 1, 2).reshape(-1, family.n_params)
+
+
+@pytest.mark.parametrize(("cells", "options"), KINDS, ids=str)
+def test_it_is_the_qr_factor_of_the_nodal_fields(cells, options):
+    """Gram-Schmidt has one result, so theta means the same however it is computed."""
+    q, r = np.linalg.qr(columns(Cpab(cells, basis="nodal", **options)))
+    expected = q * np.where(np.diag(r) < 0, -1.0, 1.0)
+    np.testing.assert_allclose(columns(Cpab(cells, **options)), expected, rtol=0, atol=2e-11)
+
+
+@pytest.mark.parametrize(("cells", "options"), KINDS, ids=str)
+def test_columns_are_orthonormal(cells, options):
+    family = Cpab(cells, **options)
+    a = columns(family)
+    np.testing.assert_allclose(a.T @ a, np.eye(family.n_params), rtol=0, atol=1e-13)
+
+
+def test_many_boxes_are_made_in_seconds():
+    """Cpab((8, 8, 8)): 2560 tetrahedra, whose constraint matrix would take 7 GB."""
+    start = time.process_time()
+    family = Cpab((8, 8, 8))
+    assert time.process_time() - start < 3
+    assert family.n_params == 1509
+    a = columns(family)
+    np.testing.assert_allclose(a.T @ a, np.eye(family.n_params), rtol=0, atol=1e-13)
+
+
+def test_volume_preserving_boxes_are_made_in_seconds():
+    start = time.process_time()
+    family = Cpab((4, 4, 4), volume_preserving=True)
+    assert time.process_time() - start < 3
+    a = columns(family)
+    np.testing.assert_allclose(a.T @ a, np.eye(family.n_params), rtol=0, atol=1e-13)
+    traces = np.trace(a.reshape(-1, 3, 4, family.n_params)[:, :, :3], axis1=1, axis2=2)
+    assert np.abs(traces).max() < 1e-13
+
+
+@pytest.mark.parametrize("domain", [(0, 1e9), (0, 1e-9), (100, 101)], ids=str)
+def test_units_far_from_one(domain):
+    """A_c then mixes very different numbers; in float64 this much of them is left."""
+    family = Cpab((4, 4), domain=domain)
+    a = columns(family)
+    np.testing.assert_allclose(a.T @ a, np.eye(58), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("domain", [(1e15, 1e15 + 4), (-1e20, -1e20 + 1e6)], ids=str)
+def test_a_domain_beyond_rounding_is_an_error(domain):
+    with pytest.raises(TessellationError, match="near the origin"):
+        Cpab((3, 2), domain=domain)
