@@ -9,8 +9,6 @@
 #ifndef CPAB_ELEMENTARY_H
 #define CPAB_ELEMENTARY_H
 
-#include <limits>
-
 #include "lanes.h"
 
 namespace cpab {
@@ -92,9 +90,9 @@ CPAB_INLINE Passage<V> passage(V distance, V from, V to, V slope) {
     using Format = Binary<T>;
     using Index = typename V::Index;
     using Integer = typename Index::Integer;
-    constexpr T tiny = std::numeric_limits<T>::min(); /* below it, bits are no logarithms */
-    from = larger(from, V(tiny));
-    to = larger(to, V(tiny));
+    const V tiny = from_bits(Index(Integer(1) << Format::mantissa)); /* below it, bits are no logarithms */
+    from = larger(from, tiny);
+    to = larger(to, tiny);
 
     /* log(from / to) = exponent ln 2 + 2 atanh(s). The difference of bits is a piecewise linear log2, at most
        0.09 off, so the exponent leaves |log2| <= 0.59, s <= 0.21, and is 0 if the speeds hardly differ. */

@@ -34,7 +34,7 @@ public:
         factor_ = scale_ * time;
         double sum = 0; /* x * 0 is 0, or NaN if x is not finite */
         for (int64_t v = 0; v <= n_; v++) {
-            knots_[v + 1] = double(T(double(velocity[v]) * factor_));
+            knots_[v + 1] = double(velocity[v]) * factor_; /* not rounded: slopes are differences */
             sum += knots_[v + 1] * 0;
         }
         if (sum != 0) return false;
