@@ -12,6 +12,7 @@
 #include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <type_traits>
 
 #include "host_device.h"
 
@@ -64,6 +65,7 @@ struct Mask<T, 1> {
 template <typename T>
 struct Indices<T, 1> {
     using Integer = typename IntegerOf<T>::type;
+    using Unsigned = std::make_unsigned_t<Integer>;
     Integer v;
     Indices() = default;
     CPAB_HD Indices(Integer x) : v(x) {}
@@ -72,7 +74,16 @@ struct Indices<T, 1> {
     CPAB_HD void store(Integer *to) const { *to = v; }
     CPAB_HD friend Indices operator+(Indices a, Indices b) { return a.v + b.v; }
     CPAB_HD friend Indices operator*(Indices a, Indices b) { return a.v * b.v; }
+    CPAB_HD friend Indices operator&(Indices a, Indices b) { return a.v & b.v; }
     CPAB_HD friend Mask<T, 1> operator==(Indices a, Indices b) { return {a.v == b.v}; }
+    CPAB_HD friend Mask<T, 1> operator<(Indices a, Indices b) { return {a.v < b.v}; }
+    /* Modulo 2 to the number of bits: no overflow. */
+    CPAB_HD friend Indices operator-(Indices a, Indices b) {
+        return static_cast<Integer>(Unsigned(a.v) - Unsigned(b.v));
+    }
+    CPAB_HD friend Indices operator<<(Indices a, int bits) {
+        return static_cast<Integer>(Unsigned(a.v) << bits);
+    }
     CPAB_HD friend Indices select(Mask<T, 1> m, Indices a, Indices b) { return m.v ? a : b; }
 };
 
@@ -125,8 +136,7 @@ private:
     typedef long long Words64 __attribute__((vector_size(64)));
     static bool any_bit(Vector v) {
 #    if defined(__AVX512F__)
-        if constexpr (sizeof(Vector) ==
-                      64) { /* half of it on the other, or the words would go through memory */
+        if constexpr (sizeof(Vector) == 64) { /* by halves: words would go through memory */
             const Words64 all = (Words64)v;
             const Words32 half =
                 __builtin_shufflevector(all, all, 0, 1, 2, 3) | __builtin_shufflevector(all, all, 4, 5, 6, 7);
@@ -134,6 +144,12 @@ private:
         }
 #    endif
 #    if defined(__AVX__)
+        if constexpr (sizeof(Vector) == 64) {
+            Words32 halves[2];
+            std::memcpy(halves, &v, sizeof halves);
+            const Words32 either = halves[0] | halves[1];
+            return !__builtin_ia32_ptestz256(either, either);
+        }
         if constexpr (sizeof(Vector) == 32) return !__builtin_ia32_ptestz256((Words32)v, (Words32)v);
 #    endif
 #    if defined(__SSE2__)
@@ -150,6 +166,7 @@ template <typename T, int W>
 struct Indices {
     using Integer = typename IntegerOf<T>::type;
     using Vector = typename Mask<T, W>::Vector;
+    typedef std::make_unsigned_t<Integer> Unsigned __attribute__((vector_size(W * sizeof(T))));
     Vector v;
     Indices() = default;
     Indices(Integer x) : v(Vector{} + x) {}
@@ -167,7 +184,11 @@ struct Indices {
     void store(Integer *to) const { std::memcpy(to, &v, sizeof v); }
     friend Indices operator+(Indices a, Indices b) { return from(a.v + b.v); }
     friend Indices operator*(Indices a, Indices b) { return from(a.v * b.v); }
+    friend Indices operator&(Indices a, Indices b) { return from(a.v & b.v); }
     friend Mask<T, W> operator==(Indices a, Indices b) { return {a.v == b.v}; }
+    friend Mask<T, W> operator<(Indices a, Indices b) { return {a.v < b.v}; }
+    friend Indices operator-(Indices a, Indices b) { return from((Vector)((Unsigned)a.v - (Unsigned)b.v)); }
+    friend Indices operator<<(Indices a, int bits) { return from((Vector)((Unsigned)a.v << bits)); }
     friend Indices select(Mask<T, W> m, Indices a, Indices b) { return from(m.v ? a.v : b.v); }
 };
 
@@ -267,6 +288,22 @@ CPAB_HD inline Indices<T, W> bits_of(const Lanes<T, W> &lanes) {
     return index;
 }
 
+/* The lanes that have these bits. */
+template <typename T, int W>
+CPAB_HD inline Lanes<T, W> from_bits(const Indices<T, W> &index) {
+    Lanes<T, W> lanes;
+    std::memcpy(&lanes.v, &index.v, sizeof lanes);
+    return lanes;
+}
+
+/* table[index[r]] in lane r. */
+template <typename T, int W>
+CPAB_HD inline Indices<T, W> look_up(const typename IntegerOf<T>::type *table, const Indices<T, W> &index) {
+    typename IntegerOf<T>::type found[W];
+    for (int r = 0; r < W; r++) found[r] = table[index[r]];
+    return Indices<T, W>::load(found);
+}
+
 #if CPAB_HAS_VECTORS
 
 /* Elements f, f + 2, f + 4 ... of a followed by b. */
@@ -341,6 +378,10 @@ private:
 /* out[d] lane r = from[r * D + d]. */
 template <int D, typename T, int W>
 CPAB_INLINE void deinterleave(const T *from, Lanes<T, W> *out) {
+    if constexpr (D == 1) {
+        out[0] = Lanes<T, W>::load(from);
+        return;
+    }
 #if CPAB_HAS_VECTORS
     if constexpr (D == 2 && W > 1) {
         const auto a = Lanes<T, W>::load(from).v, b = Lanes<T, W>::load(from + W).v;
@@ -358,6 +399,10 @@ CPAB_INLINE void deinterleave(const T *from, Lanes<T, W> *out) {
 /* to[r * D + d] = in[d] lane r. */
 template <int D, typename T, int W>
 CPAB_INLINE void interleave(const Lanes<T, W> *in, T *to) {
+    if constexpr (D == 1) {
+        in[0].store(to);
+        return;
+    }
 #if CPAB_HAS_VECTORS
     if constexpr (D == 2 && W > 1) {
         Lanes<T, W>::from(alternate<0, W>(in[0].v, in[1].v)).store(to);

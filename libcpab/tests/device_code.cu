@@ -2,6 +2,7 @@
 #define CPAB_ISA device
 #define CPAB_LANE_BYTES 0
 #include "../src/adjoint.h"
+#include "../src/line.h"
 #include "../src/pixel_grid.h"
 #include "../src/sample.h"
 
@@ -66,3 +67,13 @@ CPAB_FOR_IMAGES(OneFloat, 2, 2)
 CPAB_FOR_IMAGES(OneFloat, 3, 2)
 CPAB_FOR_IMAGES(OneDouble, 3, 2)
 CPAB_FOR_IMAGES(OneDouble, 2, 1)
+
+template <typename V>
+__global__ void both_ways_1d(Line<V> line, const typename V::Scalar *points, typename V::Scalar *out) {
+    const Way<V> way = follow(line, V(points[threadIdx.x]));
+    const LineGradient<V> gradient = pull_back(way, V(1));
+    out[threadIdx.x] = (way.displacement + gradient.point + gradient.first.slope + gradient.through)[0];
+}
+
+template __global__ void both_ways_1d<OneFloat>(Line<OneFloat>, const float *, float *);
+template __global__ void both_ways_1d<OneDouble>(Line<OneDouble>, const double *, double *);

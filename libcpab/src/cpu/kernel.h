@@ -10,6 +10,7 @@
 
 #include "../locate.h"
 #include "herd.h"
+#include "line_worker.h"
 #include "point_arrays.h"
 #include "worker.h"
 
@@ -126,16 +127,19 @@ public:
                 if (!block.lost) herd_.go_back(flow, add_trace);
                 diverged |=
                     each_group(block, [&](const Group<V, D> &group, const V *moved, Bits, int64_t first) {
-                        V row[D] = {}, trace;
+                        V row[D], trace;
                         herd_.cotangents().load(int(first - block.first), row);
                         for (int j = 0; j < D; j++)
                             row[j] = row[j] * V(T(tess_.scale[j] / tess_.scale[i])) + (moved[i] - moved[i]);
                         traces.load(int(first - block.first), &trace);
                         trace = trace + (moved[0] - moved[0]);
+                        T rows[D][W], traced[W];
+                        for (int j = 0; j < D; j++) row[j].store(rows[j]);
+                        trace.store(traced);
                         for (int r = 0; r < group.count; r++) {
                             for (int j = 0; jacobian && j < D; j++)
-                                jacobian[((first + r) * D + i) * D + j] = row[j][r];
-                            if (log_det) log_det[first + r] = trace[r];
+                                jacobian[((first + r) * D + i) * D + j] = rows[j][r];
+                            if (log_det) log_det[first + r] = traced[r];
                         }
                     });
             }
@@ -368,9 +372,9 @@ private:
     bool poisoned_ = false; /* a point of this slice has no gradient */
 };
 
-template <typename T, int D>
+template <typename T, typename LanesWorker>
 Worker<T> *make(const cpab_tessellation &tess, const Needs &needs) {
-    auto *worker = new (std::nothrow) LaneWorker<Lanes<T, lane_count<T>>, D>(tess);
+    auto *worker = new (std::nothrow) LanesWorker(tess);
     if (worker && !worker->allocate(needs)) {
         worker->release();
         return nullptr;
@@ -380,10 +384,12 @@ Worker<T> *make(const cpab_tessellation &tess, const Needs &needs) {
 
 template <typename T>
 Worker<T> *make_worker(const cpab_tessellation &tess, const Needs &needs) {
+    using V = Lanes<T, lane_count<T>>;
+    using Wide = Lanes<double, lane_count<double>>;
     switch (tess.ndim) {
-        case 1: return make<T, 1>(tess, needs);
-        case 2: return make<T, 2>(tess, needs);
-        default: return make<T, 3>(tess, needs);
+        case 1: return make<T, LineWorker<V, Wide, LaneWorker<V, 1>>>(tess, needs);
+        case 2: return make<T, LaneWorker<V, 2>>(tess, needs);
+        default: return make<T, LaneWorker<V, 3>>(tess, needs);
     }
 }
 
