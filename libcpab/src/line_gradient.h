@@ -72,7 +72,11 @@ private:
         for (int64_t c = 1; c <= n; c += D::width) {
             D from, to;
             field.speeds(c, from, to);
-            const D moment = passage(D(1), from, to, to - from).moment, crossed = D::load(&through_[c]);
+            const D crossed = D::load(&through_[c]);
+            /* Where nothing crosses, speeds may be so small that 1 / from / to overflows. */
+            from = select(crossed == D(0), D(1), from);
+            to = select(crossed == D(0), D(1), to);
+            const D moment = passage(D(1), from, to, to - from).moment;
             const D low = crossed * moment, high = crossed * (D(1) / from / to - moment);
             for (int r = 0; r < D::width && c + r <= n; r++) {
                 sums_[c + r] += low[r];
