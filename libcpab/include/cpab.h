@@ -157,8 +157,8 @@ CPAB_API cpab_status cpab_transform_f64(const cpab_tessellation *tess, const dou
  *
  * Other arguments and errors as above. Where an input of a batch item is not finite, the gradients
  * that depend on it are NaN. For a point that rests on a face, where the derivatives of the cells
- * that meet there differ, it is that of one of them. Extra memory: O(n_threads * n_cells) and one trajectory
- * per thread. The results may not share memory with the inputs.
+ * that meet there differ, it is that of one of them. Extra memory: O(n_threads * n_cells), and per thread the
+ * trajectories of some 2000 points. The results may not share memory with the inputs.
  */
 CPAB_API cpab_status cpab_transform_vjp_f32(const cpab_tessellation *tess, const float *velocity,
                                             const float *points, const float *grad_out, float *grad_velocity,

@@ -16,6 +16,7 @@
 #include "../memory.h"
 #include "../walk.h"
 #include "packed_list.h"
+#include "worker.h"
 
 namespace cpab {
 namespace CPAB_ISA {
@@ -143,7 +144,7 @@ class Herd {
     static constexpr int W = V::width;
 
 public:
-    static constexpr int capacity = 512;
+    static constexpr int capacity = block_points;
     using PerPoint = Columns<N, D, capacity>;
 
     Herd() {

@@ -53,8 +53,8 @@ public:
         has_tangent_ = needs.tangent;
         return field_.allocate() &&
                (needs.tangent ? tangent_.allocate() && dual_herd_.allocate() : herd_.allocate()) &&
-               (!needs.gradient ||
-                (gradient_.allocate(tess_.n_cells * Layout::gradient) && nodes_.allocate(tess_.n_nodes * D)));
+               (!needs.gradient || (gradient_.allocate(tess_.n_cells * Layout::gradient) &&
+                                    ends_.allocate(block_points * D) && nodes_.allocate(tess_.n_nodes * D)));
     }
 
     void release() override { delete this; }
@@ -308,12 +308,13 @@ private:
     static V wanted(const Dual<V> &x) { return x.b; }
 
     template <typename N>
-    static void report(Ends<T> *ends, const N *moved, int64_t first, int count) {
-        V values[D];
-        T all[W * D];
-        for (int d = 0; d < D; d++) values[d] = value_of(moved[d]);
-        store(values, count, all);
-        ends->reached(first, all, count);
+    void report(const Block<N> &block, Ends<T> &ends) {
+        each_group(block, [&](const Group<V, D> &group, const N *moved, Bits, int64_t first) {
+            V values[D];
+            for (int d = 0; d < D; d++) values[d] = value_of(moved[d]);
+            store(values, group.count, &ends_[(first - block.first) * D]);
+        });
+        ends.reached(block.first, ends_.data(), block.n);
     }
 
     template <typename N>
@@ -322,9 +323,9 @@ private:
         const Flow<N, D> flow = flow_of<N>();
         return for_blocks<N>(points, tangent_points, n, true, [&](const Block<N> &block) {
             auto &cotangents = herd<N>().cotangents();
+            if (ends) report(block, *ends);
             const bool diverged =
-                each_group(block, [&](const Group<V, D> &group, const N *moved, Bits failed, int64_t first) {
-                    if (ends) report(ends, moved, first, group.count);
+                each_group(block, [&](const Group<V, D> &group, const N *, Bits failed, int64_t first) {
                     V seed[D];
                     load(grad_out + first * D, group.count, seed);
                     N lam[D];
@@ -369,6 +370,7 @@ private:
     Herd<Dual<V>, D> dual_herd_;
     Array<T> gradient_; /* [n_cells], as records of dL/dv at the nodes */
     Array<double> nodes_;
+    Array<T> ends_;         /* of a block's points */
     bool poisoned_ = false; /* a point of this slice has no gradient */
 };
 

@@ -7,9 +7,6 @@ namespace {
 
 using namespace cpab;
 
-/* What a worker's lanes like to have at a time; the points of a block stay in the fastest cache. */
-constexpr int64_t block_size = 512;
-
 template <typename T>
 struct Warp {
     Problem<T> flow;
@@ -56,9 +53,9 @@ cpab_status check(Warp<T> &w, const void *result) {
 
 template <typename T, typename Body>
 void for_blocks(const Warp<T> &w, const Slice &s, Body body) {
-    T points[block_size * CPAB_MAX_NDIM];
-    for (int64_t first = 0; first < s.count; first += block_size) {
-        const int64_t count = std::min(block_size, s.count - first);
+    T points[block_points * CPAB_MAX_NDIM];
+    for (int64_t first = 0; first < s.count; first += block_points) {
+        const int64_t count = std::min<int64_t>(block_points, s.count - first);
         w.grid.centres(s.first + first, count, points);
         body(points, first, count);
     }
@@ -109,7 +106,7 @@ private:
     const Raster &raster_;
     const T *data_, *grad_out_ = nullptr;
     T *grad_data_, *kept_ = nullptr;
-    T gradients_[block_size * CPAB_MAX_NDIM];
+    T gradients_[block_points * CPAB_MAX_NDIM];
 };
 
 template <typename T>

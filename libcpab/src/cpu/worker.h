@@ -11,6 +11,10 @@
 
 namespace cpab {
 
+/* Most points that are walked together: those of a 42 x 42 image, as in the paper. In few vectors lanes run
+   empty towards the end, and many do not fit the caches. */
+constexpr int block_points = 1792;
+
 /* What went wrong with some of the points. */
 struct Trouble {
     bool diverged = false, no_memory = false;
