@@ -292,19 +292,22 @@ def test_unknown_options(options, listed):
 FAMILIES = [
     cpabx.Affine(),
     cpabx.AffineDiffeo(),
+    cpabx.Affine(ndim=1),
+    cpabx.AffineDiffeo(ndim=3),
     cpabx.Homography(),
     cpabx.ThinPlateSpline((3, 4)),
     Cpab((2, 3), boundary="sliding", basis="nodal", domain=((0, 1), (-2, 3))),
     Cpab((2, 2), basis=affine(Cpab((2, 2))).reshape(-1, 20)),
     cpabx.Composition(cpabx.Affine(), Cpab((2, 2))),
     cpabx.Composition(Cpab((2, 2)), cpabx.AffineDiffeo(), Cpab((1, 1))),
+    cpabx.Composition(cpabx.Affine(ndim=1), Cpab(3)),
 ]
 
 
 @pytest.mark.parametrize("family", FAMILIES, ids=repr)
 def test_copies_are_equal_and_do_the_same(family):
     """Models are copied, pickled and sent to other processes."""
-    theta, points = family.sample(2, seed=0), np.zeros((1, 2), "float32") + 0.3
+    theta, points = family.sample(2, seed=0), np.full((1, family.ndim), 0.3, "float32")
     for other in (
         copy.copy(family),
         copy.deepcopy(family),

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import cpabx
-from cpabx import Affine, Composition, Cpab, ThinPlateSpline
+from cpabx import Affine, AffineDiffeo, Composition, Cpab, ThinPlateSpline
 from cpabx.errors import BackendNotFoundError, OptionError
 
 
@@ -19,6 +19,25 @@ def test_impossible_control_points(points):
     with pytest.raises(OptionError, match="control_points") as caught:
         ThinPlateSpline(points)
     assert complete(caught.value)
+
+
+@pytest.mark.parametrize("make", [Affine, AffineDiffeo])
+@pytest.mark.parametrize("ndim", [0, 4, -1, 2.0, "2", None, (2,)], ids=repr)
+def test_impossible_dimensions(make, ndim):
+    with pytest.raises(OptionError, match="ndim must be 1, 2 or 3") as caught:
+        make(ndim)
+    assert complete(caught.value)
+
+
+def test_parts_of_other_dimensions_are_told_how_to_fit():
+    with pytest.raises(OptionError, match=r"Affine\(ndim=3\)"):
+        Composition(Affine(), Cpab((2, 2, 2)))
+
+
+@pytest.mark.parametrize(("family", "received"), [(Affine(), 12), (AffineDiffeo(ndim=3), 2)], ids=repr)
+def test_theta_of_another_dimension_is_recognised(family, received):
+    with pytest.raises(cpabx.errors.ShapeError, match=rf"{received} is the dimension of \w+\(ndim=[13]\)"):
+        family.transform(np.zeros((4, family.ndim)), np.zeros((1, received)))
 
 
 @pytest.mark.parametrize(

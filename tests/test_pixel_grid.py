@@ -8,7 +8,14 @@ from cpabx.pixel_grid import pixel_grid
 from cpabx.transforms import affine, base, homography, tps
 
 UNIT = (-1.0, 1.0)
-FAMILIES = [cpabx.Affine(), cpabx.AffineDiffeo(), cpabx.Homography(), cpabx.ThinPlateSpline((3, 2))]
+FAMILIES = [
+    cpabx.Affine(),
+    cpabx.AffineDiffeo(),
+    cpabx.Affine(ndim=1),
+    cpabx.AffineDiffeo(ndim=3),
+    cpabx.Homography(),
+    cpabx.ThinPlateSpline((3, 2)),
+]
 
 
 def test_x_is_fastest_and_along_the_last_axis():
@@ -33,10 +40,10 @@ def test_grids_are_shared_and_cannot_be_written_to():
         grid.points[0] = 0
 
 
-@pytest.mark.parametrize("family", FAMILIES, ids=lambda f: type(f).__name__)
+@pytest.mark.parametrize("family", FAMILIES, ids=repr)
 def test_grids_too_large_to_keep_give_the_same(family, monkeypatch):
     """A matrix for all of their points would take too much memory, so they go the general way."""
-    images = np.random.default_rng(0).uniform(size=(2, 6, 5, 2))
+    images = np.random.default_rng(0).uniform(size=(2, *(4, 6, 5)[-family.ndim :], 2))
     theta = family.sample(2, seed=1, dtype="float64")
     expected = family.warp(images, theta)
     made = []

@@ -38,7 +38,7 @@ class Backend(abc.ABC):
         api_version: the ``cpabx.hookspecs.API_VERSION`` that it was written for, as a literal.
         supports: a subset of :data:`ABILITIES`. ``autograd``: ``vjp`` goes through the framework's
             own differentiation, and ``transform`` and ``warp`` take part in it. ``layers``: the six
-            layers exist. ``graph``: works when traced, with unknown batch size. ``cuda``: takes
+            layers and STParallel exist. ``graph``: works when traced, with unknown batch size. ``cuda``: takes
             tensors on NVIDIA devices. ``double_backward``: second derivatives of
             ``cpab``, and first ones of ``cpab_jvp`` and ``cpab_jacobian``.
         channels_last: images are (N, H, W, C) rather than (N, C, H, W), and in 1D and 3D likewise.
@@ -202,7 +202,7 @@ class Backend(abc.ABC):
         raise NotImplementedError
 
     def layers(self) -> ModuleType:
-        """The module with the six layer classes. Required with the ability ``layers``."""
+        """The module with the six layer classes, and STParallel. Required with the ability ``layers``."""
         raise NotImplementedError
 
 

@@ -8,13 +8,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from cpabx.backend import Tensor
-from cpabx.errors import OptionError
+from cpabx.errors import OptionError, ShapeError
 from cpabx.pixel_grid import Sampling
 from cpabx.transforms import Affine, Composition, Cpab, Transformation
-from cpabx.transforms.pixels import checked_size, sampling_options
+from cpabx.transforms.arguments import dimension
+from cpabx.transforms.pixels import KINDS, checked_size, layout, sampling_options
 
 LOCALIZATIONS = ("cnn", "fcn")
 INTERPOLATE = ("once", "twice")
+MERGE = (None, "channels")
 
 
 @dataclass(frozen=True)
@@ -29,11 +31,12 @@ class WarpOptions:
     mode: str = "linear"
     padding_mode: str = "zeros"
     align_corners: bool = False
+    ndim: int = 2
 
     def __post_init__(self) -> None:
         sampling_options(**self.sampling)
         if self.output_size is not None:
-            object.__setattr__(self, "output_size", checked_size(self.output_size))
+            object.__setattr__(self, "output_size", checked_size(self.output_size, self.ndim))
 
     @property
     def sampling(self) -> Sampling:
@@ -57,7 +60,56 @@ def affine_cpab(cells: Cpab | Sequence[int], interpolate: str) -> Composition:
     """The family of STAffineCPAB, its option checked."""
     if interpolate not in INTERPOLATE:
         raise OptionError(f"interpolate must be one of {', '.join(INTERPOLATE)}", repr(interpolate), "Choose one.")
-    return Composition(Affine(), as_cpab(cells))
+    cpab = as_cpab(cells)
+    return Composition(Affine(cpab.ndim), cpab)
+
+
+def only_2d(family: Transformation, ndim: Any) -> Transformation:
+    """A family that exists in 2D alone.
+
+    Raises:
+        OptionError: another dimension is asked for.
+    """
+    if (n := dimension(ndim)) != family.ndim:
+        raise OptionError(
+            f"ndim must be 2 for {type(family).__name__}, which exists in 2D alone", f"{n}", f"Use {_layers_for(n)}."
+        )
+    return family
+
+
+def _layers_for(ndim: int) -> str:
+    """What a remedy recommends for signals, images or volumes."""
+    cells = {1: "(n,)", 2: "(nx, ny)", 3: "(nx, ny, nz)"}[ndim]
+    return f"STAffine or STAffineDiffeo with ndim={ndim}, STCPAB or STAffineCPAB with {cells} cells"
+
+
+def check_images(shape: Sequence[int | None], ndim: int, *, channels_last: bool) -> None:
+    """Raises ShapeError unless a layer in that many dimensions can take them."""
+    if len(shape) != ndim + 2:
+        raise ShapeError(
+            f"{KINDS[ndim]} must be {layout(ndim, channels_last=channels_last)}",
+            f"shape {tuple(shape)}",
+            _remedy("Add the missing axes", ndim, len(shape) - 2, channels_last),
+        )
+
+
+def check_input_shape(input_shape: Any, ndim: int, *, channels_last: bool) -> None:
+    """Raises ShapeError unless it is the shape of one image, without the batch."""
+    axes = input_shape if isinstance(input_shape, Sequence) and not isinstance(input_shape, str) else ()
+    if len(axes) != ndim + 1 or not all(int(n) > 0 for n in axes):
+        raise ShapeError(
+            f"input_shape must be {layout(ndim, channels_last=channels_last, batch=False)}, at least 1 each",
+            repr(input_shape),
+            _remedy("Leave out the batch axis", ndim, len(axes) - 1, channels_last),
+        )
+
+
+def _remedy(first: str, ndim: int, received: int, channels_last: bool) -> str:
+    """What to do; where another dimension may have been meant, how to get that."""
+    if received == ndim or received not in KINDS:
+        return f"{first}."
+    axes = layout(received, channels_last=channels_last)
+    return f"{first}; or for {KINDS[received]} {axes}, use {_layers_for(received)}."
 
 
 def localization_pair(localization: Any) -> tuple[Any, Any]:
@@ -71,6 +123,30 @@ def localization_pair(localization: Any) -> tuple[Any, Any]:
         repr(localization),
         "Pass two networks: the second one sees what the first one made of the image.",
     )
+
+
+def side_by_side(layers: Any, merge: Any, kind: type) -> list[Any]:
+    """The layers of an STParallel, each an instance of ``kind``.
+
+    Raises:
+        OptionError: they are none, or something else, or their results do not fit each other.
+    """
+    given = list(layers) if isinstance(layers, (list, tuple)) else []
+    if not given or not all(isinstance(layer, kind) for layer in given):
+        raise OptionError(
+            "layers must be a list of ST layers of one framework",
+            repr(layers),
+            "For instance [STCPAB((2, 2)), STAffineDiffeo()].",
+        )
+    if merge not in MERGE:
+        raise OptionError(f"merge must be one of {', '.join(map(repr, MERGE))}", repr(merge), "Choose one.")
+    dimensions = [layer.transformation.ndim for layer in given]
+    if len(set(dimensions)) > 1:
+        raise OptionError("all layers must have one number of dimensions", f"{dimensions}", "They see one input.")
+    sizes = [layer.options.output_size for layer in given]
+    if merge and len(set(sizes)) > 1:
+        raise OptionError("merge='channels' needs results of one size", f"{sizes}", "Give all the same output_size.")
+    return given
 
 
 def unknown_localization(localization: Any, kind: str) -> OptionError:

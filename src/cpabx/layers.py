@@ -8,12 +8,20 @@ Args:
         default one; a module (torch) or layer (Keras) of yours gets a last linear layer to theta.
     input_shape: shape of one image in the framework's layout. Needed by torch to create parameters
         at once; without it they are created by the first input.
-    output_size: (height, width) of the result; that of the input by default.
+    output_size: (height, width) of the result, (length,) or (depth, height, width) in 1D and 3D; that
+        of the input by default.
     mode, padding_mode, align_corners: as in :meth:`cpabx.Transformation.warp`.
     backend: only to differ from the backend in force.
 
+Affine and CPAB layers exist for signals and volumes, too: ``ndim=1`` or ``3``, or as many numbers of cells.
+Inputs are then (N, C, L) and (N, C, D, H, W), or with channels last; the coordinates (x, y, z) of a point go
+along W, H and D, the last axis first, as in :meth:`cpabx.Transformation.warp`.
+
 The last layer of a localization network starts such that the transformation is exactly the identity.
 ``layer.theta(x)`` gives the parameters, ``layer.transformation`` the family.
+
+A layer may stand anywhere in a network, on feature maps as well as images, and be called several times in a
+row: its weights are then shared. :func:`STParallel` puts several side by side.
 """
 
 from __future__ import annotations
@@ -38,30 +46,33 @@ def _make(name: str, backend: str | None, *arguments: Any, **options: Any) -> An
     return getattr(chosen.layers(), name)(*arguments, **options)
 
 
-def STAffine(*, backend: str | None = None, **options: Any) -> Any:
-    """Spatial transformer with :class:`cpabx.Affine` (d = 6)."""
-    return _make("STAffine", backend, **options)
+def STAffine(*, ndim: int = 2, backend: str | None = None, **options: Any) -> Any:
+    """Spatial transformer with :class:`cpabx.Affine` (d = 6; 2 in 1D, 12 in 3D)."""
+    return _make("STAffine", backend, ndim=ndim, **options)
 
 
-def STAffineDiffeo(*, backend: str | None = None, **options: Any) -> Any:
-    """Spatial transformer with :class:`cpabx.AffineDiffeo` (d = 6)."""
-    return _make("STAffineDiffeo", backend, **options)
+def STAffineDiffeo(*, ndim: int = 2, backend: str | None = None, **options: Any) -> Any:
+    """Spatial transformer with :class:`cpabx.AffineDiffeo` (d = 6; 2 in 1D, 12 in 3D)."""
+    return _make("STAffineDiffeo", backend, ndim=ndim, **options)
 
 
-def STHomography(*, backend: str | None = None, **options: Any) -> Any:
-    """Spatial transformer with :class:`cpabx.Homography` (d = 8)."""
-    return _make("STHomography", backend, **options)
+def STHomography(*, ndim: int = 2, backend: str | None = None, **options: Any) -> Any:
+    """Spatial transformer with :class:`cpabx.Homography` (d = 8), in 2D alone."""
+    return _make("STHomography", backend, ndim=ndim, **options)
 
 
-def STThinPlateSpline(control_points: Sequence[int] = (4, 4), *, backend: str | None = None, **options: Any) -> Any:
-    """Spatial transformer with :class:`cpabx.ThinPlateSpline` (d = 32 for 16 control points)."""
-    return _make("STThinPlateSpline", backend, control_points, **options)
+def STThinPlateSpline(
+    control_points: Sequence[int] = (4, 4), *, ndim: int = 2, backend: str | None = None, **options: Any
+) -> Any:
+    """Spatial transformer with :class:`cpabx.ThinPlateSpline` (d = 32 for 16 control points), in 2D alone."""
+    return _make("STThinPlateSpline", backend, control_points, ndim=ndim, **options)
 
 
 def STCPAB(cells: Cpab | Sequence[int] = (4, 4), *, backend: str | None = None, **options: Any) -> Any:
     """Spatial transformer with :class:`cpabx.Cpab` (d = 58 for the default).
 
-    ``cells`` is a :class:`cpabx.Cpab`, or the cells of one with default options.
+    ``cells`` is a :class:`cpabx.Cpab`, or the cells of one with default options: (n,) for signals, (nx, ny)
+    for images, (nx, ny, nz) for volumes.
     """
     return _make("STCPAB", backend, cells, **options)
 
@@ -73,9 +84,25 @@ def STAffineCPAB(
 
     The second network sees the image as the affine one leaves it. ``interpolate="once"`` samples the
     input at the composed map; ``"twice"`` is the paper's form, which samples the affine result again.
-    ``localization`` may be a pair. ``layer.theta(x)`` is (N, 6 + d).
+    ``localization`` may be a pair. ``layer.theta(x)`` is (N, 6 + d), in n dimensions (N, n * (n + 1) + d).
     """
     return _make("STAffineCPAB", backend, cells, interpolate=interpolate, **options)
 
 
+def STParallel(layers: Sequence[Any], *, merge: str | None = None, backend: str | None = None, **options: Any) -> Any:
+    """Layers side by side: one input, k transformations, k results (section 6 of the paper).
+
+    Args:
+        layers: k layers of these, of any families and output sizes, each with its own localization network.
+        merge: None returns a list of the k results, ``"channels"`` one tensor with their channels one
+            after another, which needs results of one size.
+        backend: only to differ from the backend in force.
+        **options: of the framework's layers, such as ``name`` in Keras.
+
+    ``layer.theta(x)`` is the list of the k thetas.
+    """
+    return _make("STParallel", backend, layers, merge=merge, **options)
+
+
 __all__ = list(LAYER_NAMES)
+__all__ += ["STParallel"]

@@ -45,7 +45,7 @@ class TestAgreement:
     @each_family
     def test_vjp(self, backend: Backend, family: Transformation, dtype: str, tolerance: float) -> None:
         """Same gradients; sums of many terms, so compared with the largest."""
-        values = [draw_points(family, (3, 20), 1), draw_theta(family, 3, 1), np.ones((3, 20, 2))]
+        values = [draw_points(family, (3, 20), 1), draw_theta(family, 3, 1), np.ones((3, 20, family.ndim))]
         values[2][:, ::2] = -0.5
         values = [v.astype(dtype) for v in values]
         grads = family.vjp(*(tensor(backend, v, dtype) for v in values))

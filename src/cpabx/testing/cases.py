@@ -33,7 +33,8 @@ CPABS = tuple(
     )
 )
 
-#: One or two of every family; the Cpabs differ in everything else, the domain included.
+#: One or two of every family; the Cpabs differ in everything else, the domain included. Those of a family in
+#: 1D and 3D alone are in IN_ALL_DIMENSIONS.
 FAMILIES: tuple[Transformation, ...] = (
     Affine(),
     AffineDiffeo(),
@@ -46,6 +47,12 @@ FAMILIES: tuple[Transformation, ...] = (
     Composition(Affine(), Cpab((2, 2))),
     Composition(Cpab((3, 2), boundary="fixed"), AffineDiffeo()),
     Composition(Cpab((3, 3)), AffineDiffeo(), Cpab((2, 1), boundary="sliding")),
+    Affine(ndim=1),
+    Affine(ndim=3),
+    AffineDiffeo(ndim=1),
+    AffineDiffeo(ndim=3),
+    Composition(Affine(ndim=1), Cpab(3)),
+    Composition(Affine(ndim=3), Cpab((1, 2, 1))),
 )
 
 
@@ -67,6 +74,8 @@ def name_of(value: Any) -> str | None:
         return "-".join([size, value.boundary, tess.outside, value.config["basis"], *([] if default else ["domain"])])
     if isinstance(value, Composition):
         return "-after-".join(str(name_of(part)) for part in value.parts)
+    if isinstance(value, (Affine, AffineDiffeo)) and value.ndim != 2:
+        return f"{type(value).__name__}-{value.ndim}D"
     if isinstance(value, ThinPlateSpline):
         return "TPS-" + "x".join(map(str, value.control_points))
     return type(value).__name__ if isinstance(value, Transformation) else None
@@ -105,7 +114,7 @@ def draw_theta(family: Transformation, n: int, seed: int) -> Array:
 
 
 def draw_points(family: Transformation, shape: tuple[int, ...], seed: int, *, beyond: float = 0.2) -> Array:
-    """(*shape, 2) points of the domain and, by default, a fifth of its size around it."""
+    """(*shape, n) points of the domain and, by default, a fifth of its size around it."""
     low, high = np.array(family.domain).T
     unit = np.random.default_rng(seed).uniform(-beyond, 1 + beyond, (*shape, family.ndim))
     return np.asarray(low + unit * (high - low))
@@ -130,6 +139,11 @@ def draw_images(n: int, *size_channels_seed: int) -> Array:
     """(N, *size, C) in [0, 1]: ``draw_images(2, 5, 7, 3, 0)`` are two images of 5 x 7 pixels with 3 channels."""
     *shape, seed = size_channels_seed
     return np.random.default_rng(seed).uniform(size=(n, *shape))
+
+
+def pixels_of(family: Transformation, *size: int) -> tuple[int, ...]:
+    """As many axes of pixels as the family has dimensions: the last ones of ``size``, which has three."""
+    return size[3 - family.ndim :]
 
 
 # -- between numpy and a backend -----------------------------------------------------------------

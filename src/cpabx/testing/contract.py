@@ -7,7 +7,7 @@ import pytest
 from scipy.linalg import expm
 
 import cpabx
-from cpabx.backend import ABILITIES, LAYER_NAMES, Backend
+from cpabx.backend import ABILITIES, Backend
 from cpabx.errors import BackendLoadError
 from cpabx.testing.cases import Array, distance, each_dtype, needs, tensor
 
@@ -157,10 +157,10 @@ class TestContract:
             assert distance(backend.to_numpy(got), expected) <= 1e-14
 
     def test_layers_exist_or_say_that_they_do_not(self, backend: Backend) -> None:
-        """All six, or an error that names the backend."""
-        for name in LAYER_NAMES:
+        """All six and STParallel, or an error that names the backend."""
+        for name in cpabx.layers.__all__:
             if "layers" in backend.supports:
                 assert isinstance(getattr(backend.layers(), name), type)
             else:
                 with pytest.raises(BackendLoadError, match=backend.name):
-                    getattr(cpabx.layers, name)(backend=backend.name)
+                    getattr(cpabx.layers, name)(*([[]] if name == "STParallel" else []), backend=backend.name)

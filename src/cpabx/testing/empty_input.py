@@ -7,7 +7,7 @@ import pytest
 
 from cpabx import Cpab, Transformation
 from cpabx.backend import Backend
-from cpabx.testing.cases import draw_theta, each_dimension, each_family, image_array, image_tensor, tensor
+from cpabx.testing.cases import draw_theta, each_dimension, each_family, image_array, image_tensor, pixels_of, tensor
 
 SHAPES = [((0,), 3), ((3, 0), 3), ((1, 0), 3), ((4,), 0), ((0, 4), 0), ((1, 4), 0), ((0, 0), 0), ((0,), 0)]
 each_shape = pytest.mark.parametrize(("shape", "n"), SHAPES, ids=str)
@@ -17,19 +17,19 @@ class TestEmptyInput:
     @each_shape
     @each_family
     def test_transform(self, backend: Backend, family: Transformation, shape: tuple[int, ...], n: int) -> None:
-        """Points of a shape, n theta: the result is (n, P, 2)."""
+        """Points of a shape, n theta: the result is (n, P, ndim)."""
         theta = tensor(backend, draw_theta(family, n, 0))
-        result = family.transform(tensor(backend, np.zeros((*shape, 2))), theta)
-        assert backend.to_numpy(result).shape == (n, shape[-1], 2)
+        result = family.transform(tensor(backend, np.zeros((*shape, family.ndim))), theta)
+        assert backend.to_numpy(result).shape == (n, shape[-1], family.ndim)
 
     @each_shape
     @each_family
     def test_vjp(self, backend: Backend, family: Transformation, shape: tuple[int, ...], n: int) -> None:
         """Gradients have the shapes of points and theta, and nothing adds up to zero."""
-        theta, points = tensor(backend, draw_theta(family, n, 0)), tensor(backend, np.zeros((*shape, 2)))
-        grads = family.vjp(points, theta, tensor(backend, np.zeros((n, shape[-1], 2))))
+        theta, points = tensor(backend, draw_theta(family, n, 0)), tensor(backend, np.zeros((*shape, family.ndim)))
+        grads = family.vjp(points, theta, tensor(backend, np.zeros((n, shape[-1], family.ndim))))
         grad_points, grad_theta = (backend.to_numpy(g) for g in grads)
-        assert grad_points.shape == (*shape, 2)
+        assert grad_points.shape == (*shape, family.ndim)
         assert grad_theta.shape == (n, family.n_params)
         assert not grad_points.any()
         assert not grad_theta.any()
@@ -38,10 +38,11 @@ class TestEmptyInput:
     def test_warp(self, backend: Backend, family: Transformation) -> None:
         """No images, or images without channels."""
         for n, channels in ((0, 3), (2, 0), (0, 0)):
-            images = image_tensor(backend, np.zeros((n, 4, 5, channels)))
-            for size in (None, (3, 2)):
+            own, other = pixels_of(family, 3, 4, 5), pixels_of(family, 2, 3, 2)
+            images = image_tensor(backend, np.zeros((n, *own, channels)))
+            for size in (None, other):
                 result = family.warp(images, tensor(backend, draw_theta(family, n, 0)), size)
-                assert image_array(backend, result).shape == (n, *(size or (4, 5)), channels)
+                assert image_array(backend, result).shape == (n, *(size or own), channels)
 
     @each_dimension
     def test_warp_in_every_dimension(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from scipy.linalg import expm
 
 import cpabx
@@ -13,6 +14,8 @@ from cpabx.testing.cases import Array, distance, draw_points, draw_theta, each_d
 from cpabx.testing.complaints import complains
 
 ROUNDING = 1e-12
+
+each_ndim = pytest.mark.parametrize("ndim", [1, 2, 3])
 
 
 def moved(backend: Backend, family: Transformation, points: Array, theta: Array) -> Array:
@@ -71,7 +74,7 @@ class TestFamilies:
         theta = tensor(backend, draw_theta(family, 3, 0), dtype)
         for shape in ((7,), (1, 7), (3, 7)):
             result = family.transform(tensor(backend, draw_points(family, shape, 0), dtype), theta)
-            assert backend.shape(result) == (3, 7, 2)
+            assert backend.shape(result) == (3, 7, family.ndim)
             assert backend.dtype(result) == dtype
             assert backend.device(result) == backend.device(theta)
 
@@ -84,6 +87,16 @@ class TestFamilies:
             assert distance(moved(backend, family, points[i], theta[i : i + 1])[0], together[i]) <= ROUNDING
             shared = moved(backend, family, points[i], theta)
             assert distance(shared[i], together[i]) <= ROUNDING
+
+    @each_ndim
+    def test_theta_of_affine_maps_is_a_matrix_by_rows(self, backend: Backend, ndim: int) -> None:
+        """T(x) = A x + b, a row of [A b] for each of (x, y, z): n * (n + 1) numbers, which are 2, 6, 12."""
+        family = Affine(ndim=ndim)
+        theta, points = draw_theta(family, 3, 2), draw_points(family, (9,), 2)
+        assert theta.shape == (3, {1: 2, 2: 6, 3: 12}[ndim])
+        rows = theta.reshape(3, ndim, ndim + 1)
+        expected = np.einsum("nij,pj->npi", rows[:, :, :ndim], points) + rows[:, None, :, ndim]
+        assert distance(moved(backend, family, points, theta), expected) <= ROUNDING
 
     def test_affine_is_equation_1(self, backend: Backend) -> None:
         """T(x) = [[th1, th2], [th4, th5]] x + [th3, th6]."""
@@ -107,18 +120,42 @@ class TestFamilies:
         result = moved(backend, Homography(), np.array([[-1.0, 0.5]]), theta)
         assert distance(result, np.array([[[-1e6, 0.5e6]]])) <= ROUNDING
 
-    def test_affine_diffeo_is_the_matrix_exponential(self, backend: Backend) -> None:
+    @each_ndim
+    def test_affine_diffeo_is_the_matrix_exponential(self, backend: Backend, ndim: int) -> None:
         """Eq. 4, for small and large theta; the inverse is -theta."""
-        family = AffineDiffeo()
+        family = AffineDiffeo(ndim=ndim)
         points = draw_points(family, (9,), 4)
         for scale in (1e-3, 1.0, 5.0):
             theta = scale * draw_theta(family, 3, 4)
             for sign in (1, -1):
-                matrices = [expm(sign * np.vstack([t.reshape(2, 3), np.zeros(3)])) for t in theta]
-                expected = np.stack([points @ m[:2, :2].T + m[:2, 2] for m in matrices])
+                fields = [np.vstack([t.reshape(ndim, ndim + 1), np.zeros(ndim + 1)]) for t in theta]
+                matrices = [expm(sign * field) for field in fields]
+                expected = np.stack([points @ m[:ndim, :ndim].T + m[:ndim, ndim] for m in matrices])
                 assert distance(moved(backend, family, points, sign * theta), expected) <= ROUNDING * 100
             inverse = family.inverse(tensor(backend, points), tensor(backend, theta))
             assert distance(backend.to_numpy(inverse), expected) <= ROUNDING * 100
+
+    def test_affine_diffeo_in_1d_has_a_closed_form(self, backend: Backend) -> None:
+        """The solution of x' = a x + b at time 1: e^a x + b (e^a - 1) / a, and x + b for a = 0."""
+        family, points = AffineDiffeo(ndim=1), np.linspace(-1, 1, 9)[:, None]
+        a, b = np.array([0, 0.3, -2.0, 1e-9]), np.array([0.5, -0.7, 1, 0.25])
+        slope = np.where(a == 0, 1, np.expm1(a) / np.where(a == 0, 1, a))
+        expected = np.exp(a)[:, None] * points.T + (b * slope)[:, None]
+        got = moved(backend, family, points, np.stack([a, b], axis=-1))
+        assert distance(got[..., 0], expected) <= ROUNDING
+
+    @pytest.mark.parametrize("axis", [0, 1, 2], ids="xyz")
+    def test_affine_diffeo_in_3d_turns_about_an_axis(self, backend: Backend, axis: int) -> None:
+        """A skew-symmetric field turns by its angle, right-handed in (x, y, z)."""
+        u, v = (axis + 1) % 3, (axis + 2) % 3
+        field, angle = np.zeros((3, 4)), 0.8
+        field[v, u], field[u, v] = angle, -angle
+        points = draw_points(AffineDiffeo(ndim=3), (9,), 14)
+        expected = points.copy()
+        expected[:, u] = np.cos(angle) * points[:, u] - np.sin(angle) * points[:, v]
+        expected[:, v] = np.sin(angle) * points[:, u] + np.cos(angle) * points[:, v]
+        got = moved(backend, AffineDiffeo(ndim=3), points, field.reshape(1, 12))
+        assert distance(got[0], expected) <= ROUNDING
 
     def test_thin_plate_spline_moves_its_control_points_by_theta(self, backend: Backend) -> None:
         """It interpolates; (dx, dy) per control point, x fastest."""

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cpabx import Affine, Composition, Cpab, ThinPlateSpline, Transformation
+from cpabx import Affine, AffineDiffeo, Composition, Cpab, ThinPlateSpline, Transformation
 from cpabx.backend import Backend
 from cpabx.testing.accuracy import oracle
 from cpabx.testing.cases import (
@@ -24,6 +24,7 @@ from cpabx.testing.cases import (
     image_tensor,
     name_of,
     needs,
+    pixels_of,
     tensor,
 )
 
@@ -50,7 +51,7 @@ def differences_in_theta(loss: Callable[[Array], Array], theta: Array) -> Array:
 
 
 def compare_vjp(backend: Backend, family: Transformation, theta: Array, points: Array, seed: int) -> None:
-    """Compare vjp for theta (N, d) and points (N, P, 2) with differences of `transform`."""
+    """Compare vjp for theta (N, d) and points (N, P, n) with differences of `transform`."""
     cotangent = np.random.default_rng(seed).standard_normal(points.shape)
 
     def value(p: Array, t: Array) -> Array:
@@ -59,7 +60,7 @@ def compare_vjp(backend: Backend, family: Transformation, theta: Array, points: 
     grad_points, grad_theta = family.vjp(*(tensor(backend, v) for v in (points, theta, cotangent)))
     expected = differences_in_theta(lambda t: value(points, t).sum((1, 2)), theta)
     assert relative_error(backend.to_numpy(grad_theta), expected) <= TOLERANCE
-    steps = STEP * np.eye(2)
+    steps = STEP * np.eye(family.ndim)
     by_axis = [(value(points + h, theta) - value(points - h, theta)).sum(-1) / (2 * STEP) for h in steps]
     assert relative_error(backend.to_numpy(grad_points), np.stack(by_axis, axis=-1)) <= TOLERANCE
 
@@ -118,11 +119,11 @@ class TestGradients:
     def test_shared_points_add_up(self, backend: Backend, family: Transformation) -> None:
         """Gradients come in the shapes of points and theta."""
         theta, points = draw_theta(family, 3, 6), draw_points(family, (5,), 6)
-        cotangent = np.random.default_rng(6).standard_normal((3, 5, 2))
+        cotangent = np.random.default_rng(6).standard_normal((3, 5, family.ndim))
         repeated = np.stack([points] * 3)
         each, expected = family.vjp(*(tensor(backend, v) for v in (repeated, theta, cotangent)))
         total = backend.to_numpy(each).sum(0)
-        for shared, shape in ((points, (5, 2)), (points[None], (1, 5, 2))):
+        for shared, shape in ((points, points.shape), (points[None], (1, *points.shape))):
             grad_points, grad_theta = family.vjp(*(tensor(backend, v) for v in (shared, theta, cotangent)))
             assert relative_error(backend.to_numpy(grad_points), total.reshape(shape)) <= 1e-12
             assert relative_error(backend.to_numpy(grad_theta), backend.to_numpy(expected)) <= 1e-12
@@ -130,7 +131,7 @@ class TestGradients:
     @each_family
     def test_inputs_stay_as_they_were(self, backend: Backend, family: Transformation) -> None:
         """Neither transform nor vjp writes to its arguments."""
-        values = (draw_points(family, (2, 5), 7), draw_theta(family, 2, 7), np.ones((2, 5, 2)))
+        values = (draw_points(family, (2, 5), 7), draw_theta(family, 2, 7), np.ones((2, 5, family.ndim)))
         given = [tensor(backend, v) for v in values]
         family.transform(*given[:2])
         family.vjp(*given)
@@ -138,7 +139,15 @@ class TestGradients:
             assert np.array_equal(before, backend.to_numpy(after))
 
 
-WARPED = (Affine(), Cpab((2, 2)), Composition(Affine(), Cpab((2, 2), boundary="sliding")))
+WARPED = (
+    Affine(),
+    Cpab((2, 2)),
+    Composition(Affine(), Cpab((2, 2), boundary="sliding")),
+    Affine(ndim=1),
+    AffineDiffeo(ndim=3),
+    Composition(AffineDiffeo(ndim=1), Cpab(3)),
+    Composition(Affine(ndim=3), Cpab((1, 2, 1))),
+)
 
 
 @pytest.mark.parametrize("family", WARPED, ids=name_of)
@@ -150,25 +159,26 @@ class TestGradientsOfWarp:
     ) -> None:
         """The whole layer: gradients reach theta through grid and sampler, and the images."""
         needs(backend, "autograd")
-        theta, images = draw_theta(family, 2, 8), draw_images(2, 5, 6, 2, 8)
+        size, output_size = pixels_of(family, 3, 5, 6), pixels_of(family, 2, 4, 3)
+        theta, images = draw_theta(family, 2, 8), draw_images(2, *size, 2, 8)
         options: dict[str, Any] = {"padding_mode": padding_mode, "align_corners": align_corners}
 
         def warp(images: Any, theta: Any) -> Any:
-            return family.warp(images, theta, (4, 3), **options)
+            return family.warp(images, theta, output_size, **options)
 
         given = (image_tensor(backend, images), tensor(backend, theta))
-        cotangent = np.random.default_rng(8).standard_normal((2, 4, 3, 2))
+        cotangent = np.random.default_rng(8).standard_normal((2, *output_size, 2))
         grad_images, grad_theta = backend.vjp(warp, given, image_tensor(backend, cotangent))
 
         def loss(images: Array, theta: Array) -> Array:
             result = warp(image_tensor(backend, images), tensor(backend, theta))
-            return np.asarray((cotangent * image_array(backend, result)).sum((1, 2, 3)))
+            return np.asarray((cotangent * image_array(backend, result)).reshape(2, -1).sum(-1))
 
         expected = differences_in_theta(lambda t: loss(images, t), theta)
         assert relative_error(backend.to_numpy(grad_theta), expected) <= TOLERANCE
         # Linear in the images, so the gradient's product with any image is exact.
-        other = draw_images(2, 5, 6, 2, 9)
-        product = (image_array(backend, grad_images) * other).sum((1, 2, 3))
+        other = draw_images(2, *size, 2, 9)
+        product = (image_array(backend, grad_images) * other).reshape(2, -1).sum(-1)
         assert relative_error(product, loss(other, theta)) <= 1e-12
 
     def test_at_the_identity(
@@ -176,7 +186,7 @@ class TestGradientsOfWarp:
     ) -> None:
         """Samples lie exactly on pixels, where interpolation has a kink: one-sided, but finite, not zero."""
         needs(backend, "autograd")
-        images = image_tensor(backend, draw_images(2, 5, 6, 2, 10), "float32")
+        images = image_tensor(backend, draw_images(2, *pixels_of(family, 3, 5, 6), 2, 10), "float32")
         theta = family.identity(2, backend=backend.name)
 
         def warp(theta: Any) -> Any:

@@ -191,7 +191,7 @@ class TestUnusualInput:
     @each_family
     def test_lists_become_tensors_like_their_neighbour(self, backend: Backend, family: Transformation) -> None:
         """Points are often typed by hand."""
-        points, theta = [[0.25, 0.5], [0.0, -1.0]], draw_theta(family, 2, 0)
+        points, theta = [[0.25, 0.5, 0.0][: family.ndim], [0.0, -1.0, 1.0][: family.ndim]], draw_theta(family, 2, 0)
         expected = family.transform(np.array(points), theta)
         for given in ((points, tensor(backend, theta)), (tensor(backend, points), theta.tolist())):
             result = family.transform(*given)
@@ -201,7 +201,7 @@ class TestUnusualInput:
     @each_family
     def test_lists_alone_follow_the_backend_in_force(self, backend: Backend, family: Transformation) -> None:
         """No tensor anywhere: the context decides, and the type is float32."""
-        points, theta = [[0, 1], [1, 0]], draw_theta(family, 2, 1)
+        points, theta = [[0, 1, 1][: family.ndim], [1, 0, 0][: family.ndim]], draw_theta(family, 2, 1)
         with cpabx.use_backend(backend.name):
             result = family.transform(points, theta.tolist())
         assert cpabx.registry.owner(result) == backend.name
@@ -212,7 +212,7 @@ class TestUnusualInput:
     def test_arrays_that_are_not_contiguous(self, backend: Backend, family: Transformation) -> None:
         """Slices and transposes: the native call wants dense memory, the user need not know."""
         theta, points = draw_theta(family, 3, 2), draw_points(family, (3, 5), 2)
-        cotangent = np.random.default_rng(2).standard_normal((3, 5, 2))
+        cotangent = np.random.default_rng(2).standard_normal(points.shape)
         expected, grads = family.transform(points, theta), family.vjp(points, theta, cotangent)
 
         def sliced(values: Any) -> Any:

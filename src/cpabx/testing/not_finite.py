@@ -26,6 +26,7 @@ from cpabx.testing.cases import (
     image_tensor,
     name_of,
     needs,
+    pixels_of,
     tensor,
 )
 
@@ -66,7 +67,7 @@ class TestNotFinite:
         """The point is NaN, whichever of its coordinates is not finite; the others are as they were."""
         theta, points = draw_theta(family, 3, 1), draw_points(family, (3, 6), 1)
         before = backend.to_numpy(family.transform(tensor(backend, points, dtype), tensor(backend, theta, dtype)))
-        for component in (0, 1):
+        for component in range(family.ndim):
             spoilt = points.copy()
             spoilt[BAD, BAD_POINT, component] = poison
             after = family.transform(tensor(backend, spoilt, dtype), tensor(backend, theta, dtype))
@@ -89,7 +90,7 @@ class TestNotFinite:
     def test_vjp_with_theta(self, backend: Backend, family: Transformation, poison: float) -> None:
         """Gradients of the other items are untouched; those of this one are not numbers to train on."""
         theta, points = draw_theta(family, 3, 3), draw_points(family, (3, 6), 3)
-        cotangent = np.random.default_rng(3).standard_normal((3, 6, 2))
+        cotangent = np.random.default_rng(3).standard_normal(points.shape)
         before = [backend.to_numpy(g) for g in family.vjp(*(tensor(backend, v) for v in (points, theta, cotangent)))]
         theta[BAD] = poison
         after = [backend.to_numpy(g) for g in family.vjp(*(tensor(backend, v) for v in (points, theta, cotangent)))]
@@ -130,7 +131,7 @@ class TestNotFinite:
         self, backend: Backend, family: Transformation, poison: float, padding_mode: str, align_corners: bool
     ) -> None:
         """The image is NaN: samplers take NaN for some place in it, which would hide a failed training."""
-        theta, images = draw_theta(family, 3, 5), draw_images(3, 4, 5, 2, 5)
+        theta, images = draw_theta(family, 3, 5), draw_images(3, *pixels_of(family, 3, 4, 5), 2, 5)
 
         def warp() -> Array:
             result = family.warp(

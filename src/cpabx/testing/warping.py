@@ -21,6 +21,7 @@ from cpabx.testing.cases import (
     each_padding,
     image_array,
     image_tensor,
+    pixels_of,
     tensor,
 )
 
@@ -43,7 +44,7 @@ class TestWarping:
         self, backend: Backend, family: Transformation, dtype: str, padding_mode: str, align_corners: bool
     ) -> None:
         """For every option and every domain: an image covers the domain."""
-        images = draw_images(2, 5, 7, 2, 0)
+        images = draw_images(2, *pixels_of(family, 3, 5, 7), 2, 0)
         result = family.warp(
             image_tensor(backend, images, dtype),
             family.identity(2, backend=backend.name, dtype=dtype),
@@ -130,17 +131,18 @@ class TestWarping:
         self, backend: Backend, family: Transformation, align_corners: bool
     ) -> None:
         """What families compute in advance for a grid is what they do to its points."""
-        images, theta = draw_images(2, 5, 6, 2, 8), draw_theta(family, 2, 8)
-        grid = pixel_grid((4, 7), align_corners, family.domain)
+        images, theta = draw_images(2, *pixels_of(family, 3, 5, 6), 2, 8), draw_theta(family, 2, 8)
+        size = pixels_of(family, 2, 4, 7)
+        grid = pixel_grid(size, align_corners, family.domain)
         moved = backend.to_numpy(family.transform(tensor(backend, grid.points), tensor(backend, theta)))
         low, high = np.array(family.domain).T
-        places = ((moved - low) / (high - low) * 2 - 1).reshape(2, 4, 7, 2)
+        places = ((moved - low) / (high - low) * 2 - 1).reshape(2, *size, family.ndim)
         expected = backend.sample(
             *(image_tensor(backend, images), tensor(backend, places)),
             padding_mode="border",
             align_corners=align_corners,
         )
-        got = warped(backend, family, images, theta, 4, 7, padding_mode="border", align_corners=align_corners)
+        got = warped(backend, family, images, theta, *size, padding_mode="border", align_corners=align_corners)
         assert distance(got, image_array(backend, expected)) <= 1e-11
 
     def test_signal_is_interpolated(self, backend: Backend) -> None:
@@ -169,6 +171,27 @@ class TestWarping:
         assert distance(warped(backend, Affine(), images, flip_x), images[:, :, ::-1]) <= 1e-12
         assert distance(warped(backend, Affine(), images, flip_y), images[:, ::-1]) <= 1e-12
         assert distance(warped(backend, Affine(), images, swap, 5, 4), np.swapaxes(images, 1, 2)) <= 1e-12
+
+    def test_affine_maps_of_signals_and_volumes(self, backend: Backend) -> None:
+        """Flips and translations along one axis, and a cyclic swap of all: exact symmetries of the pixels."""
+        signals, volumes = draw_images(1, 5, 2, 15), draw_images(1, 3, 4, 5, 2, 15)
+        for family, images in ((Affine(ndim=1), signals), (Affine(ndim=3), volumes)):
+            ndim, identity = family.ndim, np.eye(family.ndim, family.ndim + 1)
+            for coordinate in range(ndim):
+                axis = ndim - coordinate  # of the images, whose first axis is N
+                flip, shift = identity.copy(), identity.copy()
+                flip[coordinate, coordinate] = -1
+                shift[coordinate, ndim] = 2 / images.shape[axis]
+                got = warped(backend, family, images, flip.reshape(1, -1))
+                assert distance(got, np.flip(images, axis)) <= 1e-12
+                got = warped(backend, family, images, shift.reshape(1, -1))
+                expected = np.roll(images, -1, axis)
+                np.moveaxis(expected, axis, 0)[-1] = 0
+                assert distance(got, expected) <= 1e-12
+        # T(x, y, z) = (y, z, x): what the result has along x, the volume has along z, and so on.
+        cycle = np.eye(3, 4)[:, [2, 0, 1, 3]]
+        got = warped(backend, Affine(ndim=3), volumes, cycle.reshape(1, -1), 4, 5, 3)
+        assert distance(got, np.transpose(volumes, (0, 2, 3, 1, 4))) <= 1e-12
 
     @each_alignment
     @pytest.mark.parametrize("size", [(2, 3), (9, 4), (1, 1), (1, 6)], ids=str)

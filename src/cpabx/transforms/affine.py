@@ -9,13 +9,14 @@ import numpy as np
 
 from cpabx.backend import Backend, Tensor
 from cpabx.pixel_grid import PixelGrid
+from cpabx.transforms.arguments import dimension
 from cpabx.transforms.base import MOST_KEPT, Array, Transformation, frozen
 
 
-def _times(backend: Backend, matrix: Tensor, points: Tensor) -> Tensor:
-    """(N, 2, 3) matrices times homogeneous points (1 or N, P, 2)."""
-    linear = backend.matmul(points, backend.matrix_transpose(matrix[:, :, :2]))
-    return linear + backend.reshape(matrix[:, :, 2], (-1, 1, 2))
+def _times(backend: Backend, matrix: Tensor, points: Tensor, ndim: int) -> Tensor:
+    """(N, n, n + 1) matrices times homogeneous points (1 or N, P, n)."""
+    linear = backend.matmul(points, backend.matrix_transpose(matrix[:, :, :ndim]))
+    return linear + backend.reshape(matrix[:, :, ndim], (-1, 1, ndim))
 
 
 def _homogeneous(points: Array) -> Array:
@@ -23,76 +24,103 @@ def _homogeneous(points: Array) -> Array:
 
 
 def affine_at(backend: Backend, rows: Tensor, grid: PixelGrid) -> Tensor:
-    """(N, 2, 3) matrices, flat (N, 6), times the homogeneous points of a grid: (N, P, 2)."""
-    if 12 * grid.n_points > MOST_KEPT:
-        return _times(backend, backend.reshape(rows, (-1, 2, 3)), grid.tensor(backend, like=rows))
+    """(N, n, n + 1) matrices, flat (N, n * (n + 1)), times the homogeneous points of a grid: (N, P, n)."""
+    n = len(grid.size)
+    if n * n * (n + 1) * grid.n_points > MOST_KEPT:
+        return _times(backend, backend.reshape(rows, (-1, n, n + 1)), grid.tensor(backend, like=rows), n)
     moved = backend.matmul(rows, backend.constant(_grid_matrix(grid), like=rows))
-    return backend.reshape(moved, (-1, grid.n_points, 2))
+    return backend.reshape(moved, (-1, grid.n_points, n))
 
 
 @functools.lru_cache(maxsize=8)
 def _grid_matrix(grid: PixelGrid) -> Array:
-    """(6, 2 P): what each entry of a matrix does to the coordinates (x, y) of all points."""
-    matrix = np.zeros((2, 3, grid.n_points, 2))
-    for row in (0, 1):
+    """(n * (n + 1), n * P): what each entry of a matrix does to the coordinates (x, y, z) of all points."""
+    n = len(grid.size)
+    matrix = np.zeros((n, n + 1, grid.n_points, n))
+    for row in range(n):
         matrix[row, :, :, row] = _homogeneous(grid.points).T
-    return frozen(matrix.reshape(6, -1))
+    return frozen(matrix.reshape(n * (n + 1), -1))
 
 
-class Affine(Transformation):
-    """T(x) = [[theta_1, theta_2], [theta_4, theta_5]] x + [theta_3, theta_6]: eq. 1 of the paper.
+class _AffineFamily(Transformation):
+    """What the two families of affine maps have in common: theta is the rows of an (n, n + 1) matrix."""
 
-    d = 6; the identity is theta = (1, 0, 0, 0, 1, 0). Not necessarily invertible.
-    """
+    def __init__(self, ndim: int = 2) -> None:
+        self._ndim = dimension(ndim)
 
-    n_params = 6
+    @property
+    def n_params(self) -> int:
+        return self.ndim * (self.ndim + 1)
+
+    @property
+    def ndim(self) -> int:
+        return self._ndim
 
     @property
     def config(self) -> dict[str, Any]:
-        return {}
+        return {"ndim": self.ndim}
+
+    def _rows(self, backend: Backend, theta: Tensor) -> Tensor:
+        return backend.reshape(theta, (-1, self.ndim, self.ndim + 1))
+
+    def _theta_hint(self, received: int | None) -> str:
+        for other in (1, 2, 3):
+            if other != self.ndim and received == other * (other + 1):
+                return f"{received} is the dimension of {type(self).__name__}(ndim={other})."
+        return super()._theta_hint(received)
+
+
+class Affine(_AffineFamily):
+    """T(x) = A x + b: eq. 1 of the paper. theta is the rows of [A b], each a coordinate of the result.
+
+    d = n * (n + 1) = 6, in 2D; the identity is theta = (1, 0, 0, 0, 1, 0). In 1D, T(x) = theta_1 x + theta_2;
+    in 3D, rows and columns are in the order (x, y, z). Not necessarily invertible.
+
+    Args:
+        ndim: n, the number of coordinates of a point: 1, 2 or 3.
+    """
 
     def _identity(self) -> Array:
-        return np.array([1.0, 0, 0, 0, 1, 0])
+        return np.eye(self.ndim, self.ndim + 1).ravel()
 
     def _apply(self, backend: Backend, points: Tensor, theta: Tensor, **options: Any) -> Tensor:
-        return _times(backend, backend.reshape(theta, (-1, 2, 3)), points)
+        return _times(backend, self._rows(backend, theta), points, self.ndim)
 
     def _apply_grid(self, backend: Backend, grid: PixelGrid, theta: Tensor) -> Tensor:
         return affine_at(backend, theta, grid)
 
     def _pull_back(self, points: Array, theta: Array, cotangent: Array, **options: Any) -> tuple[Array, Array]:
-        matrix = theta.reshape(-1, 2, 3)
+        matrix = theta.reshape(-1, self.ndim, self.ndim + 1)
         grad = np.swapaxes(cotangent, -1, -2) @ _homogeneous(points)
-        return cotangent @ matrix[:, :, :2], grad.reshape(-1, 6)
+        return cotangent @ matrix[:, :, : self.ndim], grad.reshape(-1, self.n_params)
 
 
-class AffineDiffeo(Transformation):
-    """T = expm of the affine velocity field of theta: eqs. 3-4 of the paper. Always invertible.
+class AffineDiffeo(_AffineFamily):
+    """T = expm of the affine velocity field v(x) = A x + b: eqs. 3-4 of the paper. Always invertible.
 
-    d = 6; the identity is theta = 0, the inverse -theta.
+    theta is the rows of [A b], as in :class:`Affine`, and has as many numbers. The identity is theta = 0,
+    the inverse -theta.
+
+    Args:
+        ndim: n, the number of coordinates of a point: 1, 2 or 3.
     """
 
-    n_params = 6
     _invertible = True
 
-    @property
-    def config(self) -> dict[str, Any]:
-        return {}
-
     def _identity(self) -> Array:
-        return np.zeros(6)
+        return np.zeros(self.n_params)
 
     def _apply(self, backend: Backend, points: Tensor, theta: Tensor, time: float = 1.0, **options: Any) -> Tensor:
-        return _times(backend, self._matrices(backend, theta * time), points)
+        return _times(backend, self._matrices(backend, theta * time), points, self.ndim)
 
     def _apply_grid(self, backend: Backend, grid: PixelGrid, theta: Tensor) -> Tensor:
-        return affine_at(backend, backend.reshape(self._matrices(backend, theta), (-1, 6)), grid)
+        return affine_at(backend, backend.reshape(self._matrices(backend, theta), (-1, self.n_params)), grid)
 
     def _matrices(self, backend: Backend, theta: Tensor) -> Tensor:
-        """(N, 2, 3): the exponentials, without their last row."""
-        rows = backend.reshape(theta, (-1, 2, 3))
+        """(N, n, n + 1): the exponentials, without their last row."""
+        rows = self._rows(backend, theta)
         generator = backend.concat([rows, rows[:, :1] * 0], axis=1)
-        return backend.expm(generator)[:, :2]
+        return backend.expm(generator)[:, : self.ndim]
 
     def inverse(self, points: Tensor, theta: Tensor, *, backend: str | None = None) -> Tensor:
         """Apply the inverse of T^theta; arguments as in :meth:`transform`."""
@@ -101,14 +129,15 @@ class AffineDiffeo(Transformation):
     def _pull_back(self, points: Array, theta: Array, cotangent: Array, **options: Any) -> tuple[Array, Array]:
         from cpabx.numpy_backend import NumpyBackend
 
-        generator = np.zeros((len(theta), 3, 3), theta.dtype)
-        generator[:, :2] = theta.reshape(-1, 2, 3)
+        n = self.ndim
+        generator = np.zeros((len(theta), n + 1, n + 1), theta.dtype)
+        generator[:, :n] = theta.reshape(-1, n, n + 1)
         grad = np.zeros_like(generator)
-        grad[:, :2] = np.swapaxes(cotangent, -1, -2) @ _homogeneous(points)
+        grad[:, :n] = np.swapaxes(cotangent, -1, -2) @ _homogeneous(points)
         # The adjoint of expm's derivative at A is the derivative at A^T, a block of a larger expm
         # (Higham, Functions of Matrices, eq. 3.16).
         transposed = np.swapaxes(generator, -1, -2)
         block = np.block([[transposed, grad], [np.zeros_like(grad), transposed]])
         exponential = NumpyBackend().expm(block)
-        linear = np.swapaxes(exponential[:, :3, :3], -1, -2)[:, :2, :2]
-        return cotangent @ linear, exponential[:, :2, 3:].reshape(-1, 6)
+        linear = np.swapaxes(exponential[:, : n + 1, : n + 1], -1, -2)[:, :n, :n]
+        return cotangent @ linear, exponential[:, :n, n + 1 :].reshape(-1, self.n_params)

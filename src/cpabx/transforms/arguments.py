@@ -22,6 +22,17 @@ def count(n: Any) -> int:
     return value
 
 
+def dimension(ndim: Any) -> int:
+    """``ndim`` as the number of coordinates of a point."""
+    try:
+        value = operator.index(ndim)
+    except TypeError:
+        value = 0
+    if value not in (1, 2, 3):
+        raise OptionError("ndim must be 1, 2 or 3", repr(ndim), "Pass 1 for signals, 2 for images, 3 for volumes.")
+    return value
+
+
 def float_name(dtype: str) -> str:
     """``dtype``, if transformations are computed in it."""
     if dtype not in DTYPES:

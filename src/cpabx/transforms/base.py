@@ -113,7 +113,8 @@ class Transformation(abc.ABC):
         """Apply T^theta to points.
 
         Args:
-            points: (P, n), shared by all theta, or (N, P, n); n = 2 is (x, y), x to the right.
+            points: (P, n), shared by all theta, or (N, P, n); (x,), (x, y) or (x, y, z). Images have x along
+                their last axis of pixels, to the right, y along the one before it, down, and z along depth.
             theta: (N, d).
             backend: only to insist on one; tensors bring their own.
 
@@ -182,7 +183,7 @@ class Transformation(abc.ABC):
         Args:
             images: (N, C, H, W) in torch, (N, H, W, C) in TensorFlow and numpy; for transformations in 1D
                 signals (N, C, L), in 3D volumes (N, C, D, H, W), or with channels last. They cover the domain;
-                x goes along the last of the axes.
+                x goes along the last of the axes of pixels, y along the one before it, z along depth.
             theta: (N, d).
             output_size: (height, width) of the result, (length,) or (depth, height, width); that of the
                 images by default.

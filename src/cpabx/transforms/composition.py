@@ -37,7 +37,13 @@ class Composition(Transformation):
         for part in (outer, inner, *more):
             if not isinstance(part, Transformation):
                 raise OptionError("parts must be transformations", repr(part), "For instance cpabx.Affine().")
-            if part.ndim != outer.ndim or part.domain != outer.domain:
+            if part.ndim != outer.ndim:
+                raise OptionError(
+                    "all parts must have one number of dimensions",
+                    f"{outer.ndim} in {outer!r}, {part.ndim} in {part!r}",
+                    f"For instance cpabx.Affine(ndim={part.ndim}), or as many numbers of cells.",
+                )
+            if part.domain != outer.domain:
                 raise OptionError(
                     "all parts must act on one domain",
                     f"{outer.domain} and {part.domain}",

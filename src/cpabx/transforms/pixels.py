@@ -13,7 +13,7 @@ PADDING_MODES = ("zeros", "border", "reflection")
 MODES = ("linear", "nearest")
 
 #: By the number of coordinates: what is sampled, its axes, and their letters.
-_KINDS = {1: "signals", 2: "images", 3: "volumes"}
+KINDS = {1: "signals", 2: "images", 3: "volumes"}
 _AXES = {1: ("length",), 2: ("height", "width"), 3: ("depth", "height", "width")}
 _LETTERS = {1: "L", 2: "HW", 3: "DHW"}
 _NUMBERS = {1: "one whole number, in a tuple", 2: "two whole numbers", 3: "three whole numbers"}
@@ -45,17 +45,22 @@ def checked_size(output_size: Any, ndim: int = 2) -> tuple[int, ...]:
     return size
 
 
+def layout(ndim: int, *, channels_last: bool, batch: bool = True) -> str:
+    """The axes of what is sampled in that many dimensions, e.g. ``"(N, C, H, W)"``."""
+    axes = (*_LETTERS[ndim], "C") if channels_last else ("C", *_LETTERS[ndim])
+    return f"({', '.join(('N', *axes) if batch else axes)})"
+
+
 def image_size(backend: Backend, images: Tensor, theta: Tensor, ndim: int) -> tuple[int, ...]:
     """(L,), (H, W) or (D, H, W) of images in the backend's layout, one for each theta.
 
     Raises:
         ShapeError: they have another number of axes, or no pixels, or are not as many as theta.
     """
-    shape, kind = backend.shape(images), _KINDS[ndim]
-    axes = _LETTERS[ndim]
-    layout = ", ".join(("N", *axes, "C") if backend.channels_last else ("N", "C", *axes))
+    shape, kind = backend.shape(images), KINDS[ndim]
     if len(shape) != ndim + 2:
-        raise ShapeError(f"{kind} must be ({layout}) in {backend.name}", f"shape {shape}", "Add the missing axes.")
+        axes = layout(ndim, channels_last=backend.channels_last)
+        raise ShapeError(f"{kind} must be {axes} in {backend.name}", f"shape {shape}", "Add the missing axes.")
     n = backend.shape(theta)[0]
     if shape[0] is not None and n is not None and shape[0] != n:
         raise ShapeError(f"{kind} and theta must have one N", f"{shape[0]} and {n}", "Repeat one of them.")

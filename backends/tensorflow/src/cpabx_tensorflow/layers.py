@@ -1,4 +1,4 @@
-"""The six spatial transformers as Keras layers; images are (N, H, W, C)."""
+"""The spatial transformers as Keras layers; images are (N, H, W, C), signals (N, L, C), volumes (N, D, H, W, C)."""
 
 from __future__ import annotations
 
@@ -8,8 +8,17 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from cpabx.errors import OptionError, ShapeError
-from cpabx.layer_options import WarpOptions, affine_cpab, as_cpab, localization_pair
+from cpabx.errors import OptionError
+from cpabx.layer_options import (
+    WarpOptions,
+    affine_cpab,
+    as_cpab,
+    check_images,
+    check_input_shape,
+    localization_pair,
+    only_2d,
+    side_by_side,
+)
 from cpabx.transforms import Affine, AffineDiffeo, Composition, Cpab, Homography, ThinPlateSpline, Transformation
 from cpabx_tensorflow import localization as networks
 
@@ -23,8 +32,9 @@ class SpatialTransformer(keras.layers.Layer):  # type: ignore[misc]
         transformation: the family.
         localization: ``"cnn"``, ``"fcn"``, or a Keras layer or model that turns images into features;
             a last dense layer from these to theta is added.
-        input_shape: (H, W, C). Without it, weights are created by the first input, as Keras does.
-        output_size: (height, width); that of the input by default.
+        input_shape: (H, W, C), or in 1D and 3D (L, C) and (D, H, W, C). Without it, weights are created by
+            the first input, as Keras does.
+        output_size: (height, width), (length,) or (depth, height, width); that of the input by default.
         mode: ``"linear"`` or ``"nearest"``, and
         padding_mode, align_corners: as in ``torch.nn.functional.grid_sample``.
         **keras_options: ``name``, ``dtype``, ``trainable``. Theta and the warp are computed in float32
@@ -40,7 +50,7 @@ class SpatialTransformer(keras.layers.Layer):  # type: ignore[misc]
         *,
         localization: Any = "cnn",
         input_shape: Sequence[int] | None = None,
-        output_size: tuple[int, int] | None = None,
+        output_size: tuple[int, ...] | None = None,
         mode: str = "linear",
         padding_mode: str = "zeros",
         align_corners: bool = False,
@@ -50,11 +60,11 @@ class SpatialTransformer(keras.layers.Layer):  # type: ignore[misc]
         super().__init__(autocast=False, **keras_options)
         _check_data_format()
         self.supports_jit = False  # the native transform is no operation that XLA could compile
-        self.options = WarpOptions(output_size, mode, padding_mode, align_corners)
+        self.options = WarpOptions(output_size, mode, padding_mode, align_corners, transformation.ndim)
         self.transformation = transformation
         self._make(localization)
         if input_shape is not None:
-            _check_input_shape(input_shape)
+            check_input_shape(input_shape, transformation.ndim, channels_last=True)
             self.build((None, *input_shape))
 
     def _make(self, localization: Any) -> None:
@@ -80,10 +90,9 @@ class SpatialTransformer(keras.layers.Layer):  # type: ignore[misc]
         self.built = True
 
     def _images(self, images: Any) -> tf.Tensor:
-        """Images as they are computed with, (N, H, W, C)."""
+        """Images, checked, as they are computed with."""
         images = keras.ops.convert_to_tensor(images)
-        if len(images.shape) != 4:
-            raise ShapeError("images must be (N, H, W, C)", f"shape {tuple(images.shape)}", "Add the missing axes.")
+        check_images(images.shape, self.transformation.ndim, channels_last=True)
         if not self.built:
             self.build(images.shape)
         return keras.ops.cast(images, self._working_dtype)
@@ -100,8 +109,8 @@ class SpatialTransformer(keras.layers.Layer):  # type: ignore[misc]
         return keras.ops.cast(images, self.compute_dtype)
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
-        batch, height, width, channels = input_shape
-        return (batch, *(self.options.output_size or (height, width)), channels)
+        batch, *size, channels = input_shape
+        return (batch, *(self.options.output_size or size), channels)
 
     # -- saving ----------------------------------------------------------------------------------
 
@@ -136,36 +145,46 @@ class SpatialTransformer(keras.layers.Layer):  # type: ignore[misc]
 
 @_register
 class STAffine(SpatialTransformer):
-    """Spatial transformer with affine maps, d = 6."""
+    """Spatial transformer with affine maps, d = ndim * (ndim + 1)."""
 
-    def __init__(self, **options: Any) -> None:
-        super().__init__(Affine(), **options)
+    transformation: Affine
+
+    def __init__(self, *, ndim: int = 2, **options: Any) -> None:
+        super().__init__(Affine(ndim), **options)
+
+    def _family_config(self) -> dict[str, Any]:
+        return self.transformation.config
 
 
 @_register
 class STAffineDiffeo(SpatialTransformer):
-    """Spatial transformer with diffeomorphic affine maps, d = 6."""
+    """Spatial transformer with diffeomorphic affine maps, d = ndim * (ndim + 1)."""
 
-    def __init__(self, **options: Any) -> None:
-        super().__init__(AffineDiffeo(), **options)
+    transformation: AffineDiffeo
+
+    def __init__(self, *, ndim: int = 2, **options: Any) -> None:
+        super().__init__(AffineDiffeo(ndim), **options)
+
+    def _family_config(self) -> dict[str, Any]:
+        return self.transformation.config
 
 
 @_register
 class STHomography(SpatialTransformer):
-    """Spatial transformer with homographies, d = 8."""
+    """Spatial transformer with homographies, d = 8, in 2D alone."""
 
-    def __init__(self, **options: Any) -> None:
-        super().__init__(Homography(), **options)
+    def __init__(self, *, ndim: int = 2, **options: Any) -> None:
+        super().__init__(only_2d(Homography(), ndim), **options)
 
 
 @_register
 class STThinPlateSpline(SpatialTransformer):
-    """Spatial transformer with thin plate splines, d = 2 * nx * ny."""
+    """Spatial transformer with thin plate splines, d = 2 * nx * ny, in 2D alone."""
 
     transformation: ThinPlateSpline
 
-    def __init__(self, control_points: Sequence[int] = (4, 4), **options: Any) -> None:
-        super().__init__(ThinPlateSpline(control_points), **options)
+    def __init__(self, control_points: Sequence[int] = (4, 4), *, ndim: int = 2, **options: Any) -> None:
+        super().__init__(only_2d(ThinPlateSpline(control_points), ndim), **options)
 
     def _family_config(self) -> dict[str, Any]:
         return {"control_points": list(self.transformation.control_points)}
@@ -215,7 +234,7 @@ class STAffineCPAB(SpatialTransformer):
         return affine, between, self.refinement(between, training=training)
 
     def theta(self, images: Any, training: bool | None = None) -> tf.Tensor:
-        """(N, 6 + d) predicted parameters: affine, then CPAB."""
+        """(N, n * (n + 1) + d) predicted parameters: affine, then CPAB."""
         affine, _, fine = self._stages(self._images(images), training)
         return tf.concat([affine, fine], axis=-1)
 
@@ -231,6 +250,54 @@ class STAffineCPAB(SpatialTransformer):
         return {"cells": _cpab_config(self.transformation.inner), "interpolate": self.interpolate}
 
 
+@_register
+class STParallel(keras.layers.Layer):  # type: ignore[misc]
+    """Spatial transformers side by side: one input, k transformations, k results (section 6 of the paper).
+
+    Args:
+        layers: k of the layers above, of any families, each with its own localization network.
+        merge: None returns a list of the results, ``"channels"`` one tensor (N, ..., k * C), the first
+            layer's channels first.
+        **keras_options: ``name``, ``dtype``, ``trainable``.
+
+    Raises:
+        OptionError: results do not fit each other, or ``layers`` has none, or something else.
+    """
+
+    def __init__(self, layers: Sequence[SpatialTransformer], *, merge: str | None = None, **keras_options: Any) -> None:
+        super().__init__(autocast=False, **keras_options)
+        self.supports_jit = False
+        self.layers = side_by_side(layers, merge, SpatialTransformer)
+        self.merge = merge
+
+    def build(self, input_shape: Any) -> None:
+        for layer in self.layers:
+            if not layer.built:
+                layer.build(input_shape)
+        self.built = True
+
+    def theta(self, images: Any, training: bool | None = None) -> list[tf.Tensor]:
+        """The predicted parameters of each layer."""
+        return [layer.theta(images, training=training) for layer in self.layers]
+
+    def call(self, images: Any, training: bool | None = None) -> list[tf.Tensor] | tf.Tensor:
+        results = [layer(images, training=training) for layer in self.layers]
+        return results if self.merge is None else keras.ops.concatenate(results, axis=-1)
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        shapes = [layer.compute_output_shape(input_shape) for layer in self.layers]
+        return shapes if self.merge is None else (*shapes[0][:-1], len(shapes) * shapes[0][-1])
+
+    def get_config(self) -> dict[str, Any]:
+        layers = [keras.saving.serialize_keras_object(layer) for layer in self.layers]
+        return {**super().get_config(), "layers": layers, "merge": self.merge}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> STParallel:
+        layers = [keras.saving.deserialize_keras_object(layer) for layer in config["layers"]]
+        return cls(**{**config, "layers": layers})
+
+
 def _name(localization: Any) -> str | None:
     return localization if isinstance(localization, str) else None
 
@@ -244,12 +311,7 @@ def _cpab_config(transformation: Transformation) -> dict[str, Any]:
 def _check_data_format() -> None:
     if keras.config.image_data_format() != "channels_last":
         raise OptionError(
-            "the layers take images (N, H, W, C)",
+            "the layers take images with channels last, (N, H, W, C)",
             f"image_data_format {keras.config.image_data_format()!r}",
             "Call keras.config.set_image_data_format('channels_last'), and permute the images.",
         )
-
-
-def _check_input_shape(input_shape: Any) -> None:
-    if not (isinstance(input_shape, Sequence) and len(input_shape) == 3 and all(int(n) > 0 for n in input_shape)):
-        raise ShapeError("input_shape must be (H, W, C)", repr(input_shape), "Leave out the batch axis.")

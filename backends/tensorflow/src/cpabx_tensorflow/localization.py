@@ -32,14 +32,16 @@ def theta_dense(transformation: Transformation, dtype: str) -> keras.layers.Laye
     )
 
 
-def cnn(dtype: Any) -> list[keras.layers.Layer]:
+def cnn(ndim: int, dtype: Any) -> list[keras.layers.Layer]:
     """Two convolutions and a hidden layer, after sections 5.1 and 5.3 of the paper."""
     layers = keras.layers
+    convolution = {1: layers.Conv1D, 2: layers.Conv2D, 3: layers.Conv3D}[ndim]
+    pooling = {1: layers.MaxPooling1D, 2: layers.MaxPooling2D, 3: layers.MaxPooling3D}[ndim]
     return [
-        layers.Conv2D(20, 5, padding="same", activation="relu", dtype=dtype, name="conv1"),
-        layers.MaxPooling2D(2, padding="same", dtype=dtype, name="pool1"),
-        layers.Conv2D(20, 5, padding="same", activation="relu", dtype=dtype, name="conv2"),
-        layers.MaxPooling2D(2, padding="same", dtype=dtype, name="pool2"),
+        convolution(20, 5, padding="same", activation="relu", dtype=dtype, name="conv1"),
+        pooling(2, padding="same", dtype=dtype, name="pool1"),
+        convolution(20, 5, padding="same", activation="relu", dtype=dtype, name="conv2"),
+        pooling(2, padding="same", dtype=dtype, name="pool2"),
         layers.Flatten(dtype=dtype, name="flatten"),
         layers.Dense(32, activation="relu", dtype=dtype, name="dense"),
     ]
@@ -64,7 +66,7 @@ def build(
         OptionError: it is neither.
     """
     if isinstance(localization, str) and localization in ("cnn", "fcn"):
-        features = cnn(dtype) if localization == "cnn" else fcn(dtype)
+        features = cnn(transformation.ndim, dtype) if localization == "cnn" else fcn(dtype)
     elif isinstance(localization, keras.layers.Layer):
         features = [localization]
     else:

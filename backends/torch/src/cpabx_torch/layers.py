@@ -1,4 +1,4 @@
-"""The six spatial transformers as torch modules; images are (N, C, H, W)."""
+"""The spatial transformers as torch modules; images are (N, C, H, W), signals (N, C, L), volumes (N, C, D, H, W)."""
 
 from __future__ import annotations
 
@@ -8,8 +8,16 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from cpabx.errors import ShapeError
-from cpabx.layer_options import WarpOptions, affine_cpab, as_cpab, localization_pair
+from cpabx.layer_options import (
+    WarpOptions,
+    affine_cpab,
+    as_cpab,
+    check_images,
+    check_input_shape,
+    localization_pair,
+    only_2d,
+    side_by_side,
+)
 from cpabx.transforms import Affine, AffineDiffeo, Composition, Cpab, Homography, ThinPlateSpline, Transformation
 from cpabx_torch import localization as networks
 
@@ -21,9 +29,10 @@ class SpatialTransformer(nn.Module):
         transformation: the family.
         localization: ``"cnn"``, ``"fcn"``, or a module that turns images into features; a last
             linear layer from these to theta is added.
-        input_shape: (C, H, W). Without it, parameters are created by the first input, as in torch's
-            own lazy modules: run one batch before making an optimizer.
-        output_size: (height, width); that of the input by default.
+        input_shape: (C, H, W), or in 1D and 3D (C, L) and (C, D, H, W). Without it, parameters are
+            created by the first input, as in torch's own lazy modules: run one batch before making an
+            optimizer.
+        output_size: (height, width), (length,) or (depth, height, width); that of the input by default.
         mode: ``"linear"`` or ``"nearest"``, and
         padding_mode, align_corners: as in ``torch.nn.functional.grid_sample``.
         device, dtype: of the parameters.
@@ -35,7 +44,7 @@ class SpatialTransformer(nn.Module):
         *,
         localization: Any = "cnn",
         input_shape: Sequence[int] | None = None,
-        output_size: tuple[int, int] | None = None,
+        output_size: tuple[int, ...] | None = None,
         mode: str = "linear",
         padding_mode: str = "zeros",
         align_corners: bool = False,
@@ -43,19 +52,22 @@ class SpatialTransformer(nn.Module):
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
-        self.options = WarpOptions(output_size, mode, padding_mode, align_corners)
+        self.options = WarpOptions(output_size, mode, padding_mode, align_corners, transformation.ndim)
         self.transformation = transformation
         self._build(localization, device=device, dtype=dtype)
         if input_shape is not None:
-            _check_input_shape(input_shape)
+            check_input_shape(input_shape, transformation.ndim, channels_last=False)
             networks.materialize(_Predictor(self), input_shape, device=device, dtype=dtype)
 
     def _build(self, localization: Any, **factory: Any) -> None:
         self.localization = networks.build(localization, self.transformation, **factory)
 
+    def _check(self, images: Tensor) -> None:
+        check_images(images.shape, self.transformation.ndim, channels_last=False)
+
     def theta(self, images: Tensor) -> Tensor:
         """(N, d) predicted parameters."""
-        _check_images(images)
+        self._check(images)
         return self.localization(images)  # type: ignore[no-any-return]
 
     def forward(self, images: Tensor) -> Tensor:
@@ -87,31 +99,31 @@ class _Predictor(nn.Module):
 
 
 class STAffine(SpatialTransformer):
-    """Spatial transformer with affine maps, d = 6."""
+    """Spatial transformer with affine maps, d = ndim * (ndim + 1)."""
 
-    def __init__(self, **options: Any) -> None:
-        super().__init__(Affine(), **options)
+    def __init__(self, *, ndim: int = 2, **options: Any) -> None:
+        super().__init__(Affine(ndim), **options)
 
 
 class STAffineDiffeo(SpatialTransformer):
-    """Spatial transformer with diffeomorphic affine maps, d = 6."""
+    """Spatial transformer with diffeomorphic affine maps, d = ndim * (ndim + 1)."""
 
-    def __init__(self, **options: Any) -> None:
-        super().__init__(AffineDiffeo(), **options)
+    def __init__(self, *, ndim: int = 2, **options: Any) -> None:
+        super().__init__(AffineDiffeo(ndim), **options)
 
 
 class STHomography(SpatialTransformer):
-    """Spatial transformer with homographies, d = 8."""
+    """Spatial transformer with homographies, d = 8, in 2D alone."""
 
-    def __init__(self, **options: Any) -> None:
-        super().__init__(Homography(), **options)
+    def __init__(self, *, ndim: int = 2, **options: Any) -> None:
+        super().__init__(only_2d(Homography(), ndim), **options)
 
 
 class STThinPlateSpline(SpatialTransformer):
-    """Spatial transformer with thin plate splines, d = 2 * nx * ny."""
+    """Spatial transformer with thin plate splines, d = 2 * nx * ny, in 2D alone."""
 
-    def __init__(self, control_points: Sequence[int] = (4, 4), **options: Any) -> None:
-        super().__init__(ThinPlateSpline(control_points), **options)
+    def __init__(self, control_points: Sequence[int] = (4, 4), *, ndim: int = 2, **options: Any) -> None:
+        super().__init__(only_2d(ThinPlateSpline(control_points), ndim), **options)
 
 
 class STCPAB(SpatialTransformer):
@@ -141,13 +153,13 @@ class STAffineCPAB(SpatialTransformer):
 
     def _stages(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Both thetas, and the images between them."""
-        _check_images(images)
+        self._check(images)
         affine = self.localization(images)
         between = self.options.keeping_size().warp(self.transformation.outer, images, affine)
         return affine, between, self.refinement(between)
 
     def theta(self, images: Tensor) -> Tensor:
-        """(N, 6 + d) predicted parameters: affine, then CPAB."""
+        """(N, n * (n + 1) + d) predicted parameters: affine, then CPAB."""
         affine, _, fine = self._stages(images)
         return torch.cat([affine, fine], dim=-1)
 
@@ -162,11 +174,35 @@ class STAffineCPAB(SpatialTransformer):
         return f"{super().extra_repr()}, interpolate={self.interpolate!r}"
 
 
-def _check_images(images: Tensor) -> None:
-    if images.ndim != 4:
-        raise ShapeError("images must be (N, C, H, W)", f"shape {tuple(images.shape)}", "Add the missing axes.")
+class STParallel(nn.Module):
+    """Spatial transformers side by side: one input, k transformations, k results (section 6 of the paper).
 
+    Args:
+        layers: k of the layers above, of any families, each with its own localization network.
+        merge: None returns a list of the results, ``"channels"`` one tensor (N, k * C, ...), the first
+            layer's channels first.
 
-def _check_input_shape(input_shape: Any) -> None:
-    if not (isinstance(input_shape, Sequence) and len(input_shape) == 3 and all(int(n) > 0 for n in input_shape)):
-        raise ShapeError("input_shape must be (C, H, W)", repr(input_shape), "Leave out the batch axis.")
+    Raises:
+        OptionError: results do not fit each other, or ``layers`` has none, or something else.
+    """
+
+    def __init__(self, layers: Sequence[SpatialTransformer], *, merge: str | None = None) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(side_by_side(layers, merge, SpatialTransformer))
+        self.merge = merge
+
+    def theta(self, images: Tensor) -> list[Tensor]:
+        """The predicted parameters of each layer."""
+        return [layer.theta(images) for layer in self.layers]  # type: ignore[operator]
+
+    def forward(self, images: Tensor) -> list[Tensor] | Tensor:
+        results = [layer(images) for layer in self.layers]
+        return results if self.merge is None else torch.cat(results, dim=1)
+
+    def reset_parameters(self) -> None:
+        """Starts all layers anew."""
+        for layer in self.layers:
+            layer.reset_parameters()  # type: ignore[operator]
+
+    def extra_repr(self) -> str:
+        return f"merge={self.merge!r}"

@@ -44,15 +44,20 @@ def start_at_identity(layer: Any) -> None:
         layer.bias.copy_(layer.identity)
 
 
-def cnn(**factory: Any) -> nn.Module:
+_CONVOLUTIONS: dict[int, Any] = {1: nn.LazyConv1d, 2: nn.LazyConv2d, 3: nn.LazyConv3d}
+_POOLINGS: dict[int, Any] = {1: nn.MaxPool1d, 2: nn.MaxPool2d, 3: nn.MaxPool3d}
+
+
+def cnn(ndim: int, **factory: Any) -> nn.Module:
     """Two convolutions and a hidden layer, after sections 5.1 and 5.3 of the paper."""
+    convolution, pooling = _CONVOLUTIONS[ndim], _POOLINGS[ndim]
     return nn.Sequential(
-        nn.LazyConv2d(20, 5, padding=2, **factory),
+        convolution(20, 5, padding=2, **factory),
         nn.ReLU(),
-        nn.MaxPool2d(2, ceil_mode=True),
-        nn.LazyConv2d(20, 5, padding=2, **factory),
+        pooling(2, ceil_mode=True),
+        convolution(20, 5, padding=2, **factory),
         nn.ReLU(),
-        nn.MaxPool2d(2, ceil_mode=True),
+        pooling(2, ceil_mode=True),
         nn.Flatten(),
         nn.LazyLinear(32, **factory),
         nn.ReLU(),
@@ -71,7 +76,7 @@ def build(localization: Any, transformation: Transformation, **factory: Any) -> 
         OptionError: it is neither.
     """
     if isinstance(localization, str) and localization in ("cnn", "fcn"):
-        features = cnn(**factory) if localization == "cnn" else fcn(**factory)
+        features = cnn(transformation.ndim, **factory) if localization == "cnn" else fcn(**factory)
     elif isinstance(localization, nn.Module):
         features = localization
     else:
