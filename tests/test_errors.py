@@ -50,3 +50,19 @@ def test_each_says_three_things_and_survives_pickling(name):
             "Check the boundary.",
         )
         assert str(same) == "theta must be (N, 58); got shape (8, 62). Check the boundary."
+
+
+@pytest.mark.parametrize("name", BUILTIN)
+def test_each_can_be_raised_again_with_more_to_say(name):
+    """Keras makes a new error of the class, with the first argument and what the layer was called with."""
+    error = getattr(errors, name)("theta must be (N, 58)", "shape (8, 62)", "Check the boundary.")
+    again = type(error)(f"In layer 'a': {error.args[0]}")
+    for same in (again, pickle.loads(pickle.dumps(again))):
+        assert type(same) is type(error)
+        assert str(same) == "In layer 'a': theta must be (N, 58); got shape (8, 62). Check the boundary."
+
+
+def test_notes_travel():
+    error = errors.ShapeError("a", "b", "c")
+    error.add_note("in worker 3")
+    assert pickle.loads(pickle.dumps(error)).__notes__ == ["in worker 3"]

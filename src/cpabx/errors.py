@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class CpabxError(Exception):
     """Base class of all errors that cpabx raises on purpose.
@@ -10,16 +12,19 @@ class CpabxError(Exception):
         asked: what was asked for, or required.
         received: what came instead.
         remedy: what to do about it.
+
+    The only one of ``args`` is the whole message, and a message alone makes an error, too: so it keeps its class
+    and its text where a framework adds to the message and raises it again, as Keras does around a layer's call.
     """
 
-    def __init__(self, asked: str, received: str, remedy: str) -> None:
-        super().__init__(asked, received, remedy)
+    def __init__(self, asked: str, received: str = "", remedy: str = "") -> None:
+        super().__init__(f"{asked}; got {received}. {remedy}" if received or remedy else asked)
         self.asked = asked
         self.received = received
         self.remedy = remedy
 
-    def __str__(self) -> str:
-        return f"{self.asked}; got {self.received}. {self.remedy}"
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.asked, self.received, self.remedy), self.__dict__
 
 
 class ShapeError(CpabxError, ValueError):

@@ -12,7 +12,7 @@ from cpabx.testing.families import TestFamilies
 from cpabx.testing.flow import TestFlow
 from cpabx.testing.gradients import TestGradients, TestGradientsOfWarp, TestGradientsOfWarpInAllDimensions
 from cpabx.testing.invalid_input import TestInvalidInput, TestUnusualInput
-from cpabx.testing.layers import TestLayers
+from cpabx.testing.layers import TestLayers, TestLayersInNetworks
 from cpabx.testing.not_finite import TestNotFinite
 from cpabx.testing.priors import TestPriors
 from cpabx.testing.sampling import TestSampling
@@ -35,6 +35,7 @@ __all__ = [
     "TestGradientsOfWarpInAllDimensions",
     "TestInvalidInput",
     "TestLayers",
+    "TestLayersInNetworks",
     "TestNotFinite",
     "TestPriors",
     "TestSampling",

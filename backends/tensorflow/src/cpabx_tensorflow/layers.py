@@ -84,6 +84,7 @@ class SpatialTransformer(keras.layers.Layer):  # type: ignore[misc]
         return "float64" if self.compute_dtype == "float64" else "float32"
 
     def build(self, input_shape: Any) -> None:
+        check_images(input_shape, self.transformation.ndim, channels_last=True)
         for network in self._networks:
             if not network.built:
                 network.build(tuple(input_shape))
