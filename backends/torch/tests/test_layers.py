@@ -10,22 +10,27 @@ from torch import nn
 
 import cpabx
 from cpabx.errors import OptionError, ShapeError
+from cpabx.testing.layers import LAYERS
 from cpabx_torch import layers
 from cpabx_torch.localization import ThetaLinear
 
 SHAPE = (2, 12, 10)
-LAYERS = [
-    layers.STAffine,
-    layers.STAffineDiffeo,
-    layers.STHomography,
-    layers.STThinPlateSpline,
-    layers.STCPAB,
-    layers.STAffineCPAB,
-]
+SHAPES = {1: (2, 12), 2: SHAPE, 3: (2, 4, 6, 5)}
+each_layer = pytest.mark.parametrize("layer", LAYERS.values(), ids=LAYERS)
 
 
-def images(n=3):
-    return torch.rand(n, *SHAPE, generator=torch.Generator().manual_seed(0))
+def images(n=3, shape=SHAPE, dtype=torch.float32):
+    return torch.rand(n, *shape, generator=torch.Generator().manual_seed(0), dtype=dtype)
+
+
+def inputs(layer, n=3, dtype=torch.float32):
+    return images(n, SHAPES[layer.family.ndim], dtype)
+
+
+def make(layer, **options):
+    """A layer of the conformance suite's list."""
+    options = {"input_shape": SHAPES[layer.family.ndim], **layer.arguments, **options}
+    return getattr(layers, layer.name)(**options)
 
 
 def trained(layer):
@@ -34,45 +39,167 @@ def trained(layer):
     for module in layer.modules():
         if isinstance(module, ThetaLinear):
             with torch.no_grad():
-                module.weight.add_(0.05 * torch.randn(module.weight.shape, generator=generator))
+                noise = torch.randn(module.weight.shape, generator=generator, dtype=module.weight.dtype)
+                module.weight.add_(0.05 * noise)
     return layer
 
 
-@pytest.mark.parametrize("make", LAYERS, ids=lambda c: c.__name__)
+@each_layer
 @pytest.mark.parametrize("localization", ["cnn", "fcn"])
-def test_all_parameters_get_finite_gradients_from_the_first_step(make, localization):
-    layer = make(input_shape=SHAPE, localization=localization)
-    layer(images()).square().sum().backward()
-    grads = [p.grad for p in layer.parameters()]
+def test_all_parameters_get_finite_gradients_from_the_first_step(layer, localization):
+    module = make(layer, localization=localization)
+    module(inputs(layer)).square().sum().backward()
+    grads = [p.grad for p in module.parameters()]
     assert all(g is not None and g.isfinite().all() for g in grads)
-    last = [m for m in layer.modules() if isinstance(m, ThetaLinear)]
+    last = [m for m in module.modules() if isinstance(m, ThetaLinear)]
     assert all(m.weight.grad.any() for m in last)
 
 
-@pytest.mark.parametrize("make", LAYERS, ids=lambda c: c.__name__)
-def test_lazy_and_eager_layers_are_the_same(make):
+@each_layer
+def test_lazy_and_eager_layers_are_the_same(layer):
     torch.manual_seed(0)
-    eager = make(input_shape=SHAPE)
+    eager = make(layer)
     torch.manual_seed(0)
-    lazy = make()
-    lazy(images())
+    lazy = make(layer, input_shape=None)
+    lazy(inputs(layer))
     assert [p.shape for p in lazy.parameters()] == [p.shape for p in eager.parameters()]
     lazy.load_state_dict(eager.state_dict())
-    assert torch.equal(lazy(images()), eager(images()))
+    assert torch.equal(lazy(inputs(layer)), eager(inputs(layer)))
 
 
-@pytest.mark.parametrize("make", LAYERS, ids=lambda c: c.__name__)
-def test_copies_pickles_and_state_dicts(make):
-    layer = trained(make(input_shape=SHAPE))
-    expected = layer(images())
+def restored(module, fresh):
+    """A fresh module with the state of another, by way of a file."""
     buffer = io.BytesIO()
-    torch.save(layer.state_dict(), buffer)
+    torch.save(module.state_dict(), buffer)
     buffer.seek(0)
-    restored = make(input_shape=SHAPE)
-    restored.load_state_dict(torch.load(buffer))
-    for other in (copy.deepcopy(layer), pickle.loads(pickle.dumps(layer)), restored):
+    fresh.load_state_dict(torch.load(buffer))
+    return fresh
+
+
+@each_layer
+def test_copies_pickles_and_state_dicts(layer):
+    module, x = trained(make(layer)), inputs(layer)
+    expected = module(x)
+    for other in (copy.deepcopy(module), pickle.loads(pickle.dumps(module)), restored(module, make(layer))):
+        assert torch.equal(other(x), expected)
+    assert (expected - x).abs().max() > 0.01
+
+
+@each_layer
+def test_the_representation_says_what_the_layer_does(layer):
+    module = make(layer, output_size=(7, 8, 9)[-layer.family.ndim :], padding_mode="border")
+    shown = repr(module)
+    for part in (repr(layer.family), f"output_size={module.options.output_size}", "padding_mode='border'"):
+        assert part in shown
+
+
+# -- gradients -------------------------------------------------------------------------------------
+
+
+def check_gradients(module, x):
+    """Of the input and all parameters, against central differences along random directions."""
+    names, parameters = zip(*module.named_parameters(), strict=True)
+    leaves = [t.detach().clone().requires_grad_() for t in (x, *parameters)]
+
+    def call(x, *parameters):
+        return torch.func.functional_call(module, dict(zip(names, parameters, strict=True)), (x,))
+
+    assert torch.autograd.gradcheck(call, leaves, fast_mode=True)
+
+
+@each_layer
+@pytest.mark.parametrize("localization", ["cnn", "fcn"])
+def test_gradients(layer, localization):
+    torch.manual_seed(0)
+    module = trained(make(layer, localization=localization, dtype=torch.float64, padding_mode="border"))
+    check_gradients(module, inputs(layer, 2, torch.float64))
+
+
+class Twice(nn.Module):
+    """One layer, called again on what it returned."""
+
+    def __init__(self, layer):
+        super().__init__()
+        self.layer = layer
+
+    def forward(self, x):
+        return self.layer(self.layer(x))
+
+
+@pytest.mark.parametrize("name", ["STCPAB-1D", "STAffineDiffeo", "STAffineCPAB", "STCPAB-3D"])
+def test_gradients_of_shared_weights_add_up(name):
+    torch.manual_seed(0)
+    layer, options = LAYERS[name], {"dtype": torch.float64, "padding_mode": "border"}
+    module, x = trained(make(layer, **options)), inputs(layer, 2, torch.float64)
+    check_gradients(Twice(module), x)
+    loss = Twice(module)(x).square().sum()
+    shared = torch.autograd.grad(loss, list(module.parameters()))
+    first, second = copy.deepcopy(module), copy.deepcopy(module)
+    second(first(x)).square().sum().backward()
+    for got, a, b in zip(shared, first.parameters(), second.parameters(), strict=True):
+        torch.testing.assert_close(got, a.grad + b.grad)
+
+
+def test_gradients_in_the_middle_of_a_network():
+    """Feature maps of 7 channels and odd sizes, another size of the result, more layers before and after."""
+    torch.manual_seed(0)
+    options = {"dtype": torch.float64, "padding_mode": "border"}
+    module = nn.Sequential(
+        nn.Conv2d(2, 7, 4, dtype=torch.float64),
+        layers.STAffineCPAB((2, 2), input_shape=(7, 9, 7), output_size=(7, 5), **options),
+        nn.Tanh(),
+        nn.Conv2d(7, 3, 3, dtype=torch.float64),
+        layers.STThinPlateSpline((2, 2), input_shape=(3, 5, 3), localization="fcn", **options),
+    )
+    check_gradients(trained(module), images(2, dtype=torch.float64))
+
+
+# -- side by side ----------------------------------------------------------------------------------
+
+
+def parallel(dtype=torch.float32, merge="channels"):
+    options = {"input_shape": SHAPE, "output_size": (6, 5), "dtype": dtype}
+    return layers.STParallel([layers.STCPAB((2, 2), **options), layers.STAffineDiffeo(**options)], merge=merge)
+
+
+def test_gradients_of_layers_side_by_side():
+    torch.manual_seed(0)
+    check_gradients(trained(parallel(torch.float64)), images(2, dtype=torch.float64))
+
+
+def test_layers_side_by_side_are_one_module():
+    module = trained(parallel())
+    expected = module(images())
+    assert expected.shape == (3, 4, 6, 5)
+    for other in (copy.deepcopy(module), pickle.loads(pickle.dumps(module)), restored(module, parallel())):
         assert torch.equal(other(images()), expected)
-    assert not torch.equal(expected, images())
+    assert "merge='channels'" in repr(module)
+    module.reset_parameters()
+    for theta, layer in zip(module.theta(images()), module.layers, strict=True):
+        assert torch.equal(theta, layer.transformation.identity(3, backend="torch"))
+
+
+def test_layers_side_by_side_learn_different_transformations():
+    """Two prototypes, of which each input takes the better one: a shift to the left, and one to the right."""
+    torch.manual_seed(0)
+    x = torch.nn.functional.avg_pool2d(images(8), 3, 1, 1)
+    target = torch.where((torch.arange(8) < 4)[:, None, None, None], x.roll(1, -1), x.roll(-1, -1))
+    options = {"input_shape": SHAPE, "padding_mode": "border"}
+    module = layers.STParallel([layers.STAffine(**options) for _ in range(2)])
+    with torch.no_grad():  # at one theta both would get one gradient
+        for layer, shift in zip(module.layers, (-0.02, 0.02), strict=True):
+            layer.localization[-1].bias[2] = shift
+    optimizer = torch.optim.Adam(module.parameters(), 3e-3)
+    losses = []
+    for _ in range(60):
+        optimizer.zero_grad()
+        each = torch.stack([(result - target).square().mean((1, 2, 3)) for result in module(x)])
+        loss = each.min(0).values.mean()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses[-1] < 0.3 * losses[0]
+    assert set(each.argmin(0).tolist()) == {0, 1}
 
 
 def test_state_dict_holds_only_what_is_trained():
