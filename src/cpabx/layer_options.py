@@ -149,6 +149,17 @@ def side_by_side(layers: Any, merge: Any, kind: type) -> list[Any]:
     return given
 
 
+def with_parameters(family: Transformation) -> Transformation:
+    """A family that a localization network has something to predict for.
+
+    Raises:
+        OptionError: it has no parameters, as CPAB with few cells and a border that does not move.
+    """
+    if family.n_params == 0:
+        raise OptionError("a layer needs a family with parameters", f"{family!r}, with none", "Take more cells.")
+    return family
+
+
 def unknown_localization(localization: Any, kind: str) -> OptionError:
     """The error for what is neither the name of a localization network nor one of ``kind``."""
     return OptionError(

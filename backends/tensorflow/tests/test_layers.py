@@ -13,10 +13,13 @@ import tensorflow as tf
 import cpabx
 from cpabx.backend import LAYER_NAMES
 from cpabx.errors import OptionError, ShapeError
+from cpabx.testing.layers import LAYERS
 from cpabx_tensorflow import layers
 
 SHAPE = (12, 10, 2)
+SHAPES = {1: (12, 2), 2: SHAPE, 3: (4, 6, 5, 2)}
 each_layer = pytest.mark.parametrize("name", LAYER_NAMES)
+in_each_dimension = pytest.mark.parametrize("layer", LAYERS.values(), ids=LAYERS)
 
 
 @pytest.fixture(autouse=True)
@@ -24,8 +27,8 @@ def _seed():
     keras.utils.set_random_seed(0)
 
 
-def images(n=4, dtype="float32"):
-    return np.random.default_rng(0).uniform(0, 1, (n, *SHAPE)).astype(dtype)
+def images(n=4, dtype="float32", shape=SHAPE):
+    return np.random.default_rng(0).uniform(0, 1, (n, *shape)).astype(dtype)
 
 
 def last_layers(layer):
@@ -45,6 +48,11 @@ def make(kind, **options):
     return getattr(layers, kind)(input_shape=SHAPE, **options)
 
 
+def listed(layer, **options):
+    """A layer of the conformance suite's list, and the shape of its input."""
+    return getattr(layers, layer.name)(**layer.arguments, **options), SHAPES[layer.family.ndim]
+
+
 @each_layer
 @pytest.mark.parametrize("localization", ["cnn", "fcn"])
 def test_starts_at_the_identity(name, localization):
@@ -54,30 +62,32 @@ def test_starts_at_the_identity(name, localization):
     np.testing.assert_allclose(layer(images()), images(), atol=1e-6)
 
 
-@each_layer
+@in_each_dimension
 @pytest.mark.parametrize("localization", ["cnn", "fcn"])
 @pytest.mark.parametrize("wrap", [lambda f: f, tf.function], ids=["eager", "graph"])
-def test_all_weights_get_finite_gradients_from_the_first_step(name, localization, wrap):
-    layer = make(name, localization=localization)
+def test_all_weights_get_finite_gradients_from_the_first_step(layer, localization, wrap):
+    layer, shape = listed(layer, localization=localization)
+    layer.build((None, *shape))
 
     def gradients(x):
         with tf.GradientTape() as tape:
             loss = tf.reduce_sum(layer(x) ** 2)
         return tape.gradient(loss, layer.trainable_variables)
 
-    grads = wrap(gradients)(tf.constant(images()))
+    grads = wrap(gradients)(tf.constant(images(shape=shape)))
     assert all(g is not None and np.isfinite(g).all() for g in grads)
     for dense in last_layers(layer):
         index = [v is dense.kernel for v in layer.trainable_variables].index(True)
         assert np.any(grads[index])
 
 
-@each_layer
-def test_fit_reduces_the_loss(name):
-    """A layer learns to undo a shift, in a graph with unknown batch size."""
-    x = images(32)
-    y = np.roll(x, 1, axis=2)
-    model = keras.Sequential([keras.Input(SHAPE), getattr(layers, name)(padding_mode="border")])
+@in_each_dimension
+def test_fit_reduces_the_loss(layer):
+    """A layer learns to undo a shift along x, in a graph with unknown batch size."""
+    layer, shape = listed(layer, padding_mode="border")
+    x = images(32, shape=shape)
+    y = np.roll(x, 1, axis=-2)
+    model = keras.Sequential([keras.Input(shape), layer])
     model.compile(keras.optimizers.Adam(1e-3), "mse")
     assert not model.jit_compile
     assert model.layers[0].supports_jit is False
@@ -96,15 +106,28 @@ def test_functional_model_knows_its_shapes():
     assert model.get_layer("warp").compute_output_shape((7, *SHAPE)) == (7, 5, 6, 2)
 
 
-@each_layer
-def test_built_by_shape_or_by_input(name):
-    early, late = make(name), getattr(layers, name)()
+@in_each_dimension
+@pytest.mark.parametrize("resized", [False, True])
+def test_shapes_are_known_in_advance(layer, resized):
+    size = (3, 7, 9)[-layer.family.ndim :]
+    layer, shape = listed(layer, output_size=size if resized else None)
+    inputs = keras.Input(shape)
+    outputs = layer(inputs)
+    assert outputs.shape == (None, *(size if resized else shape[:-1]), 2)
+    assert keras.Model(inputs, outputs)(images(shape=shape)).shape[1:] == outputs.shape[1:]
+
+
+@in_each_dimension
+def test_built_by_shape_or_by_input(layer):
+    late, shape = listed(layer)
+    early, _ = listed(layer, input_shape=shape)
     assert early.built
     assert not late.built
-    assert late.theta(images()).shape == (4, late.transformation.n_params)  # builds
+    x = images(shape=shape)
+    assert late.theta(x).shape == (4, late.transformation.n_params)  # builds
     assert [w.shape for w in late.weights] == [w.shape for w in early.weights]
     late.set_weights(trained(early).get_weights())
-    np.testing.assert_array_equal(late(images()), early(images()))
+    np.testing.assert_array_equal(late(x), early(x))
 
 
 def test_theta_is_what_warps():
@@ -217,6 +240,10 @@ ARGUMENTS = [
     ("STCPAB", {"cells": cpabx.Cpab((2, 2), basis="nodal", outside="nearest")}),
     ("STAffineCPAB", {"cells": (2, 2), "interpolate": "twice", "localization": (net, "fcn")}),
     ("STAffineCPAB", {"cells": (2, 2), "localization": (net, Squeeze)}),
+    ("STAffine", {"ndim": 1, "output_size": (7,)}),
+    ("STAffineDiffeo", {"ndim": 3, "localization": "fcn"}),
+    ("STCPAB", {"cells": (5,), "mode": "nearest"}),
+    ("STAffineCPAB", {"cells": cpabx.Cpab((2, 1, 2), boundary="sliding"), "output_size": (3, 4, 5)}),
 ]
 each_argument = pytest.mark.parametrize(("name", "arguments"), ARGUMENTS, ids=lambda a: a if isinstance(a, str) else "")
 
@@ -244,11 +271,12 @@ def test_config_makes_an_equal_layer(name, arguments):
 @each_argument
 def test_saved_models_load_again(name, arguments, tmp_path):
     layer = made(name, arguments)
-    model = keras.Sequential([keras.Input(SHAPE), layer])
+    shape = SHAPES[layer.transformation.ndim]
+    model = keras.Sequential([keras.Input(shape), layer])
     trained(layer)
     model.save(tmp_path / "model.keras")
     restored = keras.saving.load_model(tmp_path / "model.keras")
-    np.testing.assert_array_equal(restored(images()), model(images()))
+    np.testing.assert_array_equal(restored(images(shape=shape)), model(images(shape=shape)))
 
 
 def test_basis_arrays_are_saved(tmp_path):
@@ -295,46 +323,6 @@ def test_weights_alone_can_be_saved(tmp_path):
     other = make("STAffineCPAB")
     keras.Sequential([keras.Input(SHAPE), other]).load_weights(tmp_path / "it.weights.h5")
     np.testing.assert_array_equal(other(images()), layer(images()))
-
-
-# -- the other framework ---------------------------------------------------------------------------
-
-
-def copy_to_torch(network, sequential):
-    """Weights of a localization network, in torch's order of axes and features."""
-    torch = pytest.importorskip("torch")
-    denses = [layer for layer in network.layers if isinstance(layer, keras.layers.Dense)]
-    convs = [layer for layer in network.layers if isinstance(layer, keras.layers.Conv2D)]
-    modules = [m for m in sequential.modules() if isinstance(m, torch.nn.Conv2d | torch.nn.Linear)]
-    for layer, module in zip([*convs, *denses], modules, strict=True):
-        kernel, bias = (torch.tensor(w) for w in layer.get_weights())
-        if layer in convs:
-            kernel = kernel.permute(3, 2, 0, 1)
-        elif layer is denses[0]:  # its input was an image, flattened
-            h, w, c = (3, 3, 20) if convs else SHAPE
-            kernel = kernel.reshape(h, w, c, -1).permute(3, 2, 0, 1).reshape(kernel.shape[1], -1)
-        else:
-            kernel = kernel.T
-        with torch.no_grad():
-            module.weight.copy_(kernel)
-            module.bias.copy_(bias)
-
-
-@each_layer
-@pytest.mark.parametrize("localization", ["cnn", "fcn"])
-@pytest.mark.parametrize("align_corners", [False, True])
-def test_the_same_weights_give_torchs_result(name, localization, align_corners):
-    torch = pytest.importorskip("torch", reason="compares with torch")
-    torch_layers = pytest.importorskip("cpabx_torch.layers", reason="compares with cpabx-torch")
-    options = {"localization": localization, "align_corners": align_corners, "output_size": (9, 11)}
-    ours = trained(make(name, **options))
-    theirs = getattr(torch_layers, name)(input_shape=(2, 12, 10), **options)
-    copy_to_torch(ours.localization, theirs.localization)
-    if name == "STAffineCPAB":
-        copy_to_torch(ours.refinement, theirs.refinement)
-    x = torch.tensor(images()).permute(0, 3, 1, 2)
-    np.testing.assert_allclose(ours.theta(images()), theirs.theta(x).detach(), atol=2e-6)
-    np.testing.assert_allclose(ours(images()), theirs(x).detach().permute(0, 2, 3, 1), atol=1e-5)
 
 
 def test_the_frontend_makes_these_layers():

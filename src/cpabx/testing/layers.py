@@ -208,6 +208,8 @@ class TestLayers:
             ("STAffineCPAB", {"interpolate": "thrice"}, OptionError),
             ("STThinPlateSpline", {"control_points": (1, 4)}, OptionError),
             ("STCPAB", {"cells": (0, 4)}, TessellationError),
+            ("STCPAB", {"cells": Cpab((1, 1, 1), boundary="fixed")}, OptionError),
+            ("STAffineCPAB", {"cells": Cpab(1, boundary="fixed")}, OptionError),
             ("STAffine", {"ndim": 4}, OptionError),
             ("STAffineDiffeo", {"ndim": "2"}, OptionError),
         ):

@@ -6,7 +6,7 @@ from typing import Any
 
 import keras
 
-from cpabx.layer_options import unknown_localization
+from cpabx.layer_options import unknown_localization, with_parameters
 from cpabx.transforms import Transformation
 
 
@@ -24,6 +24,25 @@ class IdentityTheta(keras.initializers.Initializer):  # type: ignore[misc]
         return {"values": self.values}
 
 
+@keras.saving.register_keras_serializable(package="cpabx")
+class Halving3D(keras.layers.Layer):  # type: ignore[misc]
+    """Max pooling of volumes by 2, with padding "same". TensorFlow's own has no float64."""
+
+    def call(self, volumes: Any) -> Any:
+        for axis in (1, 2, 3):
+            if volumes.shape[axis] % 2:  # the last one stands in for what is missing
+                last = keras.ops.take(volumes, [-1], axis=axis)
+                volumes = keras.ops.concatenate([volumes, last], axis=axis)
+            before, after = volumes.shape[1:axis], volumes.shape[axis + 1 :]
+            pairs = keras.ops.reshape(volumes, (-1, *before, volumes.shape[axis] // 2, 2, *after))
+            volumes = keras.ops.max(pairs, axis=axis + 1)
+        return volumes
+
+    def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
+        batch, *size, channels = input_shape
+        return (batch, *(-(-n // 2) for n in size), channels)
+
+
 def theta_dense(transformation: Transformation, dtype: str) -> keras.layers.Layer:
     """The last layer: the transformation starts as exactly the identity, whatever the input (section 4.1)."""
     identity = IdentityTheta(transformation.identity(1, backend="numpy", dtype="float64")[0].tolist())
@@ -36,12 +55,18 @@ def cnn(ndim: int, dtype: Any) -> list[keras.layers.Layer]:
     """Two convolutions and a hidden layer, after sections 5.1 and 5.3 of the paper."""
     layers = keras.layers
     convolution = {1: layers.Conv1D, 2: layers.Conv2D, 3: layers.Conv3D}[ndim]
-    pooling = {1: layers.MaxPooling1D, 2: layers.MaxPooling2D, 3: layers.MaxPooling3D}[ndim]
+
+    def pooling(name: str) -> keras.layers.Layer:
+        if ndim == 3:
+            return Halving3D(dtype=dtype, name=name)
+        flat = {1: layers.MaxPooling1D, 2: layers.MaxPooling2D}[ndim]
+        return flat(2, padding="same", dtype=dtype, name=name)
+
     return [
         convolution(20, 5, padding="same", activation="relu", dtype=dtype, name="conv1"),
-        pooling(2, padding="same", dtype=dtype, name="pool1"),
+        pooling("pool1"),
         convolution(20, 5, padding="same", activation="relu", dtype=dtype, name="conv2"),
-        pooling(2, padding="same", dtype=dtype, name="pool2"),
+        pooling("pool2"),
         layers.Flatten(dtype=dtype, name="flatten"),
         layers.Dense(32, activation="relu", dtype=dtype, name="dense"),
     ]
@@ -63,7 +88,7 @@ def build(
     """A network that ends in theta: a default one by name, or features of a layer or model of the user's.
 
     Raises:
-        OptionError: it is neither.
+        OptionError: it is neither, or there is nothing to predict.
     """
     if isinstance(localization, str) and localization in ("cnn", "fcn"):
         features = cnn(transformation.ndim, dtype) if localization == "cnn" else fcn(dtype)
@@ -72,7 +97,8 @@ def build(
     else:
         raise unknown_localization(localization, "keras.layers.Layer")
     flatten = keras.layers.Flatten(dtype=theta_dtype, name="theta_features")
-    network = keras.Sequential([*features, flatten, theta_dense(transformation, theta_dtype)], name=name)
+    last = theta_dense(with_parameters(transformation), theta_dtype)
+    network = keras.Sequential([*features, flatten, last], name=name)
     network.dtype_policy = dtype
     return network
 

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from cpabx.layer_options import unknown_localization
+from cpabx.layer_options import unknown_localization, with_parameters
 from cpabx.transforms import Transformation
 
 
@@ -73,7 +73,7 @@ def build(localization: Any, transformation: Transformation, **factory: Any) -> 
     """A network that ends in theta: a default one by name, or features of a module of the user's.
 
     Raises:
-        OptionError: it is neither.
+        OptionError: it is neither, or there is nothing to predict.
     """
     if isinstance(localization, str) and localization in ("cnn", "fcn"):
         features = cnn(transformation.ndim, **factory) if localization == "cnn" else fcn(**factory)
@@ -81,7 +81,7 @@ def build(localization: Any, transformation: Transformation, **factory: Any) -> 
         features = localization
     else:
         raise unknown_localization(localization, "torch.nn.Module")
-    return nn.Sequential(features, nn.Flatten(), LazyThetaLinear(transformation, **factory))
+    return nn.Sequential(features, nn.Flatten(), LazyThetaLinear(with_parameters(transformation), **factory))
 
 
 def materialize(module: nn.Module, input_shape: Sequence[int], **factory: Any) -> None:
