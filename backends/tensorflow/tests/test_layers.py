@@ -81,10 +81,10 @@ def test_all_weights_get_finite_gradients_from_the_first_step(layer, localizatio
         assert np.any(grads[index])
 
 
-@in_each_dimension
-def test_fit_reduces_the_loss(layer):
+@pytest.mark.parametrize("name", [*LAYER_NAMES, "STAffineDiffeo-1D", "STCPAB-3D"])
+def test_fit_reduces_the_loss(name):
     """A layer learns to undo a shift along x, in a graph with unknown batch size."""
-    layer, shape = listed(layer, padding_mode="border")
+    layer, shape = listed(LAYERS[name], padding_mode="border")
     x = images(32, shape=shape)
     y = np.roll(x, 1, axis=-2)
     model = keras.Sequential([keras.Input(shape), layer])
