@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import numbers
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -96,7 +97,7 @@ def check_images(shape: Sequence[int | None], ndim: int, *, channels_last: bool)
 def check_input_shape(input_shape: Any, ndim: int, *, channels_last: bool) -> None:
     """Raises ShapeError unless it is the shape of one image, without the batch."""
     axes = input_shape if isinstance(input_shape, Sequence) and not isinstance(input_shape, str) else ()
-    if len(axes) != ndim + 1 or not all(int(n) > 0 for n in axes):
+    if len(axes) != ndim + 1 or not all(isinstance(n, numbers.Integral) and int(n) > 0 for n in axes):
         raise ShapeError(
             f"input_shape must be {layout(ndim, channels_last=channels_last, batch=False)}, at least 1 each",
             repr(input_shape),

@@ -99,7 +99,8 @@ def STParallel(layers: Sequence[Any], *, merge: str | None = None, backend: str 
         backend: only to differ from the backend in force.
         **options: of the framework's layers, such as ``name`` in Keras.
 
-    ``layer.theta(x)`` is the list of the k thetas.
+    ``layer.theta(x)`` is the list of the k thetas. All start at the identity; they part in training, since
+    the weights of their networks start at random.
     """
     return _make("STParallel", backend, layers, merge=merge, **options)
 

@@ -146,7 +146,6 @@ WARPED = (
     Affine(ndim=1),
     AffineDiffeo(ndim=3),
     Composition(AffineDiffeo(ndim=1), Cpab(3)),
-    Composition(Affine(ndim=3), Cpab((1, 2, 1))),
 )
 
 

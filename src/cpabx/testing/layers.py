@@ -235,8 +235,11 @@ class TestLayers:
                 # A framework may say which layer it was, and raise what is then another error of the class.
                 with pytest.raises(ShapeError, match=f"STAffineDiffeo with ndim={other}"):
                     made(x)
+        own = layer.family.ndim + 1
+        others = [(4,) * n for n in (2, 3, 4) if n != own]
+        for shape in (*others, (0,) * own, (None,) * own, (4.0,) * own, "4" * own, 4):
             with complains(ShapeError, builtin=ValueError, match="input_shape must be"):
-                make(backend, layer, input_shape=(4,) * (other + 1))
+                make(backend, layer, input_shape=shape)
 
 
 class TestLayersInNetworks:
