@@ -94,12 +94,12 @@ public:
 
     /* Whether all indices of a kind are below `end`. */
     bool indices_below(int64_t kind, int64_t end) const {
-        bool below = true;
-        for (int i = 0; i < size_; i++) {
-            const Integer index = indices_[kind * length_ + i];
-            below &= index >= 0 && index < end;
+        std::make_unsigned_t<Integer> most = 0; /* where negative ones are large */
+        for (int64_t i = kind * length_; i < kind * length_ + size_; i++) {
+            const auto index = static_cast<std::make_unsigned_t<Integer>>(indices_[i]);
+            most = index > most ? index : most;
         }
-        return below;
+        return size_ == 0 || most < static_cast<uint64_t>(end);
     }
 
 private:
