@@ -19,7 +19,7 @@ __all__ = ["Digits", "load", "means", "show"]
 
 def show(rows: dict[str, Array]) -> None:
     """A row of images (10, H, W) per name."""
-    figure, grid = plt.subplots(len(rows), 10, figsize=(10, 1.12 * len(rows)), layout="constrained")
+    grid = plt.subplots(len(rows), 10, figsize=(10, 1.12 * len(rows)), layout="constrained")[1]
     for axes, (name, images) in zip(grid, rows.items(), strict=True):
         for ax, image in zip(axes, images, strict=True):
             ax.imshow(image, cmap="gray", vmin=0, vmax=image.max(), interpolation="nearest")

@@ -2,10 +2,12 @@
 Classify distorted digits in Keras
 ==================================
 
-A spatial transformer in front of a small network, and the same network without it: the Keras twin of
-{doc}`classifier_torch`. Needs TensorFlow, ``cpabx-tensorflow``, scikit-learn and matplotlib; the data come with
-scikit-learn.
+A spatial transformer in front of a small network, and the same network without it: the twin of
+:ref:`sphx_glr_examples_classifier_torch.py`. Needs TensorFlow, ``cpabx-tensorflow``, scikit-learn and matplotlib; the
+data come with scikit-learn.
 """
+
+import tempfile
 
 import keras
 import numpy as np
@@ -84,7 +86,8 @@ show({"given": means(given, test.labels), "seen": means(seen, test.labels)})
 # %%
 # The trained network is saved and loaded like any other.
 
-networks["with STCPAB"].save("digits.keras")
-loaded = keras.saving.load_model("digits.keras")
+with tempfile.TemporaryDirectory() as folder:
+    networks["with STCPAB"].save(f"{folder}/digits.keras")
+    loaded = keras.saving.load_model(f"{folder}/digits.keras")
 same = np.abs(loaded(test.images[:100]) - networks["with STCPAB"](test.images[:100])).max()
 print(f"logits of the loaded network: off by {same:.0e} at most")
