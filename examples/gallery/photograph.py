@@ -14,6 +14,7 @@ from skimage import data
 import cpabx
 from cpabx import plot
 
+cpabx.set_backend("numpy")  # the default
 photograph = data.astronaut() / 255  # (512, 512, 3) in [0, 1]; it covers [-1, 1]^2
 
 # %%
