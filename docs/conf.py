@@ -30,6 +30,7 @@ html_title = f"cpabx {release}"
 html_theme_options = {"navigation_with_keys": True}
 
 autodoc_member_order = "bysource"
+autodoc_inherit_docstrings = False  # of torch and Keras
 autodoc_typehints = "none"  # shapes matter, and docstrings give them
 napoleon_numpy_docstring = False
 napoleon_custom_sections = [("Class attributes", "Attributes")]

@@ -78,7 +78,7 @@ def paths(
         The axes.
 
     Raises:
-        As :func:`velocity_field`.
+        UnsupportedError, OptionError, ShapeError, MissingPackageError: as in :func:`velocity_field`.
     """
     drawable(as_flow(cpab), "paths")
     theta = one_theta(cpab, theta)
