@@ -93,7 +93,7 @@ def one_image(image: Tensor) -> Array:
 
 def _pair(ax: Any) -> tuple[Axes, Axes]:
     if ax is None:
-        ax = pyplot().subplots(1, 2, figsize=(8.4, 4.6), layout="constrained")[1]
+        ax = pyplot().subplots(1, 2, figsize=(8.4, 4.5), layout="constrained")[1]
     if not isinstance(ax, (Sequence, np.ndarray)) or len(ax) != 2:
         raise OptionError("ax must be two axes", type(ax).__name__, "plt.subplots(1, 2)[1] makes them.")
     return axes(ax[0]), axes(ax[1])
