@@ -60,8 +60,8 @@ print(f"mean difference of the restored photograph: {np.abs(restored[0] - photog
 # ------------------------------------
 #
 # Now theta is learned. Five landmarks of the face, eyes, nose and mouth, shall go to places that are twice as far from
-# their centre, and the border stays where it is. ``vjp`` gives the gradient by theta of any loss, here squared distances
-# and a little of theta's own size, and scipy minimises it.
+# their centre, and the border stays where it is. ``vjp`` gives the gradient by theta of any loss, here squared
+# distances and a little of theta's own size, and scipy minimises it.
 
 family = cpabx.Cpab((5, 5), boundary="fixed")
 face = np.array([[-0.21, -0.605], [-0.04, -0.60], [-0.125, -0.52], [-0.185, -0.45], [-0.045, -0.45]])
