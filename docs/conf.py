@@ -44,6 +44,7 @@ sphinx_gallery_conf = {
     "ignore_pattern": r"_digits\.py$",
     "within_subsection_order": "FileNameSortKey",
     "abort_on_example_error": True,
+    "run_stale_examples": True,  # the library may have changed where an example has not
     "download_all_examples": False,
     "show_memory": False,
     "min_reported_time": 600,
