@@ -40,7 +40,7 @@ class Backend(abc.ABC):
             own differentiation, and ``transform`` and ``warp`` take part in it. ``layers``: the six
             layers exist. ``graph``: works when traced, with unknown batch size. ``cuda``: takes
             tensors on NVIDIA devices. ``double_backward``: second derivatives of
-            ``cpab``, and first ones of ``cpab_jvp`` and ``cpab_jacobian``.
+            ``cpab`` and ``cpab_warp``, and first ones of ``cpab_jvp`` and ``cpab_jacobian``.
         channels_last: images are (N, H, W, C) rather than (N, C, H, W), and in 1D and 3D likewise.
     """
 
@@ -69,7 +69,7 @@ class Backend(abc.ABC):
 
     @abc.abstractmethod
     def to_numpy(self, tensor: Tensor) -> np.ndarray[Any, Any]:
-        """The values, on the host, without history."""
+        """The values, on the host, without history: an array to read, which may share the tensor's memory."""
 
     @abc.abstractmethod
     def dtype(self, tensor: Tensor) -> str:
