@@ -1,9 +1,11 @@
 """What depends on how a process starts: each in one of its own."""
 
 import os
+import re
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import pytest
 
@@ -57,6 +59,12 @@ def test_without_64_bits():
     assert first == second
     assert "float64 needs JAX's 64-bit mode" in first
     assert "jax.config.update('jax_enable_x64', True)" in first
+
+
+def test_code_of_the_readme():
+    readme = (Path(__file__).parents[1] / "README.md").read_text()
+    (code,) = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
+    assert run(code + "\nprint(gradient.shape, one_by_one.shape)") == "(8, 58) (8, 100, 2)\n"
 
 
 @pytest.mark.parametrize("n_threads", ["1", "8"])
