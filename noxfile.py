@@ -18,6 +18,8 @@ PLUGINS = {
     "numpy": [],
     "torch": ["./backends/torch"],
     "tensorflow": ["./backends/tensorflow[tensorflow-cpu]"],
+    "template": ["./backends/template"],
+    "jax": ["./examples/plugins/jax"],
     "all": ["./backends/torch", "./backends/tensorflow[tensorflow-cpu]"],
 }
 #: Which tests see which installation. A plugin's own tests run beside the conformance suite.
@@ -25,6 +27,7 @@ PATHS = {
     "numpy": ["tests"],
     "torch": ["tests/cross", "backends/torch/tests", "benchmarks/tests"],
     "tensorflow": ["tests/cross", "backends/tensorflow/tests"],
+    "template": ["backends/template/tests"],
     "all": ["tests", "backends/torch/tests", "backends/tensorflow/tests", "examples/demo/tests"],
 }
 QUIET = {"TF_CPP_MIN_LOG_LEVEL": "2", "TF_ENABLE_ONEDNN_OPTS": "0"}
@@ -43,14 +46,24 @@ def install(session: nox.Session, backend: str, *groups: str) -> None:
 
 
 @nox.session
-@nox.parametrize("backend", ["numpy", "torch", "tensorflow", "all"], ids=["numpy", "torch", "tensorflow", "all"])
+@nox.parametrize("backend", list(PATHS), ids=list(PATHS))
 def tests(session: nox.Session, backend: str) -> None:
-    """The test matrix: core with numpy only, with each framework, with all."""
+    """The test matrix: core with numpy only, with each framework, with the template of a backend, with all."""
     install(session, backend, "test", *(["demo"] if backend == "all" else []))
     wanted = "numpy,torch,tensorflow" if backend == "all" else backend
     session.run(
         "pytest", *(session.posargs or PATHS[backend]), env={**QUIET, **ONE_THREAD, "CPABX_TEST_BACKENDS": wanted}
     )
+
+
+@nox.session
+def jax(session: nox.Session) -> None:
+    """The example of a third party's backend, in the conformance suite and in its own tests (about 4 minutes)."""
+    install(session, "jax", "test")
+    # Nothing runs twice: what counts is how fast JAX compiles.
+    fast = {"XLA_FLAGS": "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false"}
+    env = {**ONE_THREAD, **fast, "CPABX_TEST_BACKENDS": "jax"}
+    session.run("pytest", "examples/plugins/jax/tests", *session.posargs, env=env)
 
 
 @nox.session
