@@ -34,6 +34,8 @@ PATHS = {
     ],
     "all": ["tests", "backends/torch/tests", "backends/tensorflow/tests", "examples/demo/tests"],
 }
+#: Tests against other projects, and the page that tells their users what is what here.
+PEERS = ["tests/peers", "tests/cross/test_documents.py"]
 QUIET = {"TF_CPP_MIN_LOG_LEVEL": "2", "TF_ENABLE_ONEDNN_OPTS": "0"}
 #: Many small calls: threads of the linear algebra would only wait for each other.
 ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
@@ -74,7 +76,7 @@ def jax(session: nox.Session) -> None:
 def peers(session: nox.Session) -> None:
     """Bases of other projects: their theta, their fields, and their results to their accuracy."""
     install(session, "numpy", "peers")
-    session.run("pytest", *(session.posargs or ["tests/peers"]), env={**QUIET, **ONE_THREAD})
+    session.run("pytest", *(session.posargs or PEERS), env={**QUIET, **ONE_THREAD})
 
 
 @nox.session
@@ -147,6 +149,14 @@ def types(session: nox.Session) -> None:
     """Static types of the frontend and of the torch backend."""
     install(session, "torch", "types", "test")
     session.run("mypy")
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """The documentation, in docs/_build: runs all examples (4 minutes in all); a warning is an error."""
+    install(session, "all", "docs", "demo")
+    options = ["--fresh-env", "--fail-on-warning", "--keep-going", *session.posargs]
+    session.run("sphinx-build", *options, "docs", "docs/_build", env={**QUIET, **ONE_THREAD, "MPLBACKEND": "agg"})
 
 
 @nox.session
