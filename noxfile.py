@@ -18,6 +18,8 @@ PLUGINS = {
     "numpy": [],
     "torch": ["./backends/torch"],
     "tensorflow": ["./backends/tensorflow[tensorflow-cpu]"],
+    "third-party": ["./backends/template", "./examples/plugins/jax"],
+    "jax": ["./examples/plugins/jax"],
     "all": ["./backends/torch", "./backends/tensorflow[tensorflow-cpu]"],
 }
 #: Which tests see which installation. A plugin's own tests run beside the conformance suite.
@@ -25,11 +27,20 @@ PATHS = {
     "numpy": ["tests"],
     "torch": ["tests/cross", "backends/torch/tests", "benchmarks/tests"],
     "tensorflow": ["tests/cross", "backends/tensorflow/tests"],
+    "third-party": [
+        "backends/template/tests",
+        "examples/plugins/jax/tests/test_transformations.py",  # the suite takes longer with JAX: nox -s jax
+        "examples/plugins/jax/tests/test_processes.py",
+    ],
     "all": ["tests", "backends/torch/tests", "backends/tensorflow/tests", "examples/demo/tests"],
 }
+#: Tests against other projects, and the page that tells their users what is what here.
+PEERS = ["tests/peers", "tests/cross/test_documents.py"]
 QUIET = {"TF_CPP_MIN_LOG_LEVEL": "2", "TF_ENABLE_ONEDNN_OPTS": "0"}
 #: Many small calls: threads of the linear algebra would only wait for each other.
 ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+#: For JAX, where nothing runs twice.
+COMPILE_FAST = "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false"
 
 
 def group(name: str) -> list[str]:
@@ -43,21 +54,29 @@ def install(session: nox.Session, backend: str, *groups: str) -> None:
 
 
 @nox.session
-@nox.parametrize("backend", ["numpy", "torch", "tensorflow", "all"], ids=["numpy", "torch", "tensorflow", "all"])
+@nox.parametrize("backend", list(PATHS), ids=list(PATHS))
 def tests(session: nox.Session, backend: str) -> None:
-    """The test matrix: core with numpy only, with each framework, with all."""
+    """The test matrix: core with numpy only, with each framework, with backends of third parties, with all."""
     install(session, backend, "test", *(["demo"] if backend == "all" else []))
-    wanted = "numpy,torch,tensorflow" if backend == "all" else backend
+    wanted = {"all": "numpy,torch,tensorflow", "third-party": "template,jax"}.get(backend, backend)
     session.run(
         "pytest", *(session.posargs or PATHS[backend]), env={**QUIET, **ONE_THREAD, "CPABX_TEST_BACKENDS": wanted}
     )
 
 
 @nox.session
+def jax(session: nox.Session) -> None:
+    """The example of a backend of a third party, in the conformance suite and in its own tests (about 5 minutes)."""
+    install(session, "jax", "test")
+    env = {**ONE_THREAD, "XLA_FLAGS": COMPILE_FAST, "CPABX_TEST_BACKENDS": "jax"}
+    session.run("pytest", "examples/plugins/jax/tests", *session.posargs, env=env)
+
+
+@nox.session
 def peers(session: nox.Session) -> None:
     """Bases of other projects: their theta, their fields, and their results to their accuracy."""
     install(session, "numpy", "peers")
-    session.run("pytest", *(session.posargs or ["tests/peers"]), env={**QUIET, **ONE_THREAD})
+    session.run("pytest", *(session.posargs or PEERS), env={**QUIET, **ONE_THREAD})
 
 
 @nox.session
@@ -130,6 +149,14 @@ def types(session: nox.Session) -> None:
     """Static types of the frontend and of the torch backend."""
     install(session, "torch", "types", "test")
     session.run("mypy")
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """The documentation, in docs/_build: runs all examples (4 minutes in all); a warning is an error."""
+    install(session, "all", "docs", "demo")
+    options = ["--fresh-env", "--fail-on-warning", "--keep-going", *session.posargs]
+    session.run("sphinx-build", *options, "docs", "docs/_build", env={**QUIET, **ONE_THREAD, "MPLBACKEND": "agg"})
 
 
 @nox.session

@@ -3,11 +3,12 @@
 import asyncio
 import threading
 
+import numpy as np
 import pytest
 
 import cpabx
 from cpabx import registry
-from cpabx.errors import BackendLoadError, BackendNotFoundError
+from cpabx.errors import BackendLoadError, BackendNotFoundError, DeviceError
 from cpabx.numpy_backend import NumpyBackend
 
 
@@ -195,3 +196,18 @@ def test_tensor_of_a_framework_whose_backend_is_missing(numpy_only):
     tensor = type("Tensor", (), {"__module__": "torch"})()
     with pytest.raises(BackendNotFoundError, match="pip install cpabx-torch"):
         cpabx.Affine().transform(tensor, tensor)
+
+
+@pytest.mark.parametrize(
+    ("of_theta", "of_points", "fit"),
+    [("cpu", "cpu", True), ("cpu", None, True), (None, "cpu", True), (None, None, True), ("cpu", "gpu", False)],
+)
+def test_a_device_that_is_not_known_goes_with_any(monkeypatch, of_theta, of_points, fit):
+    """While a function is traced, its arguments have no device yet, and the constants in it do."""
+    monkeypatch.setattr(NumpyBackend, "device", lambda self, t: of_theta if t.shape[-1] == 6 else of_points)
+    theta, points = np.zeros((3, 6)), np.zeros((4, 2))
+    if fit:
+        assert cpabx.Affine().transform(points, theta).shape == (3, 4, 2)
+    else:
+        with pytest.raises(DeviceError, match="cpu and gpu"):
+            cpabx.Affine().transform(points, theta)

@@ -26,6 +26,16 @@ def drawn(image, n_points, shared=False):
 
 @each_size
 @each_layout
+def test_image_of_a_shape(size, channels_last):
+    """A backend describes its images by their shape, whichever its layout."""
+    expected = Image(size, 3, channels_last, padding="border", mode="nearest", align_corners=True)
+    shape = expected.data_shape(2)
+    options = {"mode": "nearest", "padding_mode": "border", "align_corners": True}
+    assert Image.of_shape(shape, channels_last=channels_last, **options) == expected
+
+
+@each_size
+@each_layout
 @each_sharing
 def test_scipy_agrees(size, channels_last, shared):
     """In both layouts, by another interpolation: (x, y, z) of points, (z, y, x) of arrays."""

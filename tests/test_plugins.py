@@ -27,6 +27,17 @@ GOOD = """
         return Fake()
 """
 
+
+def without(*members):
+    """The same plugin with a class of its own that lacks these."""
+    own = f"""
+    from cpabx.backend import Backend
+    needed = {{*Backend.__abstractmethods__, *Backend.__annotations__}} - {set(members)}
+    Own = type("Own", (Backend,), {{**{{member: getattr(NumpyBackend, member) for member in needed}}, "name": "fake"}})
+    """
+    return GOOD.replace("return Fake()", "return Own()") + own
+
+
 ASK = """
     import cpabx
     try:
@@ -173,6 +184,22 @@ def test_missing_framework(site):
             ["SimpleNamespace", "must return a cpabx.backend.Backend"],
         ),
         (GOOD.replace("return Fake()", "raise RuntimeError('driver too old')"), ["RuntimeError: driver too old"]),
+        (GOOD.replace("@cpabx.hookimpl\n    def cpabx_backend", "def cpabx_backend"), ["cpabx.hookimpl"]),
+        (GOOD.replace("def cpabx_backend()", "def cpabx_backend(device)"), ["cpabx_backend", "device"]),
+        (GOOD.replace("@cpabx.hookimpl", "", 1), ["cpabx_tensor_modules", "no such hook"]),
+        (GOOD.replace('("fakeframework",)', '"fakeframework"'), ["tuple of module names", "'fakeframework'"]),
+        (GOOD.replace('return ("fakeframework",)', "import nowhere"), ["ModuleNotFoundError", "nowhere"]),
+        (without("log"), ["TypeError", "abstract method", "log"]),
+        (without("supports", "channels_last"), ["without supports and channels_last", "name, api_version, supports"]),
+        (
+            GOOD.replace('name = "fake"', 'name = "fake"; supports = {"layers"}'),
+            ["frozenset", "{'layers'}"],
+        ),
+        (GOOD.replace('name = "fake"', 'name = "fake"; supports = frozenset({"autograd"})'), ["'autograd'", "vjp"]),
+        (
+            GOOD.replace('name = "fake"', 'name = "fake"; supports = frozenset({"layers"})'),
+            ["method layers"],
+        ),
     ],
     ids=[
         "raises at import",
@@ -186,6 +213,16 @@ def test_missing_framework(site):
         "wrong type",
         "other wrong type",
         "raises in the hook",
+        "hook without its decorator",
+        "hook with a parameter",
+        "no tensor modules",
+        "tensor modules without their comma",
+        "raises in the other hook",
+        "missing method",
+        "missing attributes",
+        "abilities in a set",
+        "autograd without vjp",
+        "layers without layers",
     ],
 )
 def test_broken_plugin_gets_a_sentence_and_breaks_nothing(site, code, parts):
@@ -227,6 +264,51 @@ def test_two_packages_with_one_name(site):
     assert "Uninstall one of them" in message
 
 
+def test_two_packages_with_the_same_tensors(site):
+    """Tensors name no backend then; who asks for one by name is not concerned."""
+    for name in ("fake", "other"):
+        site.module(f"cpabx_{name}", GOOD.replace('name = "fake"', f'name = "{name}"'))
+        site.distribution(f"cpabx-{name}", backend=name, module=f"cpabx_{name}")
+    site.module("fakeframework", "class Tensor:\n    pass\n")
+    asking = """
+        import cpabx, fakeframework
+        print(cpabx.get_backend("fake").name, cpabx.get_backend("other").name)
+        try:
+            cpabx.registry.backend_for(theta=fakeframework.Tensor())
+        except cpabx.errors.BackendLoadError as error:
+            print(error)
+    """
+    names, message = site.run(asking).splitlines()
+    assert names == "fake other"
+    assert "tensors of 'fakeframework' must belong to one backend" in message
+    assert "'fake' (cpabx-fake 1.0) and backend 'other' (cpabx-other 1.0)" in message
+    assert "Uninstall one of them" in message
+
+
+def test_namesake_of_a_framework_owns_its_tensors(site):
+    """Other backends may use them, too, as one that changes a detail of it does."""
+    site.module("cpabx_fake", GOOD.replace('"fakeframework",', '"fake",'))
+    site.module("cpabx_other", GOOD.replace('"fakeframework",', '"fake",'))
+    site.distribution()
+    site.distribution("cpabx-another", backend="another", module="cpabx_other")
+    site.module("fake", "class Tensor:\n    pass\n")
+    assert site.run("import cpabx, fake; print(cpabx.registry.owner(fake.Tensor()))") == "fake\n"
+
+
+def test_array_that_is_derived_from_another_frameworks(site):
+    """The most derived class that a backend knows decides, not the one that has a backend of its name."""
+    site.module("cpabx_fake", GOOD)
+    site.module("fakeframework", "import numpy as np\nclass Tensor(np.ndarray):\n    pass\n")
+    site.distribution()
+    derived = """
+        import cpabx, fakeframework, numpy as np
+        class Mine(np.ndarray): pass
+        array = np.zeros(3)
+        print([cpabx.registry.owner(a) for a in (array, array.view(Mine), array.view(fakeframework.Tensor))])
+    """
+    assert site.run(derived) == "['numpy', 'numpy', 'fake']\n"
+
+
 def test_one_package_found_twice_is_one(site, tmp_path):
     """As with an editable install, or a directory that is on sys.path under two names."""
     second = Site(tmp_path / "again")
@@ -235,6 +317,18 @@ def test_one_package_found_twice_is_one(site, tmp_path):
         s.module("fakeframework", "")
         s.distribution()
     assert site.run(ASK, second.path) == "loaded fake\nnumpy works\n"
+
+
+@pytest.mark.parametrize("answer", ["1 / 0", "return 'numpy'", "return None", "return (1,)"])
+def test_a_plugin_that_cannot_tell_its_tensors_breaks_no_others(site, answer):
+    site.module("cpabx_fake", GOOD.replace('return ("fakeframework",)', answer))
+    site.module("fakeframework", "class Tensor:\n    pass\n")
+    site.distribution()
+    foreign = """
+        import cpabx, fakeframework, numpy as np
+        print(cpabx.registry.owner(fakeframework.Tensor()), cpabx.registry.owner(np.zeros(3)))
+    """
+    assert site.run(foreign) == "None numpy\n"
 
 
 def test_a_failed_plugin_can_be_asked_for_again(site):

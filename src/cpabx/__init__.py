@@ -7,7 +7,7 @@ layer, ``cpabx.layers.STCPAB(...)``, give a network a diffeomorphic spatial tran
 
 from importlib.metadata import version as _version
 
-from cpabx import errors, layers
+from cpabx import errors, layers, plot
 from cpabx.hookspecs import hookimpl
 from cpabx.prior import SmoothPrior
 from cpabx.registry import available_backends, get_backend, set_backend, use_backend
@@ -40,6 +40,7 @@ __all__ = [
     "get_backend",
     "hookimpl",
     "layers",
+    "plot",
     "set_backend",
     "use_backend",
 ]

@@ -40,7 +40,7 @@ class Backend(abc.ABC):
             own differentiation, and ``transform`` and ``warp`` take part in it. ``layers``: the six
             layers and STParallel exist. ``graph``: works when traced, with unknown batch size. ``cuda``: takes
             tensors on NVIDIA devices. ``double_backward``: second derivatives of
-            ``cpab``, and first ones of ``cpab_jvp`` and ``cpab_jacobian``.
+            ``cpab`` and ``cpab_warp``, and first ones of ``cpab_jvp`` and ``cpab_jacobian``.
         channels_last: images are (N, H, W, C) rather than (N, C, H, W), and in 1D and 3D likewise.
     """
 
@@ -69,15 +69,15 @@ class Backend(abc.ABC):
 
     @abc.abstractmethod
     def to_numpy(self, tensor: Tensor) -> np.ndarray[Any, Any]:
-        """The values, on the host, without history."""
+        """The values, on the host, without history: an array to read, which may share the tensor's memory."""
 
     @abc.abstractmethod
     def dtype(self, tensor: Tensor) -> str:
         """Name of the element type, e.g. ``"float32"``."""
 
     @abc.abstractmethod
-    def device(self, tensor: Tensor) -> str:
-        """Name of the device that holds the tensor, ``"cpu"`` for host memory."""
+    def device(self, tensor: Tensor) -> str | None:
+        """Name of the device that holds the tensor, ``"cpu"`` for host memory; None if not known while tracing."""
 
     @abc.abstractmethod
     def shape(self, tensor: Tensor) -> tuple[int | None, ...]:
@@ -133,7 +133,7 @@ class Backend(abc.ABC):
         Differentiable once with respect to both, where the backend supports ``autograd``. This and the next
         two: see :mod:`cpabx.native.arrays`. A derivative that cannot be computed must be an error.
         """
-        raise _missing(self, "velocities at points")
+        raise _missing(self, "CPAB velocities at points")
 
     def cpab_jvp(
         self,
@@ -149,7 +149,7 @@ class Backend(abc.ABC):
         None stands for zeros; one of the two is there. Differentiable once with respect to all four, where
         the backend supports ``double_backward``.
         """
-        raise _missing(self, "Jacobian-vector products")
+        raise _missing(self, "Jacobian-vector products of CPAB transformations")
 
     def cpab_jacobian(
         self, points: Tensor, velocity: Tensor, tessellation: Tessellation, time: float
@@ -158,7 +158,7 @@ class Backend(abc.ABC):
 
         Differentiable once with respect to both, where the backend supports ``double_backward``.
         """
-        raise _missing(self, "Jacobians")
+        raise _missing(self, "Jacobians of CPAB transformations")
 
     @abc.abstractmethod
     def sample(
@@ -199,16 +199,16 @@ class Backend(abc.ABC):
         Required with the ability ``autograd``. With ``double_backward``, the result is differentiable
         itself, with respect to arguments and cotangent.
         """
-        raise NotImplementedError
+        raise _missing(self, "gradients by automatic differentiation")
 
     def layers(self) -> ModuleType:
         """The module with the six layer classes, and STParallel. Required with the ability ``layers``."""
-        raise NotImplementedError
+        raise _missing(self, "layers")
 
 
 def _missing(backend: Backend, what: str) -> UnsupportedError:
     return UnsupportedError(
-        f"{what} of CPAB transformations need a backend that has them",
+        f"{what} need a backend that has them",
         f"backend {backend.name!r}",
-        "Upgrade its package, or compute them in another backend.",
+        "Upgrade its package, or use another backend.",
     )

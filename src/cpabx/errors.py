@@ -63,6 +63,10 @@ class NativeMemoryError(CpabxError, MemoryError):
     """libcpab could not allocate memory."""
 
 
+class MissingPackageError(CpabxError, ImportError):
+    """A part of cpabx needs a package that is not installed."""
+
+
 class UnsupportedError(CpabxError, NotImplementedError):
     """Something that is not there yet, and would otherwise give a wrong number."""
 
@@ -87,6 +91,7 @@ __all__ = [
     "DeviceError",
     "DivergenceError",
     "DtypeError",
+    "MissingPackageError",
     "NativeLibraryError",
     "NativeMemoryError",
     "OptionError",

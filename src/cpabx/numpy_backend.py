@@ -117,7 +117,9 @@ class NumpyBackend(Backend):
     def sample(
         self, images: Array, grid: Array, *, mode: str = "linear", padding_mode: str, align_corners: bool
     ) -> Array:
-        image = _image(images, mode, padding_mode, align_corners)
+        image = Image.of_shape(
+            images.shape, channels_last=True, mode=mode, padding_mode=padding_mode, align_corners=align_corners
+        )
         points = grid.reshape(len(grid), math.prod(grid.shape[1:-1]), image.ndim)
         return arrays.sample(images, points, image).reshape(*grid.shape[:-1], image.channels)
 
@@ -133,10 +135,7 @@ class NumpyBackend(Backend):
         padding_mode: str,
         align_corners: bool,
     ) -> Array:
-        image = _image(images, mode, padding_mode, align_corners)
+        image = Image.of_shape(
+            images.shape, channels_last=True, mode=mode, padding_mode=padding_mode, align_corners=align_corners
+        )
         return arrays.warp(images, velocity, tessellation, image, tuple(output_size)[::-1], time)
-
-
-def _image(images: Array, mode: str, padding_mode: str, align_corners: bool) -> Image:
-    *size, channels = images.shape[1:]
-    return Image(tuple(size[::-1]), channels, True, padding_mode, mode, align_corners)  # type: ignore[arg-type]

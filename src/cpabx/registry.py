@@ -23,6 +23,9 @@ from cpabx.errors import BackendLoadError, BackendMismatchError, BackendNotFound
 _OFFERED = {"numpy": "cpabx", "torch": "cpabx-torch", "tensorflow": "cpabx-tensorflow"}
 _ALIASES = {"pytorch": "torch", "tf": "tensorflow", "keras": "tensorflow", "np": "numpy"}
 
+_NO_HOOK = "no such hook, or one that is not decorated with cpabx.hookimpl"
+_REPORT = "Report this to its authors."
+
 _manager = pluggy.PluginManager("cpabx")
 _manager.add_hookspecs(hookspecs)
 _lock = threading.RLock()
@@ -63,6 +66,10 @@ def _installed() -> dict[str, list[EntryPoint]]:
 
 def _distribution(entry: EntryPoint) -> str:
     return f"{entry.dist.name} {entry.dist.version}" if entry.dist else "an unknown package"
+
+
+def _who(entry: EntryPoint) -> str:
+    return f"backend {entry.name!r} ({_distribution(entry)})"
 
 
 def _entry(name: str) -> EntryPoint:
@@ -117,9 +124,26 @@ def _call(name: str, hook: str) -> Any:
     return _manager.subset_hook_caller(hook, remove_plugins=others)()
 
 
+def _tensor_modules(name: str) -> tuple[str, ...]:
+    """What the plugin's hook of that name answers, checked."""
+    try:
+        modules = _call(name, "cpabx_tensor_modules")
+    except BackendLoadError:
+        raise
+    except Exception as error:
+        raise _broken(_entry(name), error) from error
+    if not isinstance(modules, tuple) or not all(isinstance(module, str) for module in modules):
+        raise BackendLoadError(
+            f"{_who(_entry(name))} must return a tuple of module names from its hook cpabx_tensor_modules",
+            _NO_HOOK if modules is None else repr(modules),
+            _REPORT,
+        )
+    return modules
+
+
 def _broken(entry: EntryPoint, error: Exception) -> BackendLoadError:
     return BackendLoadError(
-        f"backend {entry.name!r} ({_distribution(entry)}) must load",
+        f"{_who(entry)} must load",
         f"{type(error).__name__}: {error}",
         f"Repair or upgrade it: pip install -U {entry.dist.name if entry.dist else entry.name}",
     )
@@ -134,17 +158,19 @@ def _load(name: str) -> Backend:
                 backend = _call(name, "cpabx_backend")
             except Exception as error:
                 raise _broken(entry, error) from error
-            _backends[name] = _checked(entry, backend)
+            checked = _checked(entry, backend)
+            _tensor_modules(name)
+            _backends[name] = checked
         return _backends[name]
 
 
 def _checked(entry: EntryPoint, backend: Any) -> Backend:
-    who = f"backend {entry.name!r} ({_distribution(entry)})"
+    who = _who(entry)
     if not isinstance(backend, Backend):
         raise BackendLoadError(
             f"{who} must return a cpabx.backend.Backend from its hook cpabx_backend",
-            "no such hook" if backend is None else type(backend).__name__,
-            "Report this to its authors.",
+            _NO_HOOK if backend is None else type(backend).__name__,
+            _REPORT,
         )
     version = getattr(backend, "api_version", None)
     if version != hookspecs.API_VERSION:
@@ -155,14 +181,34 @@ def _checked(entry: EntryPoint, backend: Any) -> Backend:
             f"plugin API {version}",
             f"Upgrade the older of the two: pip install -U cpabx {entry.dist.name if entry.dist else ''}".rstrip(),
         )
-    unknown = backend.supports - ABILITIES
-    if unknown or backend.name != entry.name:
-        raise BackendLoadError(
-            f"{who} must declare its own name and known abilities ({', '.join(sorted(ABILITIES))})",
-            f"name {backend.name!r}, abilities {sorted(backend.supports)}",
-            "Report this to its authors.",
-        )
+    _check_declarations(who, entry.name, backend)
     return backend
+
+
+def _check_declarations(who: str, name: str, backend: Backend) -> None:
+    """Raises BackendLoadError unless the class attributes are there, and true as far as can be seen."""
+    missing = [attribute for attribute in Backend.__annotations__ if not hasattr(backend, attribute)]
+    if missing:
+        raise BackendLoadError(
+            f"{who} must have the class attributes {', '.join(Backend.__annotations__)}",
+            f"a class without {' and '.join(missing)}",
+            _REPORT,
+        )
+    supports = backend.supports
+    if not isinstance(supports, frozenset) or supports - ABILITIES or backend.name != name:
+        shown = sorted(supports) if isinstance(supports, frozenset) else repr(supports)
+        raise BackendLoadError(
+            f"{who} must declare its own name and a frozenset of known abilities ({', '.join(sorted(ABILITIES))})",
+            f"name {backend.name!r}, abilities {shown}",
+            _REPORT,
+        )
+    for ability, method in (("autograd", "vjp"), ("layers", "layers")):
+        if ability in supports and getattr(type(backend), method) is getattr(Backend, method):
+            raise BackendLoadError(
+                f"{who} must have the method {method}, as it declares the ability {ability!r}",
+                "a class without",
+                _REPORT,
+            )
 
 
 def available_backends(*, load: bool = True) -> tuple[BackendInfo, ...]:
@@ -219,21 +265,40 @@ def use_backend(name: str) -> Iterator[Backend]:
 
 @functools.lru_cache(maxsize=1024)
 def _owner(kind: type[Any]) -> str | None:
-    """Name of the backend whose tensors a type belongs to."""
-    modules = [base.__module__.partition(".")[0] for base in kind.__mro__ if base is not object]
-    installed = _installed()
-    # A backend named like the module most likely owns it; asking it first keeps the others unloaded.
-    for name in sorted(installed, key=lambda n: n not in modules):
-        try:
-            owned = _call(name, "cpabx_tensor_modules") or ()
-        except BackendLoadError:
-            continue  # a broken plugin must not break the others
-        if any(module in owned for module in modules):
+    """Name of the backend whose tensors a type belongs to: the first that knows one of its classes."""
+    modules = tuple(dict.fromkeys(base.__module__.partition(".")[0] for base in kind.__mro__ if base is not object))
+    for module in modules:
+        if name := _claimant(module, modules):
             return name
     for module in modules:
         if module in _OFFERED:  # its tensors are here, the backend is not: say so
             return module
     return None
+
+
+def _claimant(module: str, likely: tuple[str, ...]) -> str | None:
+    """Name of the backend whose tensors a module defines; ``likely`` ones need no other's consent.
+
+    Raises:
+        BackendLoadError: two backends say that it is theirs, and neither is named like it.
+    """
+    installed, claimants = _installed(), []
+    # A backend named like the module most likely owns it; asking it first keeps the others unloaded.
+    for name in sorted(installed, key=lambda n: n not in likely):
+        try:
+            if module in _tensor_modules(name):
+                claimants.append(name)
+        except BackendLoadError:
+            continue  # a broken plugin must not break the others
+        if name in claimants and name in likely:
+            return name
+    if len(claimants) > 1:
+        raise BackendLoadError(
+            f"tensors of {module!r} must belong to one backend",
+            " and ".join(_who(installed[name][0]) for name in claimants),
+            "Uninstall one of them.",
+        )
+    return claimants[0] if claimants else None
 
 
 def owner(value: Any) -> str | None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from cpabx.native.library import Library
 
@@ -33,6 +34,16 @@ class Image:
     padding: Padding = "zeros"
     mode: Mode = "linear"
     align_corners: bool = False
+
+    @classmethod
+    def of_shape(
+        cls, shape: Sequence[int], *, channels_last: bool, mode: str, padding_mode: str, align_corners: bool
+    ) -> Image:
+        """That of images of a shape, with the options of :meth:`cpabx.backend.Backend.sample`."""
+        channels, size = (shape[-1], shape[1:-1]) if channels_last else (shape[1], shape[2:])
+        return cls(
+            tuple(size[::-1]), channels, channels_last, cast(Padding, padding_mode), cast(Mode, mode), align_corners
+        )
 
     @property
     def ndim(self) -> int:

@@ -70,13 +70,14 @@ class TestFamilies:
     @each_dtype
     @each_family
     def test_results_are_like_their_input(self, backend: Backend, family: Transformation, dtype: str) -> None:
-        """(N, P, n), of the type and on the device of theta."""
+        """(N, P, n), of the framework, of the type and on the device of theta."""
         theta = tensor(backend, draw_theta(family, 3, 0), dtype)
         for shape in ((7,), (1, 7), (3, 7)):
             result = family.transform(tensor(backend, draw_points(family, shape, 0), dtype), theta)
             assert backend.shape(result) == (3, 7, family.ndim)
             assert backend.dtype(result) == dtype
             assert backend.device(result) == backend.device(theta)
+            assert cpabx.registry.owner(result) == backend.name
 
     @each_family
     def test_items_of_a_batch_do_not_meet(self, backend: Backend, family: Transformation) -> None:

@@ -131,7 +131,7 @@ class TestSampling:
         for size in ((5,), (4, 5), (3, 4, 5)):
             images = draw_images(1, *size, 2, 3)
             grid = np.random.default_rng(3).uniform(-0.9, 0.9, (1, *size, len(size)))
-            expected = sampled(backend, images, grid, padding_mode, align_corners, mode)
+            expected = np.array(sampled(backend, images, grid, padding_mode, align_corners, mode))
             for k, (axis, poison) in enumerate(itertools.product(range(len(size)), (np.nan, np.inf, -np.inf))):
                 place = np.unravel_index(k, size)
                 grid[0][place][axis] = poison

@@ -79,10 +79,7 @@ def as_floats(backend: Backend, **values: Any) -> list[Tensor]:
                 f"{backend.dtype(a)} and {backend.dtype(b)}",
                 "Convert one of them.",
             )
-        if backend.device(a) != backend.device(b):
-            raise DeviceError(
-                f"{first} and {name} must be on one device",
-                f"{backend.device(a)} and {backend.device(b)}",
-                "Move one of them.",
-            )
+        here, there = backend.device(a), backend.device(b)
+        if here != there and here is not None and there is not None:
+            raise DeviceError(f"{first} and {name} must be on one device", f"{here} and {there}", "Move one of them.")
     return list(tensors.values())

@@ -46,7 +46,7 @@ class Transformation(abc.ABC):
 
     @property
     def domain(self) -> tuple[tuple[float, float], ...]:
-        """(lower, upper) per axis: what an image covers in :meth:`warp`."""
+        """What an image covers in :meth:`warp`, (lower, upper) per axis."""
         return ((-1.0, 1.0),) * self.ndim
 
     #: Whether ``_apply`` with ``time=-1`` is the inverse.

@@ -1,0 +1,1 @@
+"""cpabx for JAX."""

@@ -1,0 +1,69 @@
+"""What the functions are given, as arrays of numpy."""
+
+from __future__ import annotations
+
+import operator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cpabx import registry
+from cpabx.backend import Tensor
+from cpabx.errors import OptionError, ShapeError, UnsupportedError
+from cpabx.transforms import Cpab, Transformation
+
+Array = NDArray[Any]
+
+
+def as_array(values: Tensor) -> Array:
+    """The values of a tensor of any backend, or of a list."""
+    owner = registry.owner(values)
+    return np.asarray(registry.get_backend(owner).to_numpy(values) if owner else values)
+
+
+def one_theta(transformation: Transformation, theta: Tensor) -> Array:
+    """(1, d) in float64.
+
+    Raises:
+        ShapeError: it is not the theta of one transformation.
+        OptionError: it has no numbers that could be drawn.
+    """
+    try:
+        values = as_array(theta).astype(np.float64)
+    except (TypeError, ValueError) as error:
+        raise OptionError("theta must be numbers", str(error), "Pass (d,) or (1, d).") from error
+    if values.ndim == 1:
+        values = values[None]
+    transformation.check_theta(registry.get_backend("numpy"), values)
+    if len(values) != 1:
+        raise ShapeError("a picture shows one transformation", f"{len(values)} of them", "Pass theta[i].")
+    if not np.isfinite(values).all():
+        raise OptionError("theta must be finite", "NaN or infinity", "There is nothing to draw.")
+    return values
+
+
+def as_flow(cpab: Any) -> Cpab:
+    """The family, if it has a velocity field."""
+    if not isinstance(cpab, Cpab):
+        raise OptionError("a velocity field needs a cpabx.Cpab", repr(cpab), "deformed_grid draws any family.")
+    return cpab
+
+
+def drawable(transformation: Transformation, what: str) -> None:
+    """Raises UnsupportedError in 3D."""
+    if transformation.ndim > 2:
+        raise UnsupportedError(
+            f"{what} are drawn in 1D and 2D", f"{transformation.ndim}D", "Draw slices of what transform returns."
+        )
+
+
+def whole(name: str, value: Any, least: int) -> int:
+    """A whole number, not below ``least``."""
+    try:
+        number = operator.index(value)
+    except TypeError:
+        number = least - 1
+    if number < least:
+        raise OptionError(f"{name} must be a whole number, {least} or more", repr(value), "Choose another.")
+    return number
