@@ -27,6 +27,8 @@ PATHS = {
     "tensorflow": ["tests/cross", "backends/tensorflow/tests"],
     "all": ["tests", "backends/torch/tests", "backends/tensorflow/tests", "examples/demo/tests"],
 }
+#: What graphs of TensorFlow do in another way where the op library is not built.
+WITHOUT_OP_LIBRARY = [f"backends/tensorflow/tests/test_{name}.py" for name in ("ops", "warp", "precision")]
 QUIET = {"TF_CPP_MIN_LOG_LEVEL": "2", "TF_ENABLE_ONEDNN_OPTS": "0"}
 #: Many small calls: threads of the linear algebra would only wait for each other.
 ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
@@ -48,9 +50,10 @@ def tests(session: nox.Session, backend: str) -> None:
     """The test matrix: core with numpy only, with each framework, with all."""
     install(session, backend, "test", *(["demo"] if backend == "all" else []))
     wanted = "numpy,torch,tensorflow" if backend == "all" else backend
-    session.run(
-        "pytest", *(session.posargs or PATHS[backend]), env={**QUIET, **ONE_THREAD, "CPABX_TEST_BACKENDS": wanted}
-    )
+    env = {**QUIET, **ONE_THREAD, "CPABX_TEST_BACKENDS": wanted}
+    session.run("pytest", *(session.posargs or PATHS[backend]), env=env)
+    if backend == "tensorflow" and not session.posargs:
+        session.run("pytest", *WITHOUT_OP_LIBRARY, env={**env, "CPABX_TENSORFLOW_OP": "off"})
 
 
 @nox.session
@@ -121,7 +124,8 @@ def lint(session: nox.Session) -> None:
     session.install(*group("lint"))
     session.run("ruff", "check")
     session.run("ruff", "format", "--check")
-    sources = sorted(str(p) for p in Path("libcpab").rglob("*") if p.suffix in {".h", ".c", ".cpp"})
+    places = [Path("libcpab"), Path("backends/tensorflow/cc")]
+    sources = sorted(str(p) for place in places for p in place.rglob("*") if p.suffix in {".h", ".c", ".cpp"})
     session.run("clang-format", "--dry-run", "-Werror", *sources)
 
 

@@ -40,9 +40,12 @@ def test_what_moves_is_never_half_precision(policy):
     assert types == {tf.float64 if policy == "float64" else tf.float32}
 
 
-@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
-def test_mixed_precision_trains_as_float32_does(policy):
-    """One step with a scaled loss in a graph: the weights change as in float32, to half precision."""
+@pytest.mark.parametrize(("policy", "resolution"), [("mixed_float16", 2**-10), ("mixed_bfloat16", 2**-7)])
+def test_mixed_precision_trains_as_float32_does(policy, resolution):
+    """One step in a graph, with a scaled loss where Keras scales: weights change as in float32.
+
+    The difference is that of a localization network in half precision, a dozen layers there and back.
+    """
     changes = []
     for each in (policy, "float32"):
         keras.utils.set_random_seed(0)
@@ -56,5 +59,5 @@ def test_mixed_precision_trains_as_float32_does(policy):
         changes.append([after - was for after, was in zip(model.get_weights(), before, strict=True)])
     for got, expected in zip(*changes, strict=True):
         assert got.dtype == np.float32
-        np.testing.assert_allclose(got, expected, rtol=0, atol=0.1 * np.abs(expected).max())
+        assert np.linalg.norm(got - expected) <= 16 * resolution * np.linalg.norm(expected)
     assert max(np.abs(expected).max() for expected in changes[1]) > 1e-5
