@@ -27,11 +27,11 @@ PATHS = {
     "tensorflow": ["tests/cross", "backends/tensorflow/tests"],
     "all": ["tests", "backends/torch/tests", "backends/tensorflow/tests", "examples/demo/tests"],
 }
-#: What graphs of TensorFlow do in another way where the op library is not built.
-WITHOUT_OP_LIBRARY = [f"backends/tensorflow/tests/test_{name}.py" for name in ("ops", "warp", "precision")]
 QUIET = {"TF_CPP_MIN_LOG_LEVEL": "2", "TF_ENABLE_ONEDNN_OPTS": "0"}
 #: Many small calls: threads of the linear algebra would only wait for each other.
 ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+#: What graphs of TensorFlow do in another way where the op library is not built.
+WITHOUT_OP_LIBRARY = [f"backends/tensorflow/tests/test_{name}.py" for name in ("ops", "warp", "precision")]
 
 
 def group(name: str) -> list[str]:
