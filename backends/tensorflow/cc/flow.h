@@ -41,6 +41,13 @@ T *write(tensorflow::Tensor *tensor) {
     return tensor->flat<T>().data();
 }
 
+/* Registers a kernel for both number types; `name` is the class's, and the operation's after "Cpabx". */
+#define CPABX_KERNEL(name)                                                                                  \
+    REGISTER_KERNEL_BUILDER(Name("Cpabx" #name).Device(tensorflow::DEVICE_CPU).TypeConstraint<float>("T"),  \
+                            name<float>);                                                                   \
+    REGISTER_KERNEL_BUILDER(Name("Cpabx" #name).Device(tensorflow::DEVICE_CPU).TypeConstraint<double>("T"), \
+                            name<double>)
+
 }  // namespace cpabx
 
 #endif

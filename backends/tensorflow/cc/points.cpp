@@ -24,10 +24,7 @@ public:
                         (points.dim_size(0) == n_batch || points.dim_size(0) == 1),
                     absl::InvalidArgumentError(absl::StrCat("points must be (1 or ", n_batch, ", P, ", ndim(),
                                                             "); got ", points.shape().DebugString())));
-        const Call call{context,           points,
-                        velocity,          {n_batch, points.dim_size(1), ndim()},
-                        n_batch,           points.dim_size(1),
-                        points.dim_size(0)};
+        const Call call{context, points, velocity, {n_batch, points.dim_size(1), ndim()}};
         run(call);
     }
 
@@ -36,9 +33,11 @@ protected:
         OpKernelContext *context;
         const Tensor &points, &velocity;
         TensorShape cloud; /* (N, P, n) */
-        int64_t n_batch, n_points, points_batch;
 
-        int32_t threads() const { return n_threads(context, n_batch * n_points); }
+        int64_t n_batch() const { return cloud.dim_size(0); }
+        int64_t n_points() const { return cloud.dim_size(1); }
+        int64_t points_batch() const { return points.dim_size(0); }
+        int32_t threads() const { return n_threads(context, n_batch() * n_points()); }
     };
 
     virtual void run(const Call &call) const = 0;
@@ -53,8 +52,8 @@ class Transform : public PointsKernel {
         OP_REQUIRES_OK(call.context, call.context->allocate_output(0, call.cloud, &out));
         int64_t failed = -1;
         const cpab_status status = Abi<T>::transform(
-            tessellation(), read<T>(call.velocity), read<T>(call.points), write<T>(out), call.n_batch,
-            call.n_points, call.points_batch, time(), call.threads(), &failed);
+            tessellation(), read<T>(call.velocity), read<T>(call.points), write<T>(out), call.n_batch(),
+            call.n_points(), call.points_batch(), time(), call.threads(), &failed);
         report(call.context, status, failed);
     }
 };
@@ -69,7 +68,7 @@ class Velocity : public PointsKernel {
         int64_t failed = -1;
         const cpab_status status =
             Abi<T>::velocity(tessellation(), read<T>(call.velocity), read<T>(call.points), write<T>(out),
-                             call.n_batch, call.n_points, call.points_batch, call.threads(), &failed);
+                             call.n_batch(), call.n_points(), call.points_batch(), call.threads(), &failed);
         report(call.context, status, failed);
     }
 };
@@ -88,8 +87,8 @@ class TransformJvp : public PointsKernel {
         int64_t failed = -1;
         const cpab_status status = Abi<T>::transform_jvp(
             tessellation(), read<T>(call.velocity), read<T>(call.points), read<T>(tangent_velocity),
-            read<T>(tangent_points), write<T>(out), call.n_batch, call.n_points, call.points_batch, time(),
-            call.threads(), &failed);
+            read<T>(tangent_points), write<T>(out), call.n_batch(), call.n_points(), call.points_batch(),
+            time(), call.threads(), &failed);
         report(call.context, status, failed);
     }
 };
@@ -101,14 +100,14 @@ class Jacobian : public PointsKernel {
 
     void run(const Call &call) const override {
         Tensor *matrices = nullptr, *log_det = nullptr;
-        const TensorShape each({call.n_batch, call.n_points, ndim(), ndim()});
+        const TensorShape each({call.n_batch(), call.n_points(), ndim(), ndim()});
         OP_REQUIRES_OK(call.context, call.context->allocate_output(0, each, &matrices));
         OP_REQUIRES_OK(call.context,
-                       call.context->allocate_output(1, {call.n_batch, call.n_points}, &log_det));
+                       call.context->allocate_output(1, {call.n_batch(), call.n_points()}, &log_det));
         int64_t failed = -1;
         const cpab_status status =
             Abi<T>::jacobian(tessellation(), read<T>(call.velocity), read<T>(call.points), write<T>(matrices),
-                             write<T>(log_det), call.n_batch, call.n_points, call.points_batch, time(),
+                             write<T>(log_det), call.n_batch(), call.n_points(), call.points_batch(), time(),
                              call.threads(), &failed);
         report(call.context, status, failed);
     }
@@ -125,7 +124,7 @@ class GradientKernel : public PointsKernel {
         Tensor *grad_points = nullptr, *grad_velocity = nullptr, of_each;
         OP_REQUIRES_OK(context, context->allocate_output(0, call.points.shape(), &grad_points));
         OP_REQUIRES_OK(context, context->allocate_output(1, call.velocity.shape(), &grad_velocity));
-        const bool shared = call.points_batch != call.n_batch;
+        const bool shared = call.points_batch() != call.n_batch();
         if (shared) {
             OP_REQUIRES_OK(context, context->allocate_temp(grad_points->dtype(), call.cloud, &of_each));
         }
@@ -153,10 +152,10 @@ class TransformVjp : public GradientKernel<T> {
 
     void differentiate(const PointsKernel::Call &call, T *grad_points, T *grad_velocity) const override {
         int64_t failed = -1;
-        const cpab_status status =
-            Abi<T>::transform_vjp(this->tessellation(), read<T>(call.velocity), read<T>(call.points),
-                                  read<T>(call.context->input(2)), grad_velocity, grad_points, call.n_batch,
-                                  call.n_points, call.points_batch, this->time(), call.threads(), &failed);
+        const cpab_status status = Abi<T>::transform_vjp(
+            this->tessellation(), read<T>(call.velocity), read<T>(call.points),
+            read<T>(call.context->input(2)), grad_velocity, grad_points, call.n_batch(), call.n_points(),
+            call.points_batch(), this->time(), call.threads(), &failed);
         this->report(call.context, status, failed);
     }
 };
@@ -173,17 +172,11 @@ class TransformVjpJvp : public GradientKernel<T> {
         int64_t failed = -1;
         const cpab_status status = Abi<T>::transform_vjp_jvp(
             this->tessellation(), read<T>(call.velocity), read<T>(call.points), read<T>(context->input(2)),
-            read<T>(context->input(4)), read<T>(context->input(3)), grad_velocity, grad_points, call.n_batch,
-            call.n_points, call.points_batch, this->time(), call.threads(), &failed);
+            read<T>(context->input(4)), read<T>(context->input(3)), grad_velocity, grad_points,
+            call.n_batch(), call.n_points(), call.points_batch(), this->time(), call.threads(), &failed);
         this->report(context, status, failed);
     }
 };
-
-#define CPABX_KERNEL(name)                                                                                  \
-    REGISTER_KERNEL_BUILDER(Name("Cpabx" #name).Device(tensorflow::DEVICE_CPU).TypeConstraint<float>("T"),  \
-                            name<float>);                                                                   \
-    REGISTER_KERNEL_BUILDER(Name("Cpabx" #name).Device(tensorflow::DEVICE_CPU).TypeConstraint<double>("T"), \
-                            name<double>)
 
 CPABX_KERNEL(Transform);
 CPABX_KERNEL(TransformVjp);

@@ -117,12 +117,6 @@ class WarpVjp : public WarpKernel {
     }
 };
 
-#define CPABX_KERNEL(name)                                                                                  \
-    REGISTER_KERNEL_BUILDER(Name("Cpabx" #name).Device(tensorflow::DEVICE_CPU).TypeConstraint<float>("T"),  \
-                            name<float>);                                                                   \
-    REGISTER_KERNEL_BUILDER(Name("Cpabx" #name).Device(tensorflow::DEVICE_CPU).TypeConstraint<double>("T"), \
-                            name<double>)
-
 CPABX_KERNEL(Warp);
 CPABX_KERNEL(WarpVjp);
 
