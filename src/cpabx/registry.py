@@ -45,6 +45,7 @@ class BackendInfo:
         framework: the framework and its version; empty if not loaded.
         supports: the declared abilities.
         problem: why it cannot be loaded; empty if it can.
+        notes: what else the backend says of itself.
     """
 
     name: str
@@ -52,6 +53,7 @@ class BackendInfo:
     framework: str = ""
     supports: frozenset[str] = frozenset()
     problem: str = ""
+    notes: tuple[str, ...] = ()
 
 
 # -- finding -------------------------------------------------------------------------------------
@@ -224,7 +226,7 @@ def available_backends(*, load: bool = True) -> tuple[BackendInfo, ...]:
         if load:
             try:
                 backend = _load(name)
-                info = BackendInfo(name, providers, backend.framework_version, backend.supports)
+                info = BackendInfo(name, providers, backend.framework_version, backend.supports, notes=backend.notes)
             except BackendLoadError as error:
                 info = BackendInfo(name, providers, problem=str(error))
         result.append(info)
