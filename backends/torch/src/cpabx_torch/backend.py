@@ -46,8 +46,10 @@ class TorchBackend(Backend):
         return torch.tensor(array, dtype=chosen, device=like.device if like is not None else None)
 
     def constant(self, values: np.ndarray[Any, Any], *, like: Tensor) -> Tensor:
+        if torch.compiler.is_dynamo_compiling():  # the array is an input of the graph
+            return torch.as_tensor(values).to(dtype=like.dtype, device=like.device)
         if torch.compiler.is_compiling():
-            return self.asarray(values, like=like)
+            return self.asarray(values.astype(self.dtype(like)), like=like)
         key = (id(values), like.dtype, like.device)
         with self._lock:
             if key not in self._constants:
@@ -76,7 +78,7 @@ class TorchBackend(Backend):
     def reshape(self, tensor: Tensor, shape: Sequence[int]) -> Tensor:
         shape = list(shape)
         if -1 in shape and tensor.numel() == 0:  # torch cannot infer a size next to a zero
-            known = int(np.prod([n for n in shape if n != -1]))
+            known = math.prod([n for n in shape if n != -1])
             shape[shape.index(-1)] = tensor.numel() // known if known else 0
         return tensor.reshape(shape)
 
