@@ -8,10 +8,9 @@ import torch
 from torch._dynamo.testing import CompileCounterWithBackend
 
 import cpabx
-from cpabx_torch import layers
-from cpabx_torch.localization import ThetaLinear
+from backends.torch.tests.models import draw as draw_images
+from backends.torch.tests.models import trained
 
-SHAPE = (2, 12, 10)
 SIZES = {1: (9,), 2: (7, 6), 3: (4, 5, 3)}
 FAMILIES = [
     cpabx.Affine(),
@@ -115,11 +114,7 @@ def test_a_batch_marked_as_dynamic_compiles_once():
 
 @pytest.mark.parametrize("name", cpabx.layers.__all__)
 def test_layers(name):
-    layer = getattr(layers, name)(input_shape=SHAPE)
-    for module in layer.modules():
-        if isinstance(module, ThetaLinear):
-            torch.nn.init.normal_(module.weight, std=0.05)
-    images = torch.rand(3, *SHAPE)
+    layer, images = trained(name), draw_images()
     once = compiled(layer)
     assert agrees(once, layer, images)
     grads = []
@@ -133,10 +128,8 @@ def test_layers(name):
 
 def test_inductor():
     """The default compiler of torch, on a model that holds a layer."""
-    torch.manual_seed(0)
-    model = torch.nn.Sequential(layers.STCPAB((2, 2), localization="fcn", input_shape=SHAPE), torch.nn.Flatten())
-    torch.nn.init.normal_(model[0].localization[-1].weight, std=0.05)
-    assert agrees(torch.compile(model, fullgraph=True), model, torch.rand(2, *SHAPE))
+    model = torch.nn.Sequential(trained("STCPAB", localization="fcn"), torch.nn.Flatten())
+    assert agrees(torch.compile(model, fullgraph=True), model, draw_images())
 
 
 def test_in_a_process_that_has_not_used_cpabx_before():

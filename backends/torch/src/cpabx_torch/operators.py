@@ -56,11 +56,14 @@ def differentiable(
 
 
 def is_plain(*tensors: Tensor) -> bool:
-    """Whether the tensors have memory of their own, and nobody but autograd watches."""
+    """Whether the tensors have memory of their own, here, and nobody but autograd watches."""
     return (
         not torch.compiler.is_compiling()
         and _C._len_torch_dispatch_stack() == 0
         and _C._functorch.peek_interpreter_stack() is None
         and _C._get_tracing_state() is None
-        and all(type(t) in (Tensor, nn.Parameter) and not _C._functorch.is_legacy_batchedtensor(t) for t in tensors)
+        and all(
+            type(t) in (Tensor, nn.Parameter) and t.is_cpu and not _C._functorch.is_legacy_batchedtensor(t)
+            for t in tensors
+        )
     )
