@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from cpabx.errors import UnsupportedError
+
 if TYPE_CHECKING:
     from torch._library.custom_ops import CustomOpDef
 
@@ -46,6 +48,14 @@ def differentiable(
         @staticmethod
         def backward(ctx: Any, *grads: Any) -> Any:
             return backward(ctx, *grads)
+
+        @staticmethod
+        def jvp(ctx: Any, *tangents: Any) -> Any:
+            raise UnsupportedError(
+                "CPAB transformations and sampling have no forward-mode derivative of a gradient",
+                "torch.func.jvp, jacfwd or hessian of what torch.func.grad, vjp or jacrev made",
+                "Use torch.func.jacrev(torch.func.jacrev(f)), or jacrev(jacfwd(f)).",
+            )
 
     apply: Any = Differentiable.apply
 
