@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import functools
 from typing import Any
 
 import numpy as np
 
 from cpabx.backend import Backend, Tensor
 from cpabx.pixel_grid import PixelGrid
+from cpabx.tracing import kept
 from cpabx.transforms.base import MOST_KEPT, Array, Transformation, frozen
 
 
@@ -30,7 +30,7 @@ def affine_at(backend: Backend, rows: Tensor, grid: PixelGrid) -> Tensor:
     return backend.reshape(moved, (-1, grid.n_points, 2))
 
 
-@functools.lru_cache(maxsize=8)
+@kept(8)
 def _grid_matrix(grid: PixelGrid) -> Array:
     """(6, 2 P): what each entry of a matrix does to the coordinates (x, y) of all points."""
     matrix = np.zeros((2, 3, grid.n_points, 2))
