@@ -41,6 +41,8 @@ QUIET = {"TF_CPP_MIN_LOG_LEVEL": "2", "TF_ENABLE_ONEDNN_OPTS": "0"}
 ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 #: For JAX, where nothing runs twice.
 COMPILE_FAST = "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false"
+#: What graphs of TensorFlow do in another way where the op library is not built.
+WITHOUT_OP_LIBRARY = [f"backends/tensorflow/tests/test_{name}.py" for name in ("ops", "warp", "precision")]
 
 
 def group(name: str) -> list[str]:
@@ -59,9 +61,10 @@ def tests(session: nox.Session, backend: str) -> None:
     """The test matrix: core with numpy only, with each framework, with backends of third parties, with all."""
     install(session, backend, "test", *(["demo"] if backend == "all" else []))
     wanted = {"all": "numpy,torch,tensorflow", "third-party": "template,jax"}.get(backend, backend)
-    session.run(
-        "pytest", *(session.posargs or PATHS[backend]), env={**QUIET, **ONE_THREAD, "CPABX_TEST_BACKENDS": wanted}
-    )
+    env = {**QUIET, **ONE_THREAD, "CPABX_TEST_BACKENDS": wanted}
+    session.run("pytest", *(session.posargs or PATHS[backend]), env=env)
+    if backend == "tensorflow" and not session.posargs:
+        session.run("pytest", *WITHOUT_OP_LIBRARY, env={**env, "CPABX_TENSORFLOW_OP": "off"})
 
 
 @nox.session
@@ -140,7 +143,8 @@ def lint(session: nox.Session) -> None:
     session.install(*group("lint"))
     session.run("ruff", "check")
     session.run("ruff", "format", "--check")
-    sources = sorted(str(p) for p in Path("libcpab").rglob("*") if p.suffix in {".h", ".c", ".cpp"})
+    places = [Path("libcpab"), Path("backends/tensorflow/cc")]
+    sources = sorted(str(p) for place in places for p in place.rglob("*") if p.suffix in {".h", ".c", ".cpp"})
     session.run("clang-format", "--dry-run", "-Werror", *sources)
 
 

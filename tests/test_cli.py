@@ -59,6 +59,13 @@ def test_broken_backend_is_shown_with_its_reason(capsys, monkeypatch):
     assert "broken (cpabx-broken 1.0): it is broken; mend it" in capsys.readouterr().out
 
 
+def test_notes_of_a_backend_follow_its_line(capsys, monkeypatch):
+    noted = cpabx.registry.BackendInfo("noted", "cpabx-noted 1.0", "it 2.0", notes=("runs backwards", "uphill"))
+    monkeypatch.setattr(cpabx, "available_backends", lambda: (noted,))
+    assert main(["backends"]) == 0
+    assert capsys.readouterr().out.splitlines()[1:] == ["          runs backwards", "          uphill"]
+
+
 def test_missing_library_is_told_and_fails(tmp_path):
     """In a new process, because the library is loaded once."""
     result = subprocess.run(

@@ -32,6 +32,8 @@ def backends() -> int:
     for entry in cpabx.available_backends():
         state = entry.problem or f"{entry.framework}; {', '.join(sorted(entry.supports)) or 'transforms only'}"
         print(f"backend   {entry.name} ({entry.distribution}): {state}")
+        for note in entry.notes:
+            print(f"          {note}")
     return 0
 
 

@@ -54,6 +54,11 @@ class Backend(abc.ABC):
     def framework_version(self) -> str:
         """Version of the framework, e.g. ``"torch 2.13.0"``."""
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Lines for ``python -m cpabx info``: what a bug report about this backend must say besides."""
+        return ()
+
     # -- tensors ---------------------------------------------------------------------------------
 
     @abc.abstractmethod

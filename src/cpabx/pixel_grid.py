@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import functools
 import math
+import operator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
+
+from cpabx.tracing import kept
 
 if TYPE_CHECKING:
     from cpabx.backend import Backend, Tensor
@@ -41,30 +43,19 @@ class PixelGrid:
     def n_points(self) -> int:
         return math.prod(self.size)
 
-    @functools.cached_property
+    @property
     def points(self) -> NDArray[np.float64]:
         """(P, n) positions, x fastest."""
-        axes = []
-        for size, (low, high) in zip(reversed(self.size), self.domain, strict=True):
-            if self.align_corners:
-                unit = np.linspace(0, 1, size) if size > 1 else np.array([0.5])
-            else:
-                unit = (np.arange(size) + 0.5) / size
-            axes.append(low + unit * (high - low))
-        coordinates = np.meshgrid(*reversed(axes), indexing="ij")
-        points = np.stack(coordinates[::-1], axis=-1).reshape(self.n_points, len(self.size))
-        points.flags.writeable = False
-        return points
+        return _points(self)
 
     def tensor(self, backend: Backend, *, like: Tensor) -> Tensor:
         """(1, P, n) positions."""
         return backend.reshape(backend.constant(self.points, like=like), (1, *self.points.shape))
 
-    @functools.cached_property
+    @property
     def to_unit(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """(n,) centre and scale: (x - centre) * scale takes the domain to [-1, 1]^n."""
-        low, high = np.array(self.domain).T
-        return (low + high) / 2, 2 / (high - low)
+        return _to_unit(self.domain)
 
     def sample(self, backend: Backend, images: Tensor, points: Tensor, **sampling: Unpack[Sampling]) -> Tensor:
         """What images that cover the domain are at points (N, P, n): images of this size."""
@@ -75,7 +66,33 @@ class PixelGrid:
         return backend.sample(images, grid, **sampling)
 
 
-@functools.lru_cache(maxsize=32)
 def pixel_grid(size: tuple[int, ...], align_corners: bool, domain: tuple[tuple[float, float], ...]) -> PixelGrid:
-    """The grid that all calls with these arguments share, so that what belongs to it can be kept."""
-    return PixelGrid(size, align_corners, domain)
+    """The grid that all calls with these arguments share, so that what belongs to it can be kept.
+
+    While a compiler traces, the size becomes a fixed one.
+    """
+    return _grid(tuple(operator.index(n) for n in size), align_corners, domain)
+
+
+_grid = kept(32)(PixelGrid)
+
+
+@kept(32)
+def _points(grid: PixelGrid) -> NDArray[np.float64]:
+    axes = []
+    for size, (low, high) in zip(reversed(grid.size), grid.domain, strict=True):
+        if grid.align_corners:
+            unit = np.linspace(0, 1, size) if size > 1 else np.array([0.5])
+        else:
+            unit = (np.arange(size) + 0.5) / size
+        axes.append(low + unit * (high - low))
+    coordinates = np.meshgrid(*reversed(axes), indexing="ij")
+    points = np.stack(coordinates[::-1], axis=-1).reshape(grid.n_points, len(grid.size))
+    points.flags.writeable = False
+    return points
+
+
+@kept(32)
+def _to_unit(domain: tuple[tuple[float, float], ...]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    low, high = np.array(domain).T
+    return (low + high) / 2, 2 / (high - low)

@@ -18,6 +18,7 @@ import pluggy
 from cpabx import hookspecs
 from cpabx.backend import ABILITIES, Backend
 from cpabx.errors import BackendLoadError, BackendMismatchError, BackendNotFoundError
+from cpabx.tracing import constant_while_tracing
 
 #: Backends that the project itself offers, and how to get them.
 _OFFERED = {"numpy": "cpabx", "torch": "cpabx-torch", "tensorflow": "cpabx-tensorflow"}
@@ -45,6 +46,7 @@ class BackendInfo:
         framework: the framework and its version; empty if not loaded.
         supports: the declared abilities.
         problem: why it cannot be loaded; empty if it can.
+        notes: what else the backend says of itself.
     """
 
     name: str
@@ -52,6 +54,7 @@ class BackendInfo:
     framework: str = ""
     supports: frozenset[str] = frozenset()
     problem: str = ""
+    notes: tuple[str, ...] = ()
 
 
 # -- finding -------------------------------------------------------------------------------------
@@ -224,7 +227,7 @@ def available_backends(*, load: bool = True) -> tuple[BackendInfo, ...]:
         if load:
             try:
                 backend = _load(name)
-                info = BackendInfo(name, providers, backend.framework_version, backend.supports)
+                info = BackendInfo(name, providers, backend.framework_version, backend.supports, notes=backend.notes)
             except BackendLoadError as error:
                 info = BackendInfo(name, providers, problem=str(error))
         result.append(info)
@@ -263,9 +266,14 @@ def use_backend(name: str) -> Iterator[Backend]:
         _chosen_here.reset(token)
 
 
-@functools.lru_cache(maxsize=1024)
-def _owner(kind: type[Any]) -> str | None:
+@constant_while_tracing
+def _owner(kind: Any) -> str | None:
     """Name of the backend whose tensors a type belongs to: the first that knows one of its classes."""
+    return _found_owner(kind)
+
+
+@functools.lru_cache(maxsize=1024)
+def _found_owner(kind: type[Any]) -> str | None:
     modules = tuple(dict.fromkeys(base.__module__.partition(".")[0] for base in kind.__mro__ if base is not object))
     for module in modules:
         if name := _claimant(module, modules):
@@ -305,8 +313,7 @@ def owner(value: Any) -> str | None:
     """Name of the backend that a tensor belongs to; None for lists, numbers and the like."""
     if isinstance(value, (list, tuple, int, float, bool, type(None))):
         return None
-    kind: Any = type(value)
-    return _owner(kind)
+    return _owner(type(value))
 
 
 def backend_for(backend: str | None = None, **tensors: Any) -> Backend:
@@ -315,7 +322,13 @@ def backend_for(backend: str | None = None, **tensors: Any) -> Backend:
     Raises:
         BackendMismatchError: the tensors belong to two frameworks, or ``backend`` contradicts them.
     """
-    owners = {argument: name for argument, value in tensors.items() if (name := owner(value))}
+    return _backends[_loaded(backend, tuple((argument, type(value)) for argument, value in tensors.items()))]
+
+
+@constant_while_tracing
+def _loaded(backend: str | None, kinds: tuple[tuple[str, type[Any]], ...]) -> str:
+    """Name of the backend of a call whose arguments have these names and types, after it was loaded."""
+    owners = {argument: name for argument, kind in kinds if (name := _owner(kind))}
     names = set(owners.values())
     listing = ", ".join(f"{argument} from {name}" for argument, name in owners.items())
     if len(names) > 1:
@@ -326,7 +339,7 @@ def backend_for(backend: str | None = None, **tensors: Any) -> Backend:
         raise BackendMismatchError(
             f"backend={backend!r} was asked for", listing, "Leave out backend=, or convert the tensors."
         )
-    return get_backend(names.pop() if names else backend)
+    return get_backend(names.pop() if names else backend).name
 
 
 __all__ = [

@@ -1,5 +1,10 @@
 """Warnings are errors here, but for those that TensorFlow and Keras cause by themselves."""
 
+import os
+import subprocess
+import sys
+import textwrap
+
 import pytest
 
 NOT_OURS = [
@@ -7,7 +12,29 @@ NOT_OURS = [
     "ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning",
 ]
 
+PATIENCE = 180  # seconds: what hangs must not outlive the test
+
 
 def pytest_configure(config: pytest.Config) -> None:
     for line in NOT_OURS:
         config.addinivalue_line("filterwarnings", line)
+
+
+@pytest.fixture
+def new_process(tmp_path):
+    """Runs Python code in ``tmp_path``, and returns what it prints; an exception there is one here."""
+
+    def run(code, *arguments, **env):
+        done = subprocess.run(
+            [sys.executable, "-W", "ignore", "-c", textwrap.dedent(code), *map(str, arguments)],
+            cwd=tmp_path,
+            env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", **env},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=PATIENCE,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    return run

@@ -261,8 +261,9 @@ def test_output_size():
 
 def test_works_in_a_sequential_model_and_learns():
     torch.manual_seed(0)
-    cpabx.set_backend("torch")
-    model = nn.Sequential(cpabx.layers.STCPAB((2, 2), input_shape=SHAPE), nn.Flatten(), nn.LazyLinear(1))
+    with cpabx.use_backend("torch"):
+        layer = cpabx.layers.STCPAB((2, 2), input_shape=SHAPE)
+    model = nn.Sequential(layer, nn.Flatten(), nn.LazyLinear(1))
     target = torch.tensor([[0.0], [1.0], [2.0]])
     model(images())
     optimizer = torch.optim.Adam(model.parameters(), 1e-2)

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.autograd import forward_ad, gradcheck, gradgradcheck
 
 import cpabx
@@ -242,11 +243,22 @@ def test_nested_forward_mode_is_refused():
 
 def test_other_devices_are_refused():
     family = cpabx.Cpab((2, 2))
-    theta = torch.zeros(1, family.n_params, device="meta")
-    with pytest.raises(DeviceError, match="CPU"):
-        family.transform(torch.zeros(1, 2, device="meta"), theta)
-    with pytest.raises(DeviceError, match="one device"):
-        family.transform(torch.zeros(1, 2), theta)
+    with FakeTensorMode():
+        theta = torch.zeros(1, family.n_params, device="cuda")
+        with pytest.raises(DeviceError, match="CPU"):
+            family.transform(torch.zeros(1, 2, device="cuda"), theta)
+        with pytest.raises(DeviceError, match="one device"):
+            family.transform(torch.zeros(1, 2), theta)
+
+
+def test_meta_tensors_get_shapes():
+    family = cpabx.Cpab((2, 2))
+    points, theta = torch.zeros(5, 2, device="meta"), torch.zeros(3, family.n_params, device="meta").requires_grad_()
+    moved = family.transform(points, theta)
+    matrices = family.jacobian(points, theta)
+    assert (moved.shape, matrices.shape, moved.device.type) == ((3, 5, 2), (3, 5, 2, 2), "meta")
+    (grad,) = torch.autograd.grad(moved.sum(), theta)
+    assert (grad.shape, grad.device.type) == (theta.shape, "meta")
 
 
 def test_numbers_do_not_depend_on_torch_threads():

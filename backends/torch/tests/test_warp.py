@@ -4,6 +4,7 @@ import itertools
 
 import pytest
 import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.autograd import forward_ad, gradcheck, gradgradcheck
 from torch.fx.experimental.proxy_tensor import make_fx
 
@@ -279,10 +280,11 @@ def test_numbers_do_not_depend_on_torch_threads():
 
 
 def test_other_devices():
-    """CPAB refuses them; what samples elsewhere goes through torch's own kernels, 1D included."""
+    """CPAB refuses them, but for meta; what samples elsewhere goes through torch's own kernels, 1D included."""
+    with FakeTensorMode(), pytest.raises(DeviceError, match="CPU"):
+        cpabx.Cpab((2, 2)).warp(torch.zeros(1, 1, 4, 4, device="cuda"), torch.zeros(1, 20, device="cuda"))
     images, theta = torch.zeros(1, 1, 4, 4, device="meta"), torch.zeros(1, 20, device="meta")
-    with pytest.raises(DeviceError, match="CPU"):
-        cpabx.Cpab((2, 2)).warp(images, theta)
+    assert cpabx.Cpab((2, 2)).warp(images, theta, (3, 5)).shape == (1, 1, 3, 5)
     assert cpabx.Affine().warp(images, theta[:, :6], (3, 5)).shape == (1, 1, 3, 5)
     signals, points = torch.zeros(2, 3, 7, device="meta"), torch.zeros(2, 4, 1, device="meta")
     assert sampler.sample(signals, points, *LINEAR).shape == (2, 3, 4)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -20,10 +19,10 @@ class DenseBasis:
     """V = matrix @ theta; ``matrix`` is (V n, d), rows by vertex, then component."""
 
     matrix: Array
+    _transposed: Array = field(init=False, repr=False, compare=False)
 
-    @functools.cached_property
-    def _transposed(self) -> Array:
-        return frozen(self.matrix.T)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_transposed", frozen(self.matrix.T))
 
     @property
     def n_params(self) -> int:
@@ -54,10 +53,10 @@ class NodalBasis:
     index: Index
     weight: Array
     order: Index
+    _weights: Array = field(init=False, repr=False, compare=False)
 
-    @functools.cached_property
-    def _weights(self) -> Array:
-        return frozen(self.weight.reshape(-1))
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_weights", frozen(self.weight.reshape(-1)))
 
     def velocity(self, backend: Backend, theta: Tensor) -> Tensor:
         """(N, V n) velocities of theta (N, d)."""

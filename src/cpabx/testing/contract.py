@@ -22,6 +22,8 @@ class TestContract:
         assert entry.framework == backend.framework_version
         assert any(character.isdigit() for character in entry.framework)
         assert entry.supports == backend.supports <= ABILITIES
+        assert entry.notes == backend.notes
+        assert all(note == note.strip() and "\n" not in note for note in backend.notes)
         assert cpabx.get_backend(backend.name) is backend
 
     @each_dtype

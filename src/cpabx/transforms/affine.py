@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import functools
 from typing import Any
 
 import numpy as np
 
 from cpabx.backend import Backend, Tensor
 from cpabx.pixel_grid import PixelGrid
+from cpabx.tracing import kept
 from cpabx.transforms.arguments import dimension
 from cpabx.transforms.base import MOST_KEPT, Array, Transformation, frozen
 
@@ -32,7 +32,7 @@ def affine_at(backend: Backend, rows: Tensor, grid: PixelGrid) -> Tensor:
     return backend.reshape(moved, (-1, grid.n_points, n))
 
 
-@functools.lru_cache(maxsize=8)
+@kept(8)
 def _grid_matrix(grid: PixelGrid) -> Array:
     """(n * (n + 1), n * P): what each entry of a matrix does to the coordinates (x, y, z) of all points."""
     n = len(grid.size)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -105,9 +106,8 @@ class Composition(Transformation):
 
     def _split(self, theta: Tensor) -> list[tuple[Transformation, Tensor]]:
         """Parts with their parameters, as in theta."""
-        ends = np.cumsum([part.n_params for part in self.parts]).tolist()
-        starts = [0, *ends[:-1]]
-        return [(part, theta[:, a:b]) for part, a, b in zip(self.parts, starts, ends, strict=True)]
+        edges = itertools.accumulate([part.n_params for part in self.parts], initial=0)
+        return [(part, theta[:, a:b]) for part, (a, b) in zip(self.parts, itertools.pairwise(edges), strict=True)]
 
     def _apply(self, backend: Backend, points: Tensor, theta: Tensor, time: float = 1.0, **options: Any) -> Tensor:
         parts = self._split(theta)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import functools
 from typing import Any
 
 import numpy as np
 
 from cpabx.backend import Backend, Tensor
 from cpabx.pixel_grid import PixelGrid
+from cpabx.tracing import kept
 from cpabx.transforms.affine import affine_at
 from cpabx.transforms.base import MOST_KEPT, Array, Transformation, frozen
 
@@ -67,7 +67,7 @@ def _held(backend: Backend, z: Tensor) -> Tensor:
     return backend.where((z < _HORIZON) & (z > -_HORIZON), backend.where(z < 0, -far, far), z)
 
 
-@functools.lru_cache(maxsize=8)
+@kept(8)
 def _grid_matrix(grid: PixelGrid) -> Array:
     """(3, P) homogeneous points."""
     return frozen(np.concatenate([grid.points.T, np.ones((1, grid.n_points))]))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import operator
 from collections.abc import Sequence
 from typing import Any
@@ -12,6 +11,7 @@ import numpy as np
 from cpabx.backend import Backend, Tensor
 from cpabx.errors import OptionError
 from cpabx.pixel_grid import PixelGrid
+from cpabx.tracing import kept
 from cpabx.transforms.base import MOST_KEPT, Array, Transformation, frozen
 
 #: Added to squared distances inside the logarithm, so that r^2 log r^2 and its slope are 0 at 0.
@@ -53,19 +53,13 @@ class ThinPlateSpline(Transformation):
     def _identity(self) -> Array:
         return np.zeros(self.n_params)
 
-    @functools.cached_property
+    @property
     def _centres(self) -> Array:
-        nx, ny = self.control_points
-        return np.stack(np.meshgrid(np.linspace(-1, 1, nx), np.linspace(-1, 1, ny)), axis=-1).reshape(-1, 2)
+        return _centres(*self.control_points)
 
-    @functools.cached_property
+    @property
     def _solver(self) -> Array:
-        """(K + 3, K): from displacements to the coefficients (w, a, B)."""
-        centres, k = self._centres, len(self._centres)
-        squared = ((centres[:, None] - centres) ** 2).sum(-1)
-        affine = np.concatenate([np.ones((k, 1)), centres], axis=1)
-        system = np.block([[squared * np.log(squared + _TINY), affine], [affine.T, np.zeros((3, 3))]])
-        return np.linalg.inv(system)[:, :k]
+        return _solver(*self.control_points)
 
     def _apply(self, backend: Backend, points: Tensor, theta: Tensor, **options: Any) -> Tensor:
         displacements = backend.reshape(theta, (-1, *self._centres.shape))
@@ -103,7 +97,24 @@ class ThinPlateSpline(Transformation):
         return grad_points, grad_theta.reshape(len(theta), self.n_params)
 
 
-@functools.lru_cache(maxsize=8)
+@kept(8)
+def _centres(nx: int, ny: int) -> Array:
+    """(K, 2) control points, x fastest."""
+    return frozen(np.stack(np.meshgrid(np.linspace(-1, 1, nx), np.linspace(-1, 1, ny)), axis=-1).reshape(-1, 2))
+
+
+@kept(8)
+def _solver(nx: int, ny: int) -> Array:
+    """(K + 3, K): from displacements to the coefficients (w, a, B)."""
+    centres = _centres(nx, ny)
+    k = len(centres)
+    squared = ((centres[:, None] - centres) ** 2).sum(-1)
+    affine = np.concatenate([np.ones((k, 1)), centres], axis=1)
+    system = np.block([[squared * np.log(squared + _TINY), affine], [affine.T, np.zeros((3, 3))]])
+    return frozen(np.linalg.inv(system)[:, :k])
+
+
+@kept(8)
 def _grid_matrix(spline: ThinPlateSpline, grid: PixelGrid) -> Array:
     """(2 K, 2 P): what each number of theta does to the coordinates (x, y) of all points."""
     from cpabx.numpy_backend import NumpyBackend

@@ -15,7 +15,7 @@ from cpabx.errors import ShapeError
 from cpabx.tessellation import Tessellation
 
 # The layers are imported here so that Keras can load a model of theirs as soon as the backend is chosen.
-from cpabx_tensorflow import autograph, layers, ops, sampler, warp
+from cpabx_tensorflow import autograph, layers, op_library, ops, sampler, warp
 from cpabx_tensorflow.expm import expm
 
 
@@ -29,10 +29,15 @@ class TensorFlowBackend(Backend):
 
     def __init__(self) -> None:
         autograph.leave_alone()
+        op_library.load()  # so that a library for another TensorFlow is an error now, not in some graph
 
     @property
     def framework_version(self) -> str:
         return f"tensorflow {tf.__version__}, keras {keras.__version__}"
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        return (op_library.state(),)
 
     def asarray(self, values: Any, *, dtype: str | None = None, like: Any = None) -> tf.Tensor:
         chosen = dtype or (self.dtype(like) if like is not None else None)

@@ -1,6 +1,7 @@
 """Calling libcpab from TensorFlow.
 
-Eagerly on the tensors' own memory; a graph calls back through ``tf.numpy_function``, which runs on the host.
+Eagerly on the tensors' own memory; a graph that has no op library calls back through ``tf.numpy_function``, which
+runs on the host.
 """
 
 from __future__ import annotations

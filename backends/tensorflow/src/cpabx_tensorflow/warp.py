@@ -18,7 +18,8 @@ from cpabx.native import Image, arrays
 from cpabx.pixel_grid import pixel_grid
 from cpabx.tessellation import Tessellation
 from cpabx_tensorflow import ops
-from cpabx_tensorflow.host import on_host, threads
+from cpabx_tensorflow.operation import Call, Operation
+from cpabx_tensorflow.problem import Flow, Warp
 from cpabx_tensorflow.sampler import interpolate
 
 Array = np.ndarray[Any, Any]
@@ -35,50 +36,42 @@ def warp(
     align_corners: bool,
 ) -> tf.Tensor:
     """Images (N, *size, C) by the flows of velocities (N, V, n): (N, *output_size, C)."""
-    size = tuple(output_size)
-
-    def problem(images: Array) -> tuple[Tessellation, Image, tuple[int, ...], float]:
-        *pixels, channels = images.shape[1:]
-        image = Image(tuple(pixels[::-1]), channels, True, padding_mode, mode, align_corners)  # type: ignore[arg-type]
-        return tessellation, image, size[::-1], time
-
-    def move(images: Array, velocity: Array) -> Array:
-        return arrays.warp(images, velocity, *problem(images), **threads())
-
-    def pull_back(images: Array, velocity: Array, grad_out: Array) -> Any:
-        return arrays.warp_vjp(images, velocity, grad_out, *problem(images), **threads())
-
-    def through_points(images: tf.Tensor, velocity: tf.Tensor) -> tf.Tensor:
-        grid = pixel_grid(size, align_corners, tessellation.domain)
-        centre, scale = (tf.constant(values, velocity.dtype) for values in grid.to_unit)
-        moved = ops.transform(tf.constant(grid.points[None], velocity.dtype), velocity, tessellation, time)
-        places = tf.reshape((moved - centre) * scale, (-1, *size, len(size)))
-        return interpolate(images, places, mode, padding_mode, align_corners)
-
-    @tf.custom_gradient  # type: ignore[misc]
-    def vjp(images: tf.Tensor, velocity: tf.Tensor, grad_out: tf.Tensor) -> Any:
-        def grad(*cotangents: tf.Tensor) -> Any:
-            with tf.GradientTape() as outer:
-                outer.watch([images, velocity, grad_out])
-                with tf.GradientTape() as inner:
-                    inner.watch([images, velocity])
-                    warped = through_points(images, velocity)
-                first = inner.gradient(warped, [images, velocity], grad_out)
-                if None in first:  # both count: no tape was allowed to record
-                    raise _no_recording()
-                first = [tf.convert_to_tensor(grad) for grad in first]
-            return _gradients(outer, first, [images, velocity, grad_out], list(cotangents))
-
-        return tuple(on_host(pull_back, (images, velocity, grad_out), [images.shape, velocity.shape])), grad
-
-    @tf.custom_gradient  # type: ignore[misc]
-    def differentiable(images: tf.Tensor, velocity: tf.Tensor) -> Any:
-        (warped,) = on_host(move, (images, velocity), [(images.shape[0], *size, images.shape[-1])])
-        return warped, lambda grad_out: vjp(images, velocity, grad_out)
-
+    problem = Warp(Flow(tessellation, time), tuple(output_size), mode, padding_mode, align_corners)
     if forwardprop_util.pack_tangents([images, velocity]).tangents:
-        return through_points(images, velocity)
-    return differentiable(images, velocity)
+        return _through_points(images, velocity, problem)
+    return _WARP((images, velocity), problem)[0]
+
+
+def _through_points(images: tf.Tensor, velocity: tf.Tensor, problem: Warp) -> tf.Tensor:
+    flow, size, mode, padding_mode, align_corners = problem
+    grid = pixel_grid(tuple(size), align_corners, flow.tessellation.domain)
+    centre, scale = (tf.constant(values, velocity.dtype) for values in grid.to_unit)
+    moved = ops.transform(tf.constant(grid.points[None], velocity.dtype), velocity, *flow)
+    places = tf.reshape((moved - centre) * scale, (-1, *size, len(size)))
+    return interpolate(images, places, mode, padding_mode, align_corners)
+
+
+# -- gradients -------------------------------------------------------------------------------------
+
+
+def _warp_gradient(call: Call[Warp], grad_out: tf.Tensor) -> Any:
+    return _WARP_VJP((*call.inputs, grad_out), call.problem)
+
+
+def _vjp_gradient(call: Call[Warp], *cotangents: tf.Tensor) -> Any:
+    images, velocity, grad_out = call.inputs
+    with tf.GradientTape() as outer:
+        outer.watch([images, velocity, grad_out])
+        with tf.GradientTape() as inner:
+            inner.watch([images, velocity])
+            warped = _through_points(images, velocity, call.problem)
+        first = inner.gradient(warped, [images, velocity], grad_out)
+        if None in first:  # both count: no tape was allowed to record
+            raise _no_recording()
+        first = [tf.convert_to_tensor(grad) for grad in first]
+    zero = tf.UnconnectedGradients.ZERO
+    grads = outer.gradient(first, [images, velocity, grad_out], list(cotangents), unconnected_gradients=zero)
+    return [tf.convert_to_tensor(grad) for grad in grads]  # gather's are sparse
 
 
 def _no_recording() -> UnsupportedError:
@@ -89,7 +82,33 @@ def _no_recording() -> UnsupportedError:
     )
 
 
-def _gradients(tape: tf.GradientTape, target: Any, sources: list[tf.Tensor], cotangent: Any) -> list[tf.Tensor]:
-    zero = tf.UnconnectedGradients.ZERO
-    grads = tape.gradient(target, sources, cotangent, unconnected_gradients=zero)
-    return [tf.convert_to_tensor(grad) for grad in grads]  # gather's are sparse
+# -- operations ------------------------------------------------------------------------------------
+
+
+def _native(images: Array, problem: Warp) -> tuple[Tessellation, Image, tuple[int, ...], float]:
+    """The problem as libcpab takes it, with x first."""
+    (tessellation, time), size, mode, padding, align_corners = problem
+    *pixels, channels = images.shape[1:]
+    image = Image(tuple(pixels[::-1]), channels, True, padding, mode, align_corners)  # type: ignore[arg-type]
+    return tessellation, image, tuple(size)[::-1], time
+
+
+def _move(images: Array, velocity: Array, *problem: Any, **options: Any) -> Array:
+    return arrays.warp(images, velocity, *_native(images, Warp(*problem)), **options)
+
+
+def _pull_back(images: Array, velocity: Array, grad_out: Array, *problem: Any, **options: Any) -> Any:
+    return arrays.warp_vjp(images, velocity, grad_out, *_native(images, Warp(*problem)), **options)
+
+
+def _warped(inputs: tuple[tf.Tensor, ...], problem: Warp) -> list[tuple[int | None, ...]]:
+    images = inputs[0]
+    return [(images.shape[0], *problem.output_size, images.shape[-1])]
+
+
+def _gradients(inputs: tuple[tf.Tensor, ...], _: Warp) -> list[tf.TensorShape]:
+    return [inputs[0].shape, inputs[1].shape]
+
+
+_WARP = Operation("CpabxWarp", Warp, compute=_move, shapes=_warped, gradient=_warp_gradient)
+_WARP_VJP = Operation("CpabxWarpVjp", Warp, compute=_pull_back, shapes=_gradients, gradient=_vjp_gradient)

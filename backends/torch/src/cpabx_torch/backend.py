@@ -16,6 +16,7 @@ from cpabx.backend import Backend
 from cpabx.errors import DeviceError
 from cpabx.tessellation import Tessellation
 from cpabx_torch import ops, sampler, warp
+from cpabx_torch.precision import at_least_single, is_autocast, without_autocast
 
 _MOST_CONSTANTS = 64
 
@@ -39,6 +40,8 @@ class TorchBackend(Backend):
     def asarray(self, values: Any, *, dtype: str | None = None, like: Tensor | None = None) -> Tensor:
         chosen = getattr(torch, dtype) if dtype else like.dtype if like is not None else None
         if isinstance(values, Tensor):
+            if chosen is None and is_autocast(values):
+                return at_least_single(values)
             return values.to(dtype=chosen, device=like.device if like is not None else None)
         array = np.asarray(values)
         if array.dtype.kind == "c" and chosen is not None and not chosen.is_complex:  # torch would drop a part
@@ -46,8 +49,10 @@ class TorchBackend(Backend):
         return torch.tensor(array, dtype=chosen, device=like.device if like is not None else None)
 
     def constant(self, values: np.ndarray[Any, Any], *, like: Tensor) -> Tensor:
+        if torch.compiler.is_dynamo_compiling():  # the array is an input of the graph
+            return torch.as_tensor(values).to(dtype=like.dtype, device=like.device)
         if torch.compiler.is_compiling():
-            return self.asarray(values, like=like)
+            return self.asarray(values.astype(self.dtype(like)), like=like)
         key = (id(values), like.dtype, like.device)
         with self._lock:
             if key not in self._constants:
@@ -76,7 +81,7 @@ class TorchBackend(Backend):
     def reshape(self, tensor: Tensor, shape: Sequence[int]) -> Tensor:
         shape = list(shape)
         if -1 in shape and tensor.numel() == 0:  # torch cannot infer a size next to a zero
-            known = int(np.prod([n for n in shape if n != -1]))
+            known = math.prod([n for n in shape if n != -1])
             shape[shape.index(-1)] = tensor.numel() // known if known else 0
         return tensor.reshape(shape)
 
@@ -87,7 +92,8 @@ class TorchBackend(Backend):
         return torch.index_select(tensor, axis, torch.from_numpy(index).to(tensor.device))
 
     def matmul(self, a: Tensor, b: Tensor) -> Tensor:
-        return a @ b
+        with without_autocast(a):
+            return a @ b
 
     def matrix_transpose(self, a: Tensor) -> Tensor:
         return a.transpose(-1, -2)
@@ -168,7 +174,7 @@ class TorchBackend(Backend):
 
 
 def _check_device(points: Tensor) -> None:
-    if points.device.type != "cpu":
+    if points.device.type not in ("cpu", "meta"):  # which has shapes alone
         raise DeviceError(
             "CPAB transformations run on the CPU in this version",
             f"points on {points.device}",

@@ -20,6 +20,7 @@ from cpabx.layer_options import (
 )
 from cpabx.transforms import Affine, AffineDiffeo, Composition, Cpab, Homography, ThinPlateSpline, Transformation
 from cpabx_torch import localization as networks
+from cpabx_torch.precision import at_least_single
 
 
 class SpatialTransformer(nn.Module):
@@ -71,7 +72,13 @@ class SpatialTransformer(nn.Module):
         return self.localization(images)  # type: ignore[no-any-return]
 
     def forward(self, images: Tensor) -> Tensor:
-        return self.options.warp(self.transformation, images, self.theta(images))  # type: ignore[no-any-return]
+        return self._warp(self.options, self.transformation, images, self.theta(images))
+
+    @staticmethod
+    def _warp(options: WarpOptions, transformation: Transformation, images: Tensor, theta: Tensor) -> Tensor:
+        """Computed in float32 at least, returned in the type of the images."""
+        warped: Tensor = options.warp(transformation, at_least_single(images), at_least_single(theta))
+        return warped.to(images.dtype)
 
     def reset_parameters(self) -> None:
         """Starts anew: fresh localization networks, and the identity."""
@@ -155,7 +162,7 @@ class STAffineCPAB(SpatialTransformer):
         """Both thetas, and the images between them."""
         self._check(images)
         affine = self.localization(images)
-        between = self.options.keeping_size().warp(self.transformation.outer, images, affine)
+        between = self._warp(self.options.keeping_size(), self.transformation.outer, images, affine)
         return affine, between, self.refinement(between)
 
     def theta(self, images: Tensor) -> Tensor:
@@ -166,9 +173,9 @@ class STAffineCPAB(SpatialTransformer):
     def forward(self, images: Tensor) -> Tensor:
         affine, between, fine = self._stages(images)
         if self.interpolate == "twice":
-            return self.options.warp(self.transformation.inner, between, fine)  # type: ignore[no-any-return]
+            return self._warp(self.options, self.transformation.inner, between, fine)
         theta = torch.cat([affine, fine], dim=-1)
-        return self.options.warp(self.transformation, images, theta)  # type: ignore[no-any-return]
+        return self._warp(self.options, self.transformation, images, theta)
 
     def extra_repr(self) -> str:
         return f"{super().extra_repr()}, interpolate={self.interpolate!r}"

@@ -10,12 +10,20 @@ from torch import Tensor, nn
 
 from cpabx.layer_options import unknown_localization, with_parameters
 from cpabx.transforms import Transformation
+from cpabx_torch.precision import at_least_single, without_autocast
 
 
 class ThetaLinear(nn.Linear):
-    """The last layer. It starts with weights of zero and the identity's theta as its bias."""
+    """The last layer. It starts with weights of zero and the identity's theta as its bias.
 
-    identity: Tensor
+    Theta is computed in float32 at least, also under autocast.
+    """
+
+    identity: tuple[float, ...]
+
+    def forward(self, features: Tensor) -> Tensor:
+        with without_autocast(features):
+            return nn.functional.linear(*map(at_least_single, (features, self.weight, self.bias)))
 
     def reset_parameters(self) -> None:
         start_at_identity(self)
@@ -25,12 +33,12 @@ class LazyThetaLinear(nn.LazyLinear):
     """A ThetaLinear that learns its number of inputs from the first of them."""
 
     cls_to_become = ThetaLinear
-    identity: Tensor
+    identity: tuple[float, ...]
+    forward = ThetaLinear.forward  # type: ignore[assignment]
 
     def __init__(self, transformation: Transformation, **factory: Any) -> None:
         super().__init__(transformation.n_params, **factory)
-        identity = transformation.identity(1, backend="torch", dtype="float64")[0]
-        self.register_buffer("identity", identity, persistent=False)
+        self.identity = tuple(transformation.identity(1, backend="numpy", dtype="float64")[0].tolist())
 
     def reset_parameters(self) -> None:
         if not self.has_uninitialized_params() and self.in_features != 0:
@@ -41,7 +49,7 @@ def start_at_identity(layer: Any) -> None:
     """The transformation becomes exactly the identity, whatever the input (section 4.1)."""
     with torch.no_grad():
         layer.weight.zero_()
-        layer.bias.copy_(layer.identity)
+        layer.bias.copy_(torch.tensor(layer.identity, dtype=torch.float64))
 
 
 _CONVOLUTIONS: dict[int, Any] = {1: nn.LazyConv1d, 2: nn.LazyConv2d, 3: nn.LazyConv3d}

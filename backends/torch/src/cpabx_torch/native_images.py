@@ -18,6 +18,7 @@ from torch import Tensor
 from cpabx import native
 from cpabx_torch.native_ops import dtype_of, memory_of, new_tape, tessellation_of
 from cpabx_torch.operators import operator
+from cpabx_torch.precision import without_autocast
 
 
 def _image(images: Tensor, mode: str, padding_mode: str, align_corners: bool) -> native.Image:
@@ -39,7 +40,8 @@ def _is_for_torch(images: Tensor, points: Tensor) -> bool:
     if images.ndim != 4 or images.numel() == 0 or points.numel() == 0:
         return False
     flat = points.reshape(-1)
-    return math.isfinite(torch.dot(flat, flat).item())  # nor is a square of what overflows in pixels
+    with without_autocast(flat):
+        return math.isfinite(torch.dot(flat, flat).item())  # nor is a square of what overflows in pixels
 
 
 def _torchs(mode: str, padding_mode: str) -> tuple[int, int]:

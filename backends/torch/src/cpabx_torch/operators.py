@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from cpabx.errors import UnsupportedError
+
 if TYPE_CHECKING:
     from torch._library.custom_ops import CustomOpDef
 
@@ -46,6 +48,14 @@ def differentiable(
         @staticmethod
         def backward(ctx: Any, *grads: Any) -> Any:
             return backward(ctx, *grads)
+
+        @staticmethod
+        def jvp(ctx: Any, *tangents: Any) -> Any:
+            raise UnsupportedError(
+                "CPAB transformations and sampling have no forward-mode derivative of a gradient",
+                "torch.func.jvp, jacfwd or hessian of what torch.func.grad, vjp or jacrev made",
+                "Use torch.func.jacrev(torch.func.jacrev(f)), or jacrev(jacfwd(f)).",
+            )
 
     apply: Any = Differentiable.apply
 
@@ -91,11 +101,14 @@ def takes_tapes(*tensors: Tensor) -> bool:
 
 
 def is_plain(*tensors: Tensor) -> bool:
-    """Whether the tensors have memory of their own, and nobody but autograd watches."""
+    """Whether the tensors have memory of their own, here, and nobody but autograd watches."""
     return (
         not torch.compiler.is_compiling()
         and _C._len_torch_dispatch_stack() == 0
         and _C._functorch.peek_interpreter_stack() is None
         and _C._get_tracing_state() is None
-        and all(type(t) in (Tensor, nn.Parameter) and not _C._functorch.is_legacy_batchedtensor(t) for t in tensors)
+        and all(
+            type(t) in (Tensor, nn.Parameter) and t.is_cpu and not _C._functorch.is_legacy_batchedtensor(t)
+            for t in tensors
+        )
     )

@@ -152,17 +152,14 @@ def vjp_of_vjp(
     """
     if all(cotangent is None for cotangent in cotangents):
         return (None,) * (len(arguments) + 1)
-    nested = torch.is_grad_enabled()
-    with torch.enable_grad():
-        # Attached where a further derivative may be asked for, so that this is never a silent zero.
-        leaves = [
-            x.view_as(x) if nested and x.requires_grad else x.detach().requires_grad_() for x in (*arguments, grad_out)
-        ]
-        pairs = [(leaf, u) for leaf, u in zip(leaves, cotangents, strict=False) if u is not None]
-        first = torch.autograd.grad(
-            function(*leaves[:-1]), [leaf for leaf, _ in pairs], leaves[-1], create_graph=True, materialize_grads=True
-        )
-    return torch.autograd.grad(first, leaves, [u for _, u in pairs], create_graph=nested, materialize_grads=True)
+
+    def first(*primals: Tensor) -> Any:
+        *arguments, grad_out = primals
+        return torch.func.vjp(function, *arguments)[1](grad_out)
+
+    along = [torch.zeros_like(x) if u is None else u for x, u in zip(arguments, cotangents, strict=True)]
+    grads: tuple[Tensor, ...] = torch.func.vjp(first, *arguments, grad_out)[1](tuple(along))
+    return grads
 
 
 _sample = differentiable(native_images.sample, native_images.sample_op, _save_sample, _backward_sample)

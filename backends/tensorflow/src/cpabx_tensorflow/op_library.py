@@ -1,0 +1,88 @@
+"""The op library: libcpab's functions as operations of TensorFlow, for graphs.
+
+Built with the wheel, for one version of TensorFlow; without it graphs call back into Python (:mod:`.host`). It
+uses the libcpab that the process has loaded, else that of cpabx or one beside itself.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import tensorflow as tf
+
+from cpabx import native
+from cpabx.errors import OptionError
+
+_FILE_NAME = "libcpabx_tensorflow.so"
+_SETTING = "CPABX_TENSORFLOW_OP"
+
+
+def path() -> Path | None:
+    """The op library, which a SavedModel needs where it is served; None if the wheel was built without it."""
+    # An editable install has two directories: the sources, and where the library was installed.
+    directories = [Path(entry) for entry in sys.modules["cpabx_tensorflow"].__path__]
+    return next((d / _FILE_NAME for d in directories if (d / _FILE_NAME).is_file()), None)
+
+
+@functools.cache
+def load() -> ModuleType | None:
+    """The operations; None where they are not built, or switched off by ``CPABX_TENSORFLOW_OP=off``.
+
+    Raises:
+        ImportError: the library was built for another TensorFlow, or does not load.
+        OptionError: ``CPABX_TENSORFLOW_OP`` is neither ``on`` nor ``off``.
+    """
+    library = path()
+    if library is None or not _wanted():
+        return None
+    _check_framework(json.loads(library.with_name("op_build.json").read_text(encoding="utf-8")))
+    native.load()  # before the op library, so that there is one libcpab, which CPABX_LIBRARY_DIR may choose
+    try:
+        operations: ModuleType = tf.load_op_library(str(library))
+    except tf.errors.OpError as error:
+        raise ImportError(f"the op library {library} does not load: {error.message}. {_WAY_OUT}") from error
+    return operations
+
+
+def in_graph() -> ModuleType | None:
+    """The operations, if a graph is being made and they are there."""
+    return None if tf.executing_eagerly() else load()
+
+
+def state() -> str:
+    """What graphs call, for ``python -m cpabx info``."""
+    if load() is not None:
+        return f"graphs use the op library {path()}"
+    reason = "not built" if path() is None else f"switched off by {_SETTING}"
+    return f"graphs use tf.numpy_function (op library {reason})"
+
+
+_WAY_OUT = (
+    "Install cpabx-tensorflow anew for this TensorFlow (pip install --force-reinstall --no-deps), "
+    f"or set {_SETTING}=off to go without the op library."
+)
+
+
+def _wanted() -> bool:
+    setting = os.environ.get(_SETTING, "on")
+    if setting not in ("on", "off"):
+        raise OptionError(f"{_SETTING} must be on or off", repr(setting), "Correct or unset it.")
+    return setting == "on"
+
+
+def _check_framework(built: dict[str, Any]) -> None:
+    """Minor versions and the C++ ABI must agree: TensorFlow promises no more to libraries than that."""
+    found = {"tensorflow": tf.__version__, "cxx11_abi": int(tf.sysconfig.CXX11_ABI_FLAG)}
+    if _interface(built) != _interface(found):
+        theirs, ours = (f"TensorFlow {it['tensorflow']} with C++ ABI {it['cxx11_abi']}" for it in (built, found))
+        raise ImportError(f"the op library was built for {theirs}, found {ours}. {_WAY_OUT}")
+
+
+def _interface(record: dict[str, Any]) -> tuple[list[str], int]:
+    return record["tensorflow"].split(".")[:2], record["cxx11_abi"]

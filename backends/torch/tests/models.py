@@ -1,0 +1,22 @@
+"""Layers away from the identity, for tests of more than one file."""
+
+import torch
+
+from cpabx_torch import layers
+from cpabx_torch.localization import ThetaLinear
+
+SHAPE = (2, 12, 10)
+
+
+def trained(name, **options):
+    """A layer whose theta depends on its input, the same each time."""
+    torch.manual_seed(0)
+    layer = getattr(layers, name)(**{"input_shape": SHAPE, **options})
+    for module in layer.modules():
+        if isinstance(module, ThetaLinear):
+            torch.nn.init.normal_(module.weight, std=0.05)
+    return layer
+
+
+def draw(n=3, seed=0):
+    return torch.rand(n, *SHAPE, generator=torch.Generator().manual_seed(seed))

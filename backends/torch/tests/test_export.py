@@ -1,0 +1,76 @@
+"""torch.export: one program for any batch, saved, and run in a process that has no layer."""
+
+import subprocess
+import sys
+
+import pytest
+import torch
+
+import cpabx
+from backends.torch.tests.models import draw, trained
+from cpabx.backend import LAYER_NAMES
+
+#: All that the other process needs: the operators are registered when the backend is loaded.
+SERVE = """
+import sys, torch, cpabx
+cpabx.set_backend("torch")
+for name in sys.argv[2:]:
+    program = torch.export.load(f"{sys.argv[1]}/{name}.pt2").module()
+    images = torch.load(f"{sys.argv[1]}/images.pt")
+    torch.save([program(batch) for batch in images], f"{sys.argv[1]}/{name}.pt")
+assert "cpabx_torch.layers" not in sys.modules
+"""
+
+
+def exported(model, images):
+    return torch.export.export(model, (images,), dynamic_shapes=({0: torch.export.Dim("n")},))
+
+
+def test_saved_programs_run_in_another_process(tmp_path):
+    models = {
+        name: torch.nn.Sequential(trained(name), torch.nn.Flatten(), torch.nn.Linear(240, 3)) for name in LAYER_NAMES
+    }
+    batches = [draw(n, seed=n) for n in (1, 2, 5)]
+    torch.save(batches, tmp_path / "images.pt")
+    for name, model in models.items():
+        torch.export.save(exported(model, draw()), tmp_path / f"{name}.pt2")
+    subprocess.run([sys.executable, "-c", SERVE, str(tmp_path), *models], check=True, timeout=120)
+    for name, model in models.items():
+        for got, images in zip(torch.load(tmp_path / f"{name}.pt"), batches, strict=True):
+            torch.testing.assert_close(got, model(images), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["STHomography", "STCPAB"])
+def test_a_program_is_differentiable(name):
+    """It can be trained further."""
+    layer, images = trained(name), draw(4)
+    program = exported(layer, images).module()
+    grads = []
+    for model in (layer, program):
+        model(images).square().sum().backward()
+        grads.append({key: parameter.grad for key, parameter in model.named_parameters()})
+    assert grads[0].keys() == grads[1].keys()
+    for key, grad in grads[0].items():
+        torch.testing.assert_close(grads[1][key], grad, rtol=1e-5, atol=1e-6)
+
+
+def test_a_program_holds_constants_in_its_own_precision():
+    program = exported(trained("STCPAB"), draw())
+    assert program.constants
+    assert {tensor.dtype for tensor in program.constants.values()} == {torch.float32}
+
+
+@pytest.mark.parametrize("family", [cpabx.Cpab((2, 2)), cpabx.Affine()], ids=["cpab", "affine"])
+def test_points_of_any_number(family):
+    class Model(torch.nn.Module):
+        def forward(self, points, theta):
+            return family.transform(points, theta)
+
+    def arguments(n, p):
+        return torch.rand(n, p, 2), family.sample(n, seed=n, backend="torch")
+
+    n, p = torch.export.Dim("n"), torch.export.Dim("p")
+    program = torch.export.export(Model(), arguments(3, 7), dynamic_shapes=({0: n, 1: p}, {0: n})).module()
+    for sizes in ((2, 5), (4, 30)):
+        given = arguments(*sizes)
+        torch.testing.assert_close(program(*given), family.transform(*given))
