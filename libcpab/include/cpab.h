@@ -57,7 +57,8 @@ typedef enum cpab_status {
     CPAB_E_RANGE = 10,    /* a field is too large to integrate, see CPAB_MAX_RATE */
     CPAB_E_DIVERGED = 11, /* a trajectory left the range of the number type */
     CPAB_E_MEMORY = 12,   /* memory could not be allocated */
-    CPAB_E_IMAGE = 13     /* a size is below 1 or above CPAB_MAX_SIZE, or channels is negative */
+    CPAB_E_IMAGE = 13,    /* a size is below 1 or above CPAB_MAX_SIZE, or channels is negative */
+    CPAB_E_TAPE = 14      /* a tape was not recorded by a call with these arguments */
 } cpab_status;
 
 /* What the field is outside of the domain. Both are continuous.
@@ -170,6 +171,43 @@ CPAB_API cpab_status cpab_transform_vjp_f64(const cpab_tessellation *tess, const
                                             double *grad_velocity, double *grad_points, int64_t n_batch,
                                             int64_t n_points, int64_t points_batch, double time,
                                             int32_t n_threads, int64_t *failed_item);
+
+/*
+ * A tape carries the steps of trajectories from a forward call to the backward call, which then need not walk
+ * them again. It is memory of the caller's, of any size and without an alignment: as many points are recorded
+ * as have room, and the others walked again. Results are bit for bit those of the calls without a tape.
+ *
+ *   tape        cpab_transform_taped_* and cpab_warp_taped_* write it, the _vjp_ of both read it; or NULL
+ *   tape_bytes  its size: cpab_tape_bytes() of them are enough for most fields, and at most 7 MiB; 0 in 1D,
+ *               where there are no steps. number_size is that of a float or a double.
+ *
+ * Between the calls, velocity and points must not change: if they do, the gradients mean nothing, though
+ * nothing is read or written out of bounds. A tape of a call with other sizes, another time, tessellation or
+ * number type is CPAB_E_TAPE.
+ */
+CPAB_API int64_t cpab_tape_bytes(const cpab_tessellation *tess, int64_t n_batch, int64_t n_points,
+                                 int64_t number_size);
+CPAB_API cpab_status cpab_transform_taped_f32(const cpab_tessellation *tess, const float *velocity,
+                                              const float *points, float *out, void *tape, int64_t tape_bytes,
+                                              int64_t n_batch, int64_t n_points, int64_t points_batch,
+                                              double time, int32_t n_threads, int64_t *failed_item);
+CPAB_API cpab_status cpab_transform_taped_f64(const cpab_tessellation *tess, const double *velocity,
+                                              const double *points, double *out, void *tape,
+                                              int64_t tape_bytes, int64_t n_batch, int64_t n_points,
+                                              int64_t points_batch, double time, int32_t n_threads,
+                                              int64_t *failed_item);
+CPAB_API cpab_status cpab_transform_vjp_taped_f32(const cpab_tessellation *tess, const float *velocity,
+                                                  const float *points, const float *grad_out,
+                                                  float *grad_velocity, float *grad_points, const void *tape,
+                                                  int64_t tape_bytes, int64_t n_batch, int64_t n_points,
+                                                  int64_t points_batch, double time, int32_t n_threads,
+                                                  int64_t *failed_item);
+CPAB_API cpab_status cpab_transform_vjp_taped_f64(const cpab_tessellation *tess, const double *velocity,
+                                                  const double *points, const double *grad_out,
+                                                  double *grad_velocity, double *grad_points,
+                                                  const void *tape, int64_t tape_bytes, int64_t n_batch,
+                                                  int64_t n_points, int64_t points_batch, double time,
+                                                  int32_t n_threads, int64_t *failed_item);
 
 /*
  * cpab_velocity_*: out = v(points), also outside of the domain. Arguments and errors as above.
@@ -360,6 +398,28 @@ CPAB_API cpab_status cpab_warp_vjp_f64(const cpab_tessellation *tess, const cpab
                                        const double *velocity, const double *data, const double *grad_out,
                                        double *grad_velocity, double *grad_data, const int64_t *output_size,
                                        int64_t n_batch, double time, int32_t n_threads, int64_t *failed_item);
+
+/* The same two with a tape, see cpab_tape_bytes(); n_points is the product of output_size. Where
+   grad_velocity is NULL, the tape is not read. */
+CPAB_API cpab_status cpab_warp_taped_f32(const cpab_tessellation *tess, const cpab_image *image,
+                                         const float *velocity, const float *data, float *out, void *tape,
+                                         int64_t tape_bytes, const int64_t *output_size, int64_t n_batch,
+                                         double time, int32_t n_threads, int64_t *failed_item);
+CPAB_API cpab_status cpab_warp_taped_f64(const cpab_tessellation *tess, const cpab_image *image,
+                                         const double *velocity, const double *data, double *out, void *tape,
+                                         int64_t tape_bytes, const int64_t *output_size, int64_t n_batch,
+                                         double time, int32_t n_threads, int64_t *failed_item);
+CPAB_API cpab_status cpab_warp_vjp_taped_f32(const cpab_tessellation *tess, const cpab_image *image,
+                                             const float *velocity, const float *data, const float *grad_out,
+                                             float *grad_velocity, float *grad_data, const void *tape,
+                                             int64_t tape_bytes, const int64_t *output_size, int64_t n_batch,
+                                             double time, int32_t n_threads, int64_t *failed_item);
+CPAB_API cpab_status cpab_warp_vjp_taped_f64(const cpab_tessellation *tess, const cpab_image *image,
+                                             const double *velocity, const double *data,
+                                             const double *grad_out, double *grad_velocity, double *grad_data,
+                                             const void *tape, int64_t tape_bytes, const int64_t *output_size,
+                                             int64_t n_batch, double time, int32_t n_threads,
+                                             int64_t *failed_item);
 
 /* cdef end */
 

@@ -58,6 +58,10 @@ const char *cpab_status_text(cpab_status status) {
         case CPAB_E_IMAGE:
             return "an image must have from 1 to 1073741824 pixels along each axis, and no negative number "
                    "of channels";
+        case CPAB_E_TAPE:
+            return "the tape was recorded by another call: its sizes, tessellation, time and number type "
+                   "must "
+                   "be those of this one";
     }
     return "unknown status";
 }

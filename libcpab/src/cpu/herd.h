@@ -47,6 +47,17 @@ public:
             write(d, [&](T *column, const V &v) { v.store(column + first); }, values[d]);
     }
 
+    /* The first n on a tape. */
+    static int64_t bytes(int n) { return int64_t(D * parts) * n * int64_t(sizeof(T)); }
+    void save(TapeWriter &to, int n) const {
+        for (int column = 0; column < D * parts; column++) to.put(&data_[column * length], n);
+    }
+    bool restore(TapeReader &from, int n) {
+        for (int column = 0; column < D * parts; column++)
+            if (!from.get(&data_[column * length], n)) return false;
+        return true;
+    }
+
     /* Of any points. */
     void load(const Index &point, N *out) const {
         Integer number[W];
@@ -198,6 +209,17 @@ public:
         return true;
     }
 
+    /* The n points that were walked and recorded, as a block on a tape, if that has room. */
+    void save(const TapeBlocks &to, int n, int64_t n_cells) const {
+        is_small(n_cells) ? save_as<uint16_t>(to, n) : save_as<uint32_t>(to, n);
+    }
+
+    /* Instead of a walk, if the tape has it. */
+    bool restore(const TapeBlocks &from, int n, int64_t n_cells) {
+        return is_small(n_cells) ? restore_as<uint16_t>(from, n, n_cells)
+                                 : restore_as<uint32_t>(from, n, n_cells);
+    }
+
     const PerPoint &moved() const { return moved_; }
 
     /* Of where points end; go_back() makes them those of where they started. */
@@ -233,6 +255,41 @@ private:
         list.load(at, there, element);
         element.point = select(there, element.point, trash());
         return there;
+    }
+
+    static bool is_small(int64_t n_cells) {
+        static_assert(capacity < 1 << 16, "or numbers of points need more than 16 bits");
+        return n_cells <= 1 << 16;
+    }
+
+    template <typename Small>
+    void save_as(const TapeBlocks &to, int n) const {
+        int64_t bytes = PerPoint::bytes(n) + (1 + n_passes_) * int64_t(sizeof(int));
+        for (int64_t pass = 0; pass < n_passes_; pass++) bytes += passes_[pass]->template bytes<Small>();
+        TapeWriter tape = to.tape->reserve(to.first, bytes);
+        if (!tape) return;
+        moved_.save(tape, n);
+        const int n_passes = int(n_passes_);
+        tape.put(&n_passes, 1);
+        for (int64_t pass = 0; pass < n_passes_; pass++) {
+            const int size = passes_[pass]->size();
+            tape.put(&size, 1);
+            passes_[pass]->template save<Small>(tape);
+        }
+    }
+
+    template <typename Small>
+    bool restore_as(const TapeBlocks &from, int n, int64_t n_cells) {
+        TapeReader tape = from.tape->find(from.first);
+        int n_passes, size;
+        if (!moved_.restore(tape, n) || !tape.get(&n_passes, 1)) return false;
+        n_passes_ = 0;
+        for (int pass = 0; pass < n_passes; pass++) {
+            if (!tape.get(&size, 1) || size < 0 || size > n) return false;
+            if (!next_pass(size, true) || !taken_->template restore<Small>(tape, size)) return false;
+            if (!taken_->indices_below(0, n_cells) || !taken_->indices_below(1, capacity)) return false;
+        }
+        return true;
     }
 
     /* Makes room for the steps of a pass. */

@@ -79,8 +79,8 @@ public:
         }
     }
 
-    Trouble move(const T *points, int64_t n, T *out) override {
-        return for_blocks<V>(points, nullptr, n, false, [&](const Block<V> &block) {
+    Trouble move(const T *points, int64_t n, T *out, const TapeBlocks &tape) override {
+        return for_blocks<V>(points, nullptr, n, Keeps::on_tape, tape, [&](const Block<V> &block) {
             return each_group(block, [&](const Group<V, D> &group, const V *moved, Bits, int64_t first) {
                 store(moved, group.count, out + first * D);
             });
@@ -89,7 +89,7 @@ public:
 
     Trouble move_tangent(const T *points, const T *tangent_points, int64_t n, T *out_tangent) override {
         using N = Dual<V>;
-        return for_blocks<N>(points, tangent_points, n, false, [&](const Block<N> &block) {
+        return for_blocks<N>(points, tangent_points, n, Keeps::nothing, {}, [&](const Block<N> &block) {
             return each_group(block, [&](const Group<V, D> &group, const N *moved, Bits, int64_t first) {
                 V tangent[D];
                 for (int d = 0; d < D; d++)
@@ -107,7 +107,7 @@ public:
             trouble.no_memory = true;
             return trouble;
         }
-        trouble.add(for_blocks<V>(points, nullptr, n, true, [&](const Block<V> &block) {
+        trouble.add(for_blocks<V>(points, nullptr, n, Keeps::steps, {}, [&](const Block<V> &block) {
             bool diverged = false;
             for (int i = 0; i < D; i++) {
                 V seed[D];
@@ -154,9 +154,10 @@ public:
     }
 
     Trouble pull_back(const T *points, const T *tangent_points, const T *grad_out, int64_t n, T *grad_points,
-                      Ends<T> *ends) override {
-        return has_tangent_ ? pull_back_all<Dual<V>>(points, tangent_points, grad_out, n, grad_points, ends)
-                            : pull_back_all<V>(points, nullptr, grad_out, n, grad_points, ends);
+                      Ends<T> *ends, const TapeBlocks &tape) override {
+        return has_tangent_
+                   ? pull_back_all<Dual<V>>(points, tangent_points, grad_out, n, grad_points, ends, {})
+                   : pull_back_all<V>(points, nullptr, grad_out, n, grad_points, ends, tape);
     }
 
     /* Adds a slice's gradient to the batch item's, or NaN where it has none. */
@@ -240,24 +241,34 @@ private:
         bool lost; /* the field is not finite: nothing was walked */
     };
 
-    /* Walks all points. `body(block)` finds the results in herd<N>(), and answers what each_group() does. */
+    /* What a walk leaves for the way back. */
+    enum class Keeps { nothing, steps, on_tape };
+
+    /* Walks all points. `body(block)` finds the results in herd<N>(), and answers what each_group() does.
+       Where steps are kept, those on the tape need no walk. */
     template <typename N, typename Body>
-    Trouble for_blocks(const T *points, const T *tangent_points, int64_t n, bool recording, Body body) {
+    Trouble for_blocks(const T *points, const T *tangent_points, int64_t n, Keeps keeps, TapeBlocks tape,
+                       Body body) {
         Trouble trouble;
         const Flow<N, D> flow = flow_of<N>();
         const bool lost = !field_.finite() || (has_tangent_ && !tangent_.finite());
         constexpr int64_t most = Herd<N, D>::capacity;
-        for (int64_t first = 0; first < n; first += most) {
+        for (int64_t first = 0; first < n; first += most, tape.first++) {
             const Block<N> block{points, tangent_points, first, int(n - first < most ? n - first : most),
                                  lost};
-            if (!lost &&
-                !herd<N>().walk(flow, block.n, most_steps_, recording, [&](int at, Walker<N, D> &walker) {
-                    const Group<V, D> group = gather(points, first + block.n, first + at);
-                    return begin<N>(flow, group, tangent_points, first + at, walker);
-                })) {
+            const bool records = keeps == Keeps::on_tape && tape.tape && tape.tape->records() && !lost;
+            const bool known = keeps == Keeps::steps && tape.tape && !lost &&
+                               herd<N>().restore(tape, block.n, tess_.n_cells);
+            auto send_out = [&](int at, Walker<N, D> &walker) {
+                const Group<V, D> group = gather(points, first + block.n, first + at);
+                return begin<N>(flow, group, tangent_points, first + at, walker);
+            };
+            if (!lost && !known &&
+                !herd<N>().walk(flow, block.n, most_steps_, keeps == Keeps::steps || records, send_out)) {
                 trouble.no_memory = true;
                 break;
             }
+            if (records) herd<N>().save(tape, block.n, tess_.n_cells);
             trouble.diverged |= body(block) && !lost;
         }
         return trouble;
@@ -319,9 +330,9 @@ private:
 
     template <typename N>
     Trouble pull_back_all(const T *points, const T *tangent_points, const T *grad_out, int64_t n,
-                          T *grad_points, Ends<T> *ends) {
+                          T *grad_points, Ends<T> *ends, const TapeBlocks &tape) {
         const Flow<N, D> flow = flow_of<N>();
-        return for_blocks<N>(points, tangent_points, n, true, [&](const Block<N> &block) {
+        return for_blocks<N>(points, tangent_points, n, Keeps::steps, tape, [&](const Block<N> &block) {
             auto &cotangents = herd<N>().cotangents();
             if (ends) report(block, *ends);
             const bool diverged =

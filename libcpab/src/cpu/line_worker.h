@@ -59,8 +59,9 @@ public:
         return walker().jacobian(points, n, jacobian, log_det);
     }
 
-    Trouble move(const T *points, int64_t n, T *out) override {
-        if (walks()) return walker().move(points, n, out);
+    /* A closed form has no steps: tapes stay as they are. */
+    Trouble move(const T *points, int64_t n, T *out, const TapeBlocks &) override {
+        if (walks()) return walker().move(points, n, out, TapeBlocks{});
         return for_ways(points, n, [&](const Way<V> &, V moved, Bits, int64_t first, int count) {
             store(moved, count, out + first);
         });
@@ -73,8 +74,9 @@ public:
     }
 
     Trouble pull_back(const T *points, const T *tangent_points, const T *grad_out, int64_t n, T *grad_points,
-                      Ends<T> *ends) override {
-        if (walks()) return walker().pull_back(points, tangent_points, grad_out, n, grad_points, ends);
+                      Ends<T> *ends, const TapeBlocks &) override {
+        if (walks())
+            return walker().pull_back(points, tangent_points, grad_out, n, grad_points, ends, TapeBlocks{});
         return for_ways(points, n, [&](const Way<V> &way, V moved, Bits failed, int64_t first, int count) {
             if (ends) report(*ends, moved, first, count);
             const Bits silent = failed | ~(V::load(lane_) < V(T(count)));

@@ -7,6 +7,7 @@
 #include "../dual.h"
 #include "../lanes.h"
 #include "../memory.h"
+#include "tape.h"
 
 namespace cpab {
 namespace CPAB_ISA {
@@ -65,6 +66,40 @@ public:
             using Lanes = std::remove_reference_t<decltype(lanes)>;
             lanes = select(there, Lanes::load(from.next(lanes)), Lanes(0));
         });
+    }
+
+    /* Bytes on a tape, where an index is a Small. */
+    template <typename Small>
+    int64_t bytes() const {
+        return int64_t(size_) * int64_t(Element::n_numbers * sizeof(T) + Element::n_indices * sizeof(Small));
+    }
+
+    template <typename Small>
+    void save(TapeWriter &to) const {
+        for (int64_t i = 0; i < Element::n_numbers; i++) to.put(&numbers_[i * length_], size_);
+        for (int64_t i = 0; i < Element::n_indices; i++)
+            to.template put_as<Small>(&indices_[i * length_], size_);
+    }
+
+    /* A list of n, for which there must be room. false if the tape does not have it. */
+    template <typename Small>
+    bool restore(TapeReader &from, int n) {
+        size_ = n;
+        for (int64_t i = 0; i < Element::n_numbers; i++)
+            if (!from.get(&numbers_[i * length_], n)) return false;
+        for (int64_t i = 0; i < Element::n_indices; i++)
+            if (!from.template get_as<Small>(&indices_[i * length_], n)) return false;
+        return true;
+    }
+
+    /* Whether all indices of a kind are below `end`. */
+    bool indices_below(int64_t kind, int64_t end) const {
+        std::make_unsigned_t<Integer> most = 0; /* where negative ones are large */
+        for (int64_t i = kind * length_; i < kind * length_ + size_; i++) {
+            const auto index = static_cast<std::make_unsigned_t<Integer>>(indices_[i]);
+            most = index > most ? index : most;
+        }
+        return size_ == 0 || most < static_cast<uint64_t>(end);
     }
 
 private:

@@ -38,26 +38,42 @@ struct Problem {
 
 /* The points of one batch item that a thread works on at a time. */
 struct Slice {
-    int64_t unit, item, first, count;
+    int64_t unit, item, first, count, first_block;
+    int64_t block_of(int64_t point) const { return first_block + point / block_points; }
 };
 
 /* Their size depends on the problem alone, so results do not depend on the number of threads. A slice is
    large enough for its walk to outweigh the preparation of the field. */
 struct Slices {
-    int64_t size, per_item, total;
+    int64_t size, per_item, total, blocks;
 
     template <typename T>
     explicit Slices(const Problem<T> &p)
         : size(std::max<int64_t>(4096, p.tess->n_cells)),
           per_item(std::max<int64_t>(1, (p.n_points + size - 1) / size)),
-          total(p.n_batch * per_item) {}
+          total(p.n_batch * per_item),
+          blocks((size + block_points - 1) / block_points) {}
 
     template <typename T>
     Slice slice(const Problem<T> &p, int64_t unit) const {
         const int64_t first = unit % per_item * size;
-        return {unit, unit / per_item, first, std::min(size, p.n_points - first)};
+        return {unit, unit / per_item, first, std::min(size, p.n_points - first), unit * blocks};
     }
 };
+
+template <typename T>
+TapeKey key_of(const Problem<T> &p) {
+    const cpab_tessellation &t = *p.tess;
+    const Slices slices(p);
+    return {sizeof(T),
+            t.ndim,
+            t.outside,
+            {t.cells[0], t.cells[1], t.cells[2]},
+            p.n_batch,
+            p.n_points,
+            slices.total * slices.blocks,
+            p.time};
+}
 
 /* Whether the fastest vertex already shows that a field is in range. False says nothing. */
 template <typename T>

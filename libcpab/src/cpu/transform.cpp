@@ -36,13 +36,15 @@ cpab_status velocity(Problem<T> p, T *out) {
 }
 
 template <typename T>
-cpab_status transform(Problem<T> p, T *out) {
+cpab_status transform(Problem<T> p, T *out, const TapeMemory &memory) {
     const cpab_status status = check(p, {out});
     if (status != CPAB_OK) return status;
+    Tape tape(memory);
+    tape.record(key_of(p));
     return for_slices(p, Needs{}, [&](Worker<T> &worker, const Slice &s) {
         const int64_t offset = s.first * p.tess->ndim;
         return worker.move(p.cloud_of(p.points, s.item) + offset, s.count,
-                           out + s.item * p.cloud_size() + offset);
+                           out + s.item * p.cloud_size() + offset, {&tape, s.first_block});
     });
 }
 
@@ -74,9 +76,12 @@ cpab_status jacobian(Problem<T> p, T *jacobian, T *log_det) {
 
 /* The gradient, or with a tangent its derivative along that. */
 template <typename T>
-cpab_status vjp(Problem<T> p, bool along_tangent, const T *grad_out, T *grad_velocity, T *grad_points) {
+cpab_status vjp(Problem<T> p, bool along_tangent, const T *grad_out, T *grad_velocity, T *grad_points,
+                const TapeMemory &memory) {
     const cpab_status status = check(p, {grad_out});
     if (status != CPAB_OK) return status;
+    Tape tape(memory);
+    if (!tape.replay(key_of(p))) return CPAB_E_TAPE;
     Needs needs;
     needs.gradient = true;
     needs.tangent = along_tangent;
@@ -88,9 +93,9 @@ cpab_status vjp(Problem<T> p, bool along_tangent, const T *grad_out, T *grad_vel
         const int64_t offset = s.first * p.tess->ndim, at = s.item * p.cloud_size() + offset;
         const T *tangents = p.cloud_of(p.tangent_points, s.item);
         worker.start_slice();
-        const Trouble trouble =
-            worker.pull_back(p.cloud_of(p.points, s.item) + offset, tangents ? tangents + offset : nullptr,
-                             grad_out + at, s.count, grad_points ? grad_points + at : nullptr, nullptr);
+        const Trouble trouble = worker.pull_back(
+            p.cloud_of(p.points, s.item) + offset, tangents ? tangents + offset : nullptr, grad_out + at,
+            s.count, grad_points ? grad_points + at : nullptr, nullptr, {&tape, s.first_block});
         turns.take(s.unit, [&]() {
             if (grad_velocity) worker.add_gradient(grad_velocity + s.item * p.field_size());
         });
@@ -100,6 +105,15 @@ cpab_status vjp(Problem<T> p, bool along_tangent, const T *grad_out, T *grad_vel
 
 }  // namespace
 
+int64_t cpab_tape_bytes(const cpab_tessellation *tess, int64_t n_batch, int64_t n_points,
+                        int64_t number_size) {
+    if (!tess || tess->ndim == 1 || n_batch <= 0 || n_points <= 0 || number_size <= 0) return 0;
+    constexpr int64_t most = 7 << 20; /* a call that goes back needs up to a mebibyte for itself */
+    const int64_t n_steps = 2 * (tess->ndim + 1); /* of a point: many for fields that are gentle */
+    const int64_t per_point = tess->ndim * number_size + n_steps * ((tess->ndim + 2) * number_size + 8);
+    return n_points > most / n_batch / per_point ? most : n_batch * (n_points * per_point + 1024);
+}
+
 #define CPAB_FOR_TYPE(T, suffix)                                                                             \
     cpab_status cpab_velocity_##suffix(const cpab_tessellation *tess, const T *velocity_, const T *points,   \
                                        T *out, int64_t n_batch, int64_t n_points, int64_t points_batch,      \
@@ -107,19 +121,35 @@ cpab_status vjp(Problem<T> p, bool along_tangent, const T *grad_out, T *grad_vel
         return velocity<T>(                                                                                  \
             {tess, velocity_, points, n_batch, n_points, points_batch, 1, n_threads, failed_item}, out);     \
     }                                                                                                        \
+    cpab_status cpab_transform_taped_##suffix(const cpab_tessellation *tess, const T *velocity_,             \
+                                              const T *points, T *out, void *tape, int64_t tape_bytes,       \
+                                              int64_t n_batch, int64_t n_points, int64_t points_batch,       \
+                                              double time, int32_t n_threads, int64_t *failed_item) {        \
+        return transform<T>(                                                                                 \
+            {tess, velocity_, points, n_batch, n_points, points_batch, time, n_threads, failed_item}, out,   \
+            {tape, tape_bytes});                                                                             \
+    }                                                                                                        \
     cpab_status cpab_transform_##suffix(const cpab_tessellation *tess, const T *velocity_, const T *points,  \
                                         T *out, int64_t n_batch, int64_t n_points, int64_t points_batch,     \
                                         double time, int32_t n_threads, int64_t *failed_item) {              \
-        return transform<T>(                                                                                 \
-            {tess, velocity_, points, n_batch, n_points, points_batch, time, n_threads, failed_item}, out);  \
+        return cpab_transform_taped_##suffix(tess, velocity_, points, out, nullptr, 0, n_batch, n_points,    \
+                                             points_batch, time, n_threads, failed_item);                    \
+    }                                                                                                        \
+    cpab_status cpab_transform_vjp_taped_##suffix(                                                           \
+        const cpab_tessellation *tess, const T *velocity_, const T *points, const T *grad_out,               \
+        T *grad_velocity, T *grad_points, const void *tape, int64_t tape_bytes, int64_t n_batch,             \
+        int64_t n_points, int64_t points_batch, double time, int32_t n_threads, int64_t *failed_item) {      \
+        return vjp<T>(                                                                                       \
+            {tess, velocity_, points, n_batch, n_points, points_batch, time, n_threads, failed_item}, false, \
+            grad_out, grad_velocity, grad_points, {const_cast<void *>(tape), tape_bytes});                   \
     }                                                                                                        \
     cpab_status cpab_transform_vjp_##suffix(                                                                 \
         const cpab_tessellation *tess, const T *velocity_, const T *points, const T *grad_out,               \
         T *grad_velocity, T *grad_points, int64_t n_batch, int64_t n_points, int64_t points_batch,           \
         double time, int32_t n_threads, int64_t *failed_item) {                                              \
-        return vjp<T>(                                                                                       \
-            {tess, velocity_, points, n_batch, n_points, points_batch, time, n_threads, failed_item}, false, \
-            grad_out, grad_velocity, grad_points);                                                           \
+        return cpab_transform_vjp_taped_##suffix(tess, velocity_, points, grad_out, grad_velocity,           \
+                                                 grad_points, nullptr, 0, n_batch, n_points, points_batch,   \
+                                                 time, n_threads, failed_item);                              \
     }                                                                                                        \
     cpab_status cpab_transform_jvp_##suffix(                                                                 \
         const cpab_tessellation *tess, const T *velocity_, const T *points, const T *tangent_velocity,       \
@@ -136,7 +166,7 @@ cpab_status vjp(Problem<T> p, bool along_tangent, const T *grad_out, T *grad_vel
         int64_t *failed_item) {                                                                              \
         return vjp<T>({tess, velocity_, points, n_batch, n_points, points_batch, time, n_threads,            \
                        failed_item, tangent_velocity, tangent_points},                                       \
-                      true, grad_out, grad_velocity, grad_points);                                           \
+                      true, grad_out, grad_velocity, grad_points, {});                                       \
     }                                                                                                        \
     cpab_status cpab_jacobian_##suffix(const cpab_tessellation *tess, const T *velocity_, const T *points,   \
                                        T *jacobian_, T *log_det, int64_t n_batch, int64_t n_points,          \

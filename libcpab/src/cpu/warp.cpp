@@ -62,15 +62,17 @@ void for_blocks(const Warp<T> &w, const Slice &s, Body body) {
 }
 
 template <typename T>
-cpab_status warp(Warp<T> w, T *out) {
+cpab_status warp(Warp<T> w, T *out, const TapeMemory &memory) {
     const cpab_status status = check(w, out);
     if (status != CPAB_OK) return status;
     const Hired<Sampler<T>> sampler(make_sampler<T>(w.raster));
     if (!sampler) return CPAB_E_MEMORY;
+    Tape tape(memory);
+    tape.record(key_of(w.flow));
     return for_slices(w.flow, Needs{}, [&](Worker<T> &worker, const Slice &s) {
         Trouble trouble;
         for_blocks(w, s, [&](T *points, int64_t first, int64_t count) {
-            trouble.add(worker.move(points, count, points));
+            trouble.add(worker.move(points, count, points, {&tape, s.block_of(first)}));
             sampler->values(w.image_of(s.item), points, count,
                             out + w.out_offset(s) + first * w.raster.out_point_stride);
         });
@@ -110,13 +112,15 @@ private:
 };
 
 template <typename T>
-cpab_status warp_vjp(Warp<T> w, const T *grad_out, T *grad_velocity, T *grad_data) {
+cpab_status warp_vjp(Warp<T> w, const T *grad_out, T *grad_velocity, T *grad_data, const TapeMemory &memory) {
     cpab_status status = check(w, grad_out);
     if (status != CPAB_OK) return status;
     const Problem<T> &p = w.flow;
     const Raster &raster = w.raster;
     const Hired<Sampler<T>> sampler(make_sampler<T>(raster));
     if (!sampler) return CPAB_E_MEMORY;
+    Tape tape(memory);
+    if (!tape.replay(key_of(p))) return CPAB_E_TAPE;
     status = check_range(p);
     if (status != CPAB_OK) return status;
     if (grad_velocity) std::fill(grad_velocity, grad_velocity + p.n_batch * p.field_size(), T(0));
@@ -141,10 +145,11 @@ cpab_status warp_vjp(Warp<T> w, const T *grad_out, T *grad_velocity, T *grad_dat
                 T *kept = ends.size() ? &ends[first * raster.ndim] : nullptr;
                 if (grad_velocity) {
                     seeds.start_block(block_grad, kept);
-                    trouble.add(worker.pull_back(points, nullptr, seeds.gradients(), count, nullptr, &seeds));
+                    trouble.add(worker.pull_back(points, nullptr, seeds.gradients(), count, nullptr, &seeds,
+                                                 {&tape, s.block_of(first)}));
                     return;
                 }
-                trouble.add(worker.move(points, count, kept ? kept : points));
+                trouble.add(worker.move(points, count, kept ? kept : points, {}));
                 if (in_order) sampler->gradients(nullptr, points, block_grad, count, to_data, nullptr);
             });
         turns.take(s.unit, [&]() {
@@ -157,25 +162,39 @@ cpab_status warp_vjp(Warp<T> w, const T *grad_out, T *grad_velocity, T *grad_dat
 
 }  // namespace
 
-#define CPAB_FOR_TYPE(T, suffix)                                                                            \
-    cpab_status cpab_warp_##suffix(const cpab_tessellation *tess, const cpab_image *image,                  \
-                                   const T *velocity, const T *data, T *out, const int64_t *output_size,    \
-                                   int64_t n_batch, double time, int32_t n_threads, int64_t *failed_item) { \
-        return warp<T>({{tess, velocity, nullptr, n_batch, 0, 1, time, n_threads, failed_item},             \
-                        image,                                                                              \
-                        data,                                                                               \
-                        output_size},                                                                       \
-                       out);                                                                                \
-    }                                                                                                       \
-    cpab_status cpab_warp_vjp_##suffix(                                                                     \
-        const cpab_tessellation *tess, const cpab_image *image, const T *velocity, const T *data,           \
-        const T *grad_out, T *grad_velocity, T *grad_data, const int64_t *output_size, int64_t n_batch,     \
-        double time, int32_t n_threads, int64_t *failed_item) {                                             \
-        return warp_vjp<T>({{tess, velocity, nullptr, n_batch, 0, 1, time, n_threads, failed_item},         \
-                            image,                                                                          \
-                            data,                                                                           \
-                            output_size},                                                                   \
-                           grad_out, grad_velocity, grad_data);                                             \
+#define CPAB_FOR_TYPE(T, suffix)                                                                             \
+    cpab_status cpab_warp_taped_##suffix(const cpab_tessellation *tess, const cpab_image *image,             \
+                                         const T *velocity, const T *data, T *out, void *tape,               \
+                                         int64_t tape_bytes, const int64_t *output_size, int64_t n_batch,    \
+                                         double time, int32_t n_threads, int64_t *failed_item) {             \
+        return warp<T>({{tess, velocity, nullptr, n_batch, 0, 1, time, n_threads, failed_item},              \
+                        image,                                                                               \
+                        data,                                                                                \
+                        output_size},                                                                        \
+                       out, {tape, tape_bytes});                                                             \
+    }                                                                                                        \
+    cpab_status cpab_warp_##suffix(const cpab_tessellation *tess, const cpab_image *image,                   \
+                                   const T *velocity, const T *data, T *out, const int64_t *output_size,     \
+                                   int64_t n_batch, double time, int32_t n_threads, int64_t *failed_item) {  \
+        return cpab_warp_taped_##suffix(tess, image, velocity, data, out, nullptr, 0, output_size, n_batch,  \
+                                        time, n_threads, failed_item);                                       \
+    }                                                                                                        \
+    cpab_status cpab_warp_vjp_taped_##suffix(                                                                \
+        const cpab_tessellation *tess, const cpab_image *image, const T *velocity, const T *data,            \
+        const T *grad_out, T *grad_velocity, T *grad_data, const void *tape, int64_t tape_bytes,             \
+        const int64_t *output_size, int64_t n_batch, double time, int32_t n_threads, int64_t *failed_item) { \
+        return warp_vjp<T>({{tess, velocity, nullptr, n_batch, 0, 1, time, n_threads, failed_item},          \
+                            image,                                                                           \
+                            data,                                                                            \
+                            output_size},                                                                    \
+                           grad_out, grad_velocity, grad_data, {const_cast<void *>(tape), tape_bytes});      \
+    }                                                                                                        \
+    cpab_status cpab_warp_vjp_##suffix(                                                                      \
+        const cpab_tessellation *tess, const cpab_image *image, const T *velocity, const T *data,            \
+        const T *grad_out, T *grad_velocity, T *grad_data, const int64_t *output_size, int64_t n_batch,      \
+        double time, int32_t n_threads, int64_t *failed_item) {                                              \
+        return cpab_warp_vjp_taped_##suffix(tess, image, velocity, data, grad_out, grad_velocity, grad_data, \
+                                            nullptr, 0, output_size, n_batch, time, n_threads, failed_item); \
     }
 
 extern "C" {

@@ -8,6 +8,7 @@
 #include <cstdint>
 
 #include "../../include/cpab.h"
+#include "tape.h"
 
 namespace cpab {
 
@@ -52,8 +53,8 @@ public:
     /* Points [n, ndim] to v(points). */
     virtual void velocities(const T *points, int64_t n, T *out) = 0;
 
-    /* Points [n, ndim] to where they end; `out` may be `points`. */
-    virtual Trouble move(const T *points, int64_t n, T *out) = 0;
+    /* Points [n, ndim] to where they end; `out` may be `points`. Blocks of them may be left on a tape. */
+    virtual Trouble move(const T *points, int64_t n, T *out, const TapeBlocks &tape) = 0;
 
     /* The same, and the derivative along `tangent_points` (or NULL) and the field's tangent. */
     virtual Trouble move_tangent(const T *points, const T *tangent_points, int64_t n, T *out_tangent) = 0;
@@ -63,10 +64,10 @@ public:
 
     /* Gradients are collected from start_slice() to add_gradient(), which adds them to an item's. With
        a field's tangent, they are the derivatives of gradients along it and `tangent_points`. `ends` may
-       be NULL. */
+       be NULL. Blocks that the tape has are not walked again. */
     virtual void start_slice() = 0;
     virtual Trouble pull_back(const T *points, const T *tangent_points, const T *grad_out, int64_t n,
-                              T *grad_points, Ends<T> *ends) = 0;
+                              T *grad_points, Ends<T> *ends, const TapeBlocks &tape) = 0;
     virtual void add_gradient(T *grad_velocity) = 0;
 
 protected:
