@@ -22,9 +22,9 @@ Raises, everywhere:
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, NotRequired, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, NotRequired, TypedDict, Unpack
 
-from cpabx.native.library import load
+from cpabx.native.library import Library, load
 from cpabx.native.status import raise_for_status
 from cpabx.native.threads import worthwhile
 
@@ -54,7 +54,34 @@ class Flow(Sizes):
     time: float
 
 
-def _call(name: str, tessellation: Tessellation, dtype: str, addresses: tuple[int, ...], sizes: Sizes | Flow) -> None:
+class Taped(Flow):
+    """The same, and a tape, if there is one.
+
+    tape: address and size of memory, see :func:`tape_bytes`, which the forward call writes and the backward call
+    reads: it need not follow the flow again. Results are the same to the last bit. In between, fields and points
+    must not change.
+    """
+
+    tape: NotRequired[tuple[int, int]]
+
+
+_NO_TAPE = (0, 0)
+
+
+def tape_bytes(tessellation: Tessellation, dtype: str, n_batch: int, n_points: int) -> int:
+    """Enough for most fields, and at most 7 MiB, with which a part is recorded; 0 where there is nothing to record."""
+    number = 4 if dtype == "float32" else 8
+    return int(load().lib.cpab_tape_bytes(tessellation.handle, n_batch, n_points, number))
+
+
+def _call(
+    name: str,
+    tessellation: Tessellation,
+    dtype: str,
+    addresses: tuple[int, ...],
+    sizes: Sizes | Flow,
+    tape: tuple[int, int] | None = None,
+) -> None:
     library = load()
     suffix, pointer = _SUFFIX[dtype]
     failed = library.ffi.new("int64_t *")
@@ -62,6 +89,7 @@ def _call(name: str, tessellation: Tessellation, dtype: str, addresses: tuple[in
     status = getattr(library.lib, f"{name}_{suffix}")(
         tessellation.handle,
         *(library.ffi.cast(pointer, address) for address in addresses),
+        *_tape_of(library, tape),
         *(sizes["n_batch"], sizes["n_points"], sizes["points_batch"], *time),
         worthwhile(sizes.get("n_threads"), sizes["n_batch"] * sizes["n_points"]),
         failed,
@@ -69,11 +97,16 @@ def _call(name: str, tessellation: Tessellation, dtype: str, addresses: tuple[in
     raise_for_status(library, status, item=failed[0], time=time[0] if time else 1.0)
 
 
+def _tape_of(library: Library, tape: tuple[int, int] | None) -> tuple[Any, ...]:
+    return () if tape is None else (library.ffi.cast("void *", tape[0]), tape[1])
+
+
 def transform(
-    tessellation: Tessellation, dtype: str, *, velocity: int, points: int, out: int, **sizes: Unpack[Flow]
+    tessellation: Tessellation, dtype: str, *, velocity: int, points: int, out: int, **sizes: Unpack[Taped]
 ) -> None:
     """Points moved along the flow, to ``out``."""
-    _call("cpab_transform", tessellation, dtype, (velocity, points, out), sizes)
+    tape = sizes.get("tape", _NO_TAPE)
+    _call("cpab_transform_taped", tessellation, dtype, (velocity, points, out), sizes, tape)
 
 
 def transform_vjp(
@@ -85,14 +118,14 @@ def transform_vjp(
     grad_out: int,
     grad_velocity: int,
     grad_points: int,
-    **sizes: Unpack[Flow],
+    **sizes: Unpack[Taped],
 ) -> None:
     """The vector-Jacobian product: gradients of sum(grad_out * out).
 
     ``grad_points`` is (n_batch, n_points, n) also where the points are shared.
     """
     addresses = (velocity, points, grad_out, grad_velocity, grad_points)
-    _call("cpab_transform_vjp", tessellation, dtype, addresses, sizes)
+    _call("cpab_transform_vjp_taped", tessellation, dtype, addresses, sizes, sizes.get("tape", _NO_TAPE))
 
 
 def transform_jvp(
@@ -151,12 +184,16 @@ def jacobian(
 
 
 class Output(TypedDict):
-    """How many fields there are, the size of the output in pixels along x, (y, (z)), and the time."""
+    """How many fields there are, the size of the output in pixels along x, (y, (z)), and the time.
+
+    tape: as in :class:`Taped`, where n_points is the number of pixels.
+    """
 
     n_batch: int
     output_size: tuple[int, ...]
     time: float
     n_threads: NotRequired[int | None]
+    tape: NotRequired[tuple[int, int]]
 
 
 def _call_sample(name: str, image: Image, dtype: str, addresses: tuple[int, ...], sizes: Sizes) -> None:
@@ -181,6 +218,7 @@ def _call_warp(
         tessellation.handle,
         image.described(library),
         *(library.ffi.cast(pointer, address) for address in addresses),
+        *_tape_of(library, output.get("tape", _NO_TAPE)),
         library.ffi.new("int64_t[]", output["output_size"]),
         *(output["n_batch"], output["time"]),
         worthwhile(output.get("n_threads"), output["n_batch"] * math.prod(output["output_size"])),
@@ -223,7 +261,7 @@ def warp(
     **output: Unpack[Output],
 ) -> None:
     """Images over the domain, at where the flow takes the pixels of the output; to ``out``."""
-    _call_warp("cpab_warp", tessellation, image, dtype, (velocity, data, out), output)
+    _call_warp("cpab_warp_taped", tessellation, image, dtype, (velocity, data, out), output)
 
 
 def warp_vjp(
@@ -240,4 +278,4 @@ def warp_vjp(
 ) -> None:
     """Gradients of sum(grad_out * out) by the velocities and by the data."""
     addresses = (velocity, data, grad_out, grad_velocity, grad_data)
-    _call_warp("cpab_warp_vjp", tessellation, image, dtype, addresses, output)
+    _call_warp("cpab_warp_vjp_taped", tessellation, image, dtype, addresses, output)

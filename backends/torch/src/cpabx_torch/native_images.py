@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from cpabx import native
-from cpabx_torch.native_ops import dtype_of, tessellation_of
+from cpabx_torch.native_ops import dtype_of, memory_of, new_tape, tessellation_of
 from cpabx_torch.operators import operator
 
 
@@ -114,6 +115,30 @@ def warp(
     align_corners: bool,
 ) -> Tensor:
     """Images moved by flows, (N, C, *output_size)."""
+    options = (cells, domain, outside, time, output_size, mode, padding_mode, align_corners)
+    return _warped(images, velocity, None, *options)
+
+
+def warp_taped(images: Tensor, velocity: Tensor, *options: Any) -> tuple[Tensor, Tensor]:
+    """The same, and a tape of it."""
+    cells, domain, outside, _, output_size, *_ = options
+    tape = new_tape(tessellation_of(cells, domain, outside), velocity, math.prod(output_size))
+    return _warped(images, velocity, tape, *options), tape
+
+
+def _warped(
+    images: Tensor,
+    velocity: Tensor,
+    tape: Tensor | None,
+    cells: Sequence[int],
+    domain: Sequence[float],
+    outside: str,
+    time: float,
+    output_size: Sequence[int],
+    mode: str,
+    padding_mode: str,
+    align_corners: bool,
+) -> Tensor:
     images, velocity = images.contiguous(), velocity.contiguous()
     out = images.new_empty((*images.shape[:2], *output_size))
     native.warp(
@@ -127,6 +152,7 @@ def warp(
         n_batch=images.shape[0],
         time=time,
         n_threads=torch.get_num_threads(),
+        tape=memory_of(tape),
     )
     return out
 
@@ -147,6 +173,27 @@ def warp_vjp(
     align_corners: bool,
 ) -> tuple[Tensor, Tensor]:
     """Gradients of the images and of the velocities."""
+    options = (cells, domain, outside, time, output_size, mode, padding_mode, align_corners)
+    return warp_vjp_taped(images, velocity, grad_out, None, need_images, need_velocity, *options)
+
+
+def warp_vjp_taped(
+    images: Tensor,
+    velocity: Tensor,
+    grad_out: Tensor,
+    tape: Tensor | None,
+    need_images: bool,
+    need_velocity: bool,
+    cells: Sequence[int],
+    domain: Sequence[float],
+    outside: str,
+    time: float,
+    output_size: Sequence[int],
+    mode: str,
+    padding_mode: str,
+    align_corners: bool,
+) -> tuple[Tensor, Tensor]:
+    """The same, of a warp that left a tape."""
     images, velocity, grad_out = images.contiguous(), velocity.contiguous(), grad_out.contiguous()
     grad_images, grad_velocity = _like(images, need_images), _like(velocity, need_velocity)
     native.warp_vjp(
@@ -162,6 +209,7 @@ def warp_vjp(
         n_batch=images.shape[0],
         time=time,
         n_threads=torch.get_num_threads(),
+        tape=memory_of(tape),
     )
     return grad_images, grad_velocity
 

@@ -43,7 +43,7 @@ def _call(
     space: tuple[Sequence[int], Sequence[float], str],
     inputs: dict[str, Tensor | None],
     outputs: dict[str, Tensor],
-    **time: float,
+    **time_and_tape: Any,
 ) -> None:
     """Calls with the inputs, made contiguous, and with contiguous outputs."""
     given = {name: None if tensor is None else tensor.contiguous() for name, tensor in inputs.items()}
@@ -58,7 +58,7 @@ def _call(
         n_points=points.shape[1],
         points_batch=points.shape[0],
         n_threads=torch.get_num_threads(),
-        **time,
+        **time_and_tape,
     )
 
 
@@ -78,10 +78,35 @@ def transform(
     points: Tensor, velocity: Tensor, cells: Sequence[int], domain: Sequence[float], outside: str, time: float
 ) -> Tensor:
     """Points moved along the flow, (N, P, n)."""
+    return _moved(points, velocity, (cells, domain, outside), time=time)
+
+
+def _moved(
+    points: Tensor, velocity: Tensor, space: tuple[Sequence[int], Sequence[float], str], **time_and_tape: Any
+) -> Tensor:
     out = _cloud(points, velocity)
-    space = (cells, domain, outside)
-    _call(native.transform, space, {"points": points, "velocity": velocity}, {"out": out}, time=time)
+    _call(native.transform, space, {"points": points, "velocity": velocity}, {"out": out}, **time_and_tape)
     return out
+
+
+def transform_taped(
+    points: Tensor, velocity: Tensor, cells: Sequence[int], domain: Sequence[float], outside: str, time: float
+) -> tuple[Tensor, Tensor]:
+    """The same, and a tape of it."""
+    space = (cells, domain, outside)
+    tape = new_tape(tessellation_of(*space), velocity, points.shape[1])
+    return _moved(points, velocity, space, time=time, tape=memory_of(tape)), tape
+
+
+def new_tape(tessellation: Tessellation, velocity: Tensor, n_points: int) -> Tensor:
+    """Memory for what a forward call of fields with these velocities tells the backward call."""
+    size = native.tape_bytes(tessellation, dtype_of(velocity), velocity.shape[0], n_points)
+    return torch.empty(size, dtype=torch.uint8)
+
+
+def memory_of(tape: Tensor | None) -> tuple[int, int]:
+    """Its address and size."""
+    return (0, 0) if tape is None else (tape.data_ptr(), tape.numel())
 
 
 def transform_vjp(
@@ -94,9 +119,23 @@ def transform_vjp(
     time: float,
 ) -> tuple[Tensor, Tensor]:
     """Gradients of the points, per batch item (N, P, n), and of the velocities (N, V, n)."""
+    return transform_vjp_taped(points, velocity, grad_out, None, cells, domain, outside, time)
+
+
+def transform_vjp_taped(
+    points: Tensor,
+    velocity: Tensor,
+    grad_out: Tensor,
+    tape: Tensor | None,
+    cells: Sequence[int],
+    domain: Sequence[float],
+    outside: str,
+    time: float,
+) -> tuple[Tensor, Tensor]:
+    """The same, of a transform that left a tape."""
     inputs: dict[str, Tensor | None] = {"points": points, "velocity": velocity, "grad_out": grad_out}
     grads = _gradients(points, velocity)
-    _call(native.transform_vjp, (cells, domain, outside), inputs, grads, time=time)
+    _call(native.transform_vjp, (cells, domain, outside), inputs, grads, time=time, tape=memory_of(tape))
     return grads["grad_points"], grads["grad_velocity"]
 
 

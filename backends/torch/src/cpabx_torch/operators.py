@@ -7,7 +7,7 @@ operator: they cost several times as much as calling it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -53,6 +53,41 @@ def differentiable(
         return operator(*inputs) if torch.compiler.is_compiling() else apply(*inputs)
 
     return call
+
+
+def taped(
+    call: Callable[..., Any], forward: Callable[..., Any], backward: Callable[..., Any], *, wanted_for: Sequence[int]
+) -> Callable[..., Any]:
+    """The call of two tensors and options, but plain ones leave a tape where those numbered want a gradient.
+
+    ``forward`` answers the output and the tape, which ``backward`` finds behind the two in ``ctx.saved_tensors``; it
+    is of use to :func:`takes_tapes`.
+    """
+
+    class Taped(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, first: Tensor, second: Tensor, *options: Any) -> Any:
+            output, tape = forward(first, second, *options)
+            ctx.options = options
+            ctx.save_for_backward(first, second, tape)
+            return output
+
+        @staticmethod
+        def backward(ctx: Any, grad: Tensor) -> Any:
+            return backward(ctx, grad)
+
+    apply: Any = Taped.apply
+
+    def tape(*inputs: Any) -> Any:
+        wanted = torch.is_grad_enabled() and any(inputs[i].requires_grad for i in wanted_for)
+        return (apply if wanted and is_plain(*inputs[:2]) else call)(*inputs)
+
+    return tape
+
+
+def takes_tapes(*tensors: Tensor) -> bool:
+    """Whether gradients may be computed from a tape: of plain tensors, and not to be differentiated again."""
+    return not torch.is_grad_enabled() and is_plain(*tensors)
 
 
 def is_plain(*tensors: Tensor) -> bool:

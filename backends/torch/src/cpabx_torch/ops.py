@@ -17,7 +17,7 @@ from cpabx.tessellation import Tessellation
 from cpabx_torch import native_ops
 from cpabx_torch.forward_mode import has_tangents, make_dual, nested, unpack
 from cpabx_torch.native_ops import options_of
-from cpabx_torch.operators import differentiable
+from cpabx_torch.operators import differentiable, takes_tapes, taped
 
 
 def transform(points: Tensor, velocity: Tensor, tessellation: Tessellation, time: float) -> Tensor:
@@ -99,9 +99,12 @@ def _save_transform(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
 
 
 def _backward_transform(ctx: Any, grad_out: Tensor) -> tuple[Any, ...]:
-    points, velocity = ctx.saved_tensors
-    grad_points, grad_velocity = _transform_vjp(points, velocity, grad_out, *ctx.options)
-    return _shaped(grad_points, points), grad_velocity, *[None] * len(ctx.options)
+    points, velocity, *tape = ctx.saved_tensors
+    if tape and takes_tapes(points, velocity, grad_out):
+        grads = native_ops.transform_vjp_taped(points, velocity, grad_out, *tape, *ctx.options)
+    else:
+        grads = _transform_vjp(points, velocity, grad_out, *ctx.options)
+    return _shaped(grads[0], points), grads[1], *[None] * len(ctx.options)
 
 
 def _save_vjp(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
@@ -206,7 +209,12 @@ def _with_gradient(name: str, save: Callable[..., None], backward: Callable[...,
     return differentiable(getattr(native_ops, name), getattr(native_ops, f"{name}_op"), save, backward)
 
 
-_transform = _with_gradient("transform", _save_transform, _backward_transform)
+_transform = taped(
+    _with_gradient("transform", _save_transform, _backward_transform),
+    native_ops.transform_taped,
+    _backward_transform,
+    wanted_for=(0, 1),
+)
 _transform_vjp = _with_gradient("transform_vjp", _save_vjp, _backward_vjp)
 _transform_jvp = _with_gradient("transform_jvp", _save_jvp, _backward_jvp)
 _transform_vjp_jvp = _with_gradient("transform_vjp_jvp", _save_nothing, _refuse)

@@ -17,7 +17,7 @@ from cpabx.tessellation import Tessellation
 from cpabx_torch import native_images, ops
 from cpabx_torch.forward_mode import has_tangents
 from cpabx_torch.native_ops import options_of, tessellation_of
-from cpabx_torch.operators import differentiable
+from cpabx_torch.operators import differentiable, takes_tapes, taped
 from cpabx_torch.sampler import given, interpolate, vjp_of_vjp
 
 
@@ -67,9 +67,12 @@ def _save_warp(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
 
 
 def _backward_warp(ctx: Any, grad_out: Tensor) -> tuple[Any, ...]:
-    images, velocity = ctx.saved_tensors
+    images, velocity, *tape = ctx.saved_tensors
     needs = ctx.needs_input_grad[:2]
-    grads = _warp_vjp(images, velocity, grad_out, *needs, *ctx.options)
+    if tape and takes_tapes(images, velocity, grad_out):
+        grads = native_images.warp_vjp_taped(images, velocity, grad_out, *tape, *needs, *ctx.options)
+    else:
+        grads = _warp_vjp(images, velocity, grad_out, *needs, *ctx.options)
     return *given(grads, needs), *[None] * len(ctx.options)
 
 
@@ -90,5 +93,10 @@ def _backward_vjp(ctx: Any, *cotangents: Tensor | None) -> tuple[Any, ...]:
     return *grads, *[None] * (2 + len(ctx.options))
 
 
-_warp = differentiable(native_images.warp, native_images.warp_op, _save_warp, _backward_warp)
+_warp = taped(
+    differentiable(native_images.warp, native_images.warp_op, _save_warp, _backward_warp),
+    native_images.warp_taped,
+    _backward_warp,
+    wanted_for=(1,),
+)
 _warp_vjp = differentiable(native_images.warp_vjp, native_images.warp_vjp_op, _save_vjp, _backward_vjp)

@@ -1,0 +1,121 @@
+"""Tapes: gradients of plain tensors do not walk again, and all others do; no bit of them tells which."""
+
+import pytest
+import torch
+
+import cpabx
+from cpabx_torch import native_images, native_ops
+
+FAMILY = cpabx.Cpab((3, 4))
+
+
+def a_transform(generator, size=40):
+    points = torch.rand(1, size * size, 2, generator=generator) * 2 - 1
+    return FAMILY.transform, points
+
+
+def a_warp(generator, size=40):
+    return FAMILY.warp, torch.rand(3, 2, size, size + 1, generator=generator)
+
+
+@pytest.fixture(params=[a_transform, a_warp])
+def case(request):
+    """The function, and its inputs: points or images, and theta."""
+    generator = torch.Generator().manual_seed(3)
+    function, given = request.param(generator)
+    theta = 0.4 * torch.randn(3, FAMILY.n_params, generator=generator)
+    return function, given.requires_grad_(), theta.requires_grad_()
+
+
+@pytest.fixture
+def tapes(monkeypatch):
+    """The tapes that backward calls are given."""
+    used = []
+    for module, name in ((native_ops, "transform_vjp_taped"), (native_images, "warp_vjp_taped")):
+        native = getattr(module, name)
+
+        def watched(first, velocity, grad_out, tape, *options, native=native):
+            used.append(tape)
+            return native(first, velocity, grad_out, tape, *options)
+
+        monkeypatch.setattr(module, name, watched)
+    return used
+
+
+def gradients(function, given, theta, **options):
+    result = function(given, theta)
+    cotangent = torch.cos(torch.arange(result.numel())).reshape(result.shape)
+    return torch.autograd.grad(result, (given, theta), cotangent, **options)
+
+
+def test_gradients_are_those_without_a_tape(case, tapes):
+    taped = gradients(*case)
+    assert [tape is not None and tape.numel() > 0 for tape in tapes] == [True]
+    tapes.clear()
+    walked = gradients(*case, create_graph=True)  # a gradient that is to be differentiated
+    assert tapes == [None]
+    for got, expected in zip(taped, walked, strict=True):
+        assert torch.equal(got, expected)
+
+
+def test_backward_twice_through_a_kept_graph(case, tapes):
+    function, given, theta = case
+    result = function(given, theta).sum()
+    first = torch.autograd.grad(result, (given, theta), retain_graph=True)
+    second = torch.autograd.grad(result, (given, theta))
+    assert len(tapes) == 2
+    assert all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
+
+
+def test_changing_an_input_in_place_is_an_error(case):
+    function, given, theta = case
+    if function == FAMILY.warp:
+        given = given.detach().clone()
+        result = function(given, theta).sum()
+    else:
+        moved = given * 1.0
+        result, given = function(moved, theta).sum(), moved
+    with torch.no_grad():
+        given.add_(0.1)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        result.backward()
+
+
+@pytest.mark.parametrize("grad", [True, False])
+def test_nothing_is_recorded_without_need(case, monkeypatch, grad):
+    function, given, theta = case
+    made = []
+    for module in (native_ops, native_images):
+        monkeypatch.setattr(module, "new_tape", lambda *sizes: made.append(sizes) or torch.empty(0, dtype=torch.uint8))
+    with torch.set_grad_enabled(grad):
+        function(given, theta)
+    assert bool(made) == grad
+    made.clear()
+    function(given.detach(), theta.detach())
+    assert not made
+
+
+def test_tapes_survive_hooks_on_saved_tensors(case):
+    """As offloading and checkpoints use them."""
+    expected = gradients(*case)
+    function, given, theta = case
+
+    def copy(tensor):
+        return tensor.clone()
+
+    with torch.autograd.graph.saved_tensors_hooks(copy, copy):
+        found = gradients(function, given, theta)
+    assert all(torch.equal(a, b) for a, b in zip(found, expected, strict=True))
+
+
+def test_batches_of_cotangents(case, tapes):
+    """The backward call is mapped: its tensors are not plain."""
+    function, given, theta = case
+    result = function(given, theta)
+    cotangents = torch.randn(4, *result.shape, generator=torch.Generator().manual_seed(4))
+    mapped = torch.autograd.grad(result, (given, theta), cotangents, is_grads_batched=True, retain_graph=True)
+    assert all(tape is None for tape in tapes)
+    for i in range(4):
+        one = torch.autograd.grad(result, (given, theta), cotangents[i], retain_graph=True)
+        for a, b in zip(mapped, one, strict=True):
+            torch.testing.assert_close(a[i], b, rtol=1e-5, atol=1e-5)
