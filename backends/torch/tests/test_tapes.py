@@ -58,6 +58,16 @@ def test_gradients_are_those_without_a_tape(case, tapes):
         assert torch.equal(got, expected)
 
 
+def test_gradient_of_theta_alone(case, tapes):
+    function, given, theta = case
+    both = gradients(*case)
+    result = function(given.detach(), theta)
+    cotangent = torch.cos(torch.arange(result.numel())).reshape(result.shape)
+    (alone,) = torch.autograd.grad(result, theta, cotangent)
+    assert torch.equal(alone, both[1])
+    assert all(tape is not None for tape in tapes)
+
+
 def test_backward_twice_through_a_kept_graph(case, tapes):
     function, given, theta = case
     result = function(given, theta).sum()

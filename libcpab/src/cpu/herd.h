@@ -232,11 +232,17 @@ public:
             const auto &taken = *passes_[pass];
             for (int at = 0; at < taken.size(); at += W) {
                 Strides<N, D> strides;
-                load(taken, at, taken.size(), strides);
+                const Bits there = load(taken, at, taken.size(), strides);
                 const Cell<N, D> cell = flow.cell(strides.segment.from.cell);
                 N lam[D];
                 cotangents_.load(strides.point, lam);
-                const NodeGradient<N, D> gradient = pull_back<N, D>(cell, strides.segment, lam);
+                NodeGradient<N, D> gradient = pull_back<N, D>(cell, strides.segment, lam);
+                if (taken.size() - at < W) { /* in lanes without a step, 0 times what is infinite is no 0 */
+                    for (int d = 0; d < D; d++) lam[d] = select(there, lam[d], N(V(0)));
+                    for (int k = 0; k <= D; k++)
+                        for (int d = 0; d < D; d++)
+                            gradient.velocity[k][d] = select(there, gradient.velocity[k][d], N(V(0)));
+                }
                 cotangents_.store(strides.point, lam);
                 collect(strides, cell, gradient);
             }

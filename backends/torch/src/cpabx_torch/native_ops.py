@@ -67,9 +67,9 @@ def _cloud(points: Tensor, velocity: Tensor, *more: int) -> Tensor:
     return points.new_empty((velocity.shape[0], points.shape[1], *(more or (points.shape[2],))))
 
 
-def _gradients(points: Tensor, velocity: Tensor) -> dict[str, Tensor]:
+def _gradients(points: Tensor, velocity: Tensor, need_points: bool = True) -> dict[str, Tensor]:
     return {
-        "grad_points": _cloud(points, velocity),
+        "grad_points": _cloud(points, velocity) if need_points else points.new_empty(0),
         "grad_velocity": torch.empty_like(velocity, memory_format=torch.contiguous_format),
     }
 
@@ -119,7 +119,7 @@ def transform_vjp(
     time: float,
 ) -> tuple[Tensor, Tensor]:
     """Gradients of the points, per batch item (N, P, n), and of the velocities (N, V, n)."""
-    return transform_vjp_taped(points, velocity, grad_out, None, cells, domain, outside, time)
+    return transform_vjp_taped(points, velocity, grad_out, None, True, cells, domain, outside, time)
 
 
 def transform_vjp_taped(
@@ -127,14 +127,15 @@ def transform_vjp_taped(
     velocity: Tensor,
     grad_out: Tensor,
     tape: Tensor | None,
+    need_points: bool,
     cells: Sequence[int],
     domain: Sequence[float],
     outside: str,
     time: float,
 ) -> tuple[Tensor, Tensor]:
-    """The same, of a transform that left a tape."""
+    """The same, of a transform that left a tape. A gradient of the points that is not needed is an empty tensor."""
     inputs: dict[str, Tensor | None] = {"points": points, "velocity": velocity, "grad_out": grad_out}
-    grads = _gradients(points, velocity)
+    grads = _gradients(points, velocity, need_points)
     _call(native.transform_vjp, (cells, domain, outside), inputs, grads, time=time, tape=memory_of(tape))
     return grads["grad_points"], grads["grad_velocity"]
 

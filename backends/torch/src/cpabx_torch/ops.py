@@ -101,7 +101,10 @@ def _save_transform(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
 def _backward_transform(ctx: Any, grad_out: Tensor) -> tuple[Any, ...]:
     points, velocity, *tape = ctx.saved_tensors
     if tape and takes_tapes(points, velocity, grad_out):
-        grads = native_ops.transform_vjp_taped(points, velocity, grad_out, *tape, *ctx.options)
+        need_points = ctx.needs_input_grad[0]
+        grads = native_ops.transform_vjp_taped(points, velocity, grad_out, tape[0], need_points, *ctx.options)
+        if not need_points:
+            return None, grads[1], *[None] * len(ctx.options)
     else:
         grads = _transform_vjp(points, velocity, grad_out, *ctx.options)
     return _shaped(grads[0], points), grads[1], *[None] * len(ctx.options)
