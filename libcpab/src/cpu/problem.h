@@ -72,6 +72,8 @@ TapeKey key_of(const Problem<T> &p) {
             p.n_batch,
             p.n_points,
             slices.total * slices.blocks,
+            {t.lower[0], t.lower[1], t.lower[2]},
+            {t.upper[0], t.upper[1], t.upper[2]},
             p.time};
 }
 

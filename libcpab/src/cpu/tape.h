@@ -77,7 +77,7 @@ private:
 /* What a tape was recorded for. */
 struct TapeKey {
     int64_t number_size, ndim, outside, cells[3], n_batch, n_points, n_blocks;
-    double time;
+    double lower[3], upper[3], time;
 };
 
 struct TapeMemory {
@@ -152,7 +152,6 @@ private:
 struct TapeBlocks {
     Tape *tape = nullptr;
     int64_t first = 0;
-    TapeBlocks after(int64_t n_blocks) const { return {tape, first + n_blocks}; }
 };
 
 }  // namespace cpab
