@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
+from torch.autograd import forward_ad
 
 from cpabx.errors import UnsupportedError
 
@@ -60,9 +61,18 @@ def differentiable(
     apply: Any = Differentiable.apply
 
     def call(*inputs: Any) -> Any:
-        return operator(*inputs) if torch.compiler.is_compiling() else apply(*inputs)
+        if torch.compiler.is_compiling():
+            return operator(*inputs)
+        tensors = [x for x in inputs if isinstance(x, Tensor)]
+        return (function if is_plain(*tensors) and not _is_watched(*tensors) else apply)(*inputs)
 
     return call
+
+
+def _is_watched(*tensors: Tensor) -> bool:
+    """Whether autograd would have to remember a call; if not, going through it costs more than a small call itself."""
+    recorded = torch.is_grad_enabled() and any(t.requires_grad for t in tensors)
+    return recorded or any(forward_ad.unpack_dual(t).tangent is not None for t in tensors)  # type: ignore[no-untyped-call]
 
 
 def taped(
@@ -107,8 +117,11 @@ def is_plain(*tensors: Tensor) -> bool:
         and _C._len_torch_dispatch_stack() == 0
         and _C._functorch.peek_interpreter_stack() is None
         and _C._get_tracing_state() is None
-        and all(
-            type(t) in (Tensor, nn.Parameter) and t.is_cpu and not _C._functorch.is_legacy_batchedtensor(t)
-            for t in tensors
-        )
+        and all(type(t) in (Tensor, nn.Parameter) and t.is_cpu and not _is_wrapper(t) for t in tensors)
     )
+
+
+def _is_wrapper(tensor: Tensor) -> bool:
+    """Of torch.func, or of the vmap before it: one without memory of its own, which may outlive its transformation."""
+    functorch = _C._functorch
+    return functorch.is_functorch_wrapped_tensor(tensor) or functorch.is_legacy_batchedtensor(tensor)  # type: ignore[no-any-return]
