@@ -164,7 +164,9 @@ CPAB_INLINE Way<V> follow(const Line<V> &line, V u) {
     const auto away = (way.rising & way.above) | ~(way.rising | way.above);
     way.distance = select(away, V(1) - to_nearest, to_nearest);
     way.face_speed = select(way.rising, high, -low);
-    way.leaves = (way.face_speed > V(0)) & (magnitude(way.displacement) > way.distance);
+    const auto overflown =
+        ~(way.velocity - way.velocity == V(0)); /* far outside: it would be anywhere at once */
+    way.leaves = ~overflown & (way.face_speed > V(0)) & (magnitude(way.displacement) > way.distance);
     if (any(way.leaves)) follow_beyond(line, record, way);
     return way;
 }
