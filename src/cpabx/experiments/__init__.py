@@ -1,1 +1,4 @@
-"""The paper's experiments: ``python -m cpabx experiment NAME``."""
+"""The experiments of the paper, one command each: ``python -m cpabx experiment NAME``.
+
+Needs ``pip install cpabx[experiments]``; ``import cpabx`` never loads this package.
+"""
