@@ -47,7 +47,9 @@ def _encode(text: str, encoding: str = "latin1") -> bytes:
     return text.encode("latin1")
 
 
-class _Unpickler(pickle.Unpickler):
+class _Unpickler(pickle._Unpickler):
+    """The one in Python: that in C makes room for as many values as a damaged number says, 34 GB for five bytes."""
+
     def find_class(self, module: str, name: str) -> Any:
         # Made for each name anew: a pickle may also set attributes of what it gets.
         if (module, name) == ("_codecs", "encode"):

@@ -151,9 +151,12 @@ class KerasTrainer(BaseTrainer):
         return np.asarray(self._run_sum(numbers))
 
     def _distributed_sum(self, numbers: tf.Tensor) -> Any:
-        return self._strategy.run(
-            lambda mine: tf.distribute.get_replica_context().all_reduce("sum", mine), args=(numbers,)
-        )
+        return self._strategy.run(self._replica_sum, args=(numbers,))
+
+    @staticmethod
+    def _replica_sum(numbers: tf.Tensor) -> tf.Tensor:
+        # The identity puts them on a device, without which there is nothing to reduce to.
+        return tf.distribute.get_replica_context().all_reduce("sum", tf.identity(numbers))
 
     def _diverged(self, error: Exception) -> bool:
         # The native operation has one class of errors; it is this advice that tells them apart.

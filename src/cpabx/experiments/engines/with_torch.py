@@ -93,7 +93,9 @@ class TorchTrainer(BaseTrainer):
         super().__init__(network, training, seed, augment, share)
 
     def _build(self) -> None:
+        # Convolutions are up to ten times as fast with channels last, and flat features need no copy.
         self._model = Model(self.network).to(self._device)
+        self._model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._parameters = list(self._model.parameters())
         self.parameters = sum(parameter.numel() for parameter in self._parameters)
         self._optimizer = torch.optim.Adam(self._parameters)
@@ -132,7 +134,7 @@ class TorchTrainer(BaseTrainer):
         return torch.from_numpy(array).to(self._device)
 
     def _images(self, images: Array) -> Tensor:
-        return self._tensor(images).permute(0, 3, 1, 2).contiguous()
+        return self._tensor(images).permute(0, 3, 1, 2)
 
     def _sum(self, numbers: Array) -> Array:
         if self.share.world == 1:
@@ -171,13 +173,13 @@ class TorchTrainer(BaseTrainer):
 
 
 def _array(tensor: Tensor) -> Array:
-    return np.asarray(tensor.detach().cpu())
+    return tensor.detach().cpu().numpy()
 
 
 def _canonical(weight: Tensor) -> Array:
     """A copy in the layout of :func:`cpabx.experiments.network.shapes`."""
     order = {4: (2, 3, 1, 0), 2: (1, 0)}.get(weight.ndim, (0,))
-    return np.array(weight.detach().permute(order).cpu())
+    return np.array(_array(weight.permute(order)))
 
 
 def _fill(weight: Tensor, values: Array) -> Tensor:
