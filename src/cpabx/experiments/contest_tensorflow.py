@@ -1,0 +1,36 @@
+"""The two contestants of the speed experiment in TensorFlow, each compiled to a graph."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import tensorflow as tf
+
+from cpabx import Cpab
+from cpabx.experiments.contest import Array, Call, Contestant
+from cpabx.experiments.pure_tensorflow import PureCpab
+
+
+def contestants(family: Cpab, points: Array, theta: Array, steps: int) -> list[Contestant]:
+    """Cpabx's exact operation, then the pure one; float32."""
+    at, parameters = tf.constant(points), tf.constant(theta)
+    pure = PureCpab(family, steps)
+
+    def contestant(name: str, transform: Call) -> Contestant:
+        @tf.function
+        def forward(theta: Any) -> Any:
+            return transform(at, theta)
+
+        @tf.function
+        def both(theta: Any) -> Any:
+            with tf.GradientTape() as tape:
+                tape.watch(theta)
+                total = tf.reduce_sum(transform(at, theta))
+            return tape.gradient(total, theta)
+
+        return Contestant(name, lambda: forward(parameters).numpy(), lambda: both(parameters).numpy())
+
+    return [contestant("cpabx", family.transform), contestant("pure TensorFlow operations", pure)]
+
+
+__all__ = ["contestants"]
