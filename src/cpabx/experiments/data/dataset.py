@@ -73,7 +73,7 @@ class Pairs:
         if len(set(lengths)) > 1:
             raise ShapeError(f"{self.name} needs left, right and same of one length", f"{lengths}", "Pass as many.")
         for side in (self.left, self.right):
-            if len(side) and not (0 <= side.min() and side.max() < len(self.images)):
+            if len(side) and (side.min() < 0 or side.max() >= len(self.images)):
                 raise ShapeError(
                     f"{self.name} needs indices from 0 to {len(self.images) - 1}, one less than it has images",
                     f"{side.min()} to {side.max()}",
