@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 from collections.abc import Sequence
 from typing import Any
@@ -91,13 +92,14 @@ class KerasTrainer(BaseTrainer):
         images = tf.TensorSpec((None, *self.network.image))
         classes = self.network.task == "classes"
         targets = tf.TensorSpec((None,), tf.int64) if classes else tf.TensorSpec((None, self.network.outputs))
+        graph = functools.partial(tf.function, autograph=False)  # no condition depends on a tensor
         parts = [images, targets, tf.TensorSpec((None, None)), tf.TensorSpec((None,)), tf.TensorSpec(())]
-        self._run_step = tf.function(self._distributed_step, input_signature=parts)
-        self._run_model = tf.function(self._model, input_signature=[images])
-        self._run_eye = tf.function(self._eye, input_signature=[images])
-        self._run_sum = tf.function(self._distributed_sum, input_signature=[tf.TensorSpec((2,), tf.float64)])
+        self._run_step = graph(self._distributed_step, input_signature=parts)
+        self._run_model = graph(self._model, input_signature=[images])
+        self._run_eye = graph(self._eye, input_signature=[images])
+        self._run_sum = graph(self._distributed_sum, input_signature=[tf.TensorSpec((2,), tf.float64)])
         if self.network.transformer:
-            self._run_theta = tf.function(self._eye.theta, input_signature=[images])
+            self._run_theta = graph(self._eye.theta, input_signature=[images])
 
     def _model(self, images: tf.Tensor, keep: tf.Tensor | None = None) -> tf.Tensor:
         """Images to logits; of pairs, the left images first, then the right ones."""
