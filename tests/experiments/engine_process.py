@@ -1,7 +1,7 @@
 """Run as ``engine_process.py ENGINE DIRECTORY``, by itself or as one of several processes: two epochs of a training.
 
 Writes DIRECTORY/RANK.npz with the epochs' losses and accuracies, the weights, and logits; the first process a
-checkpoint, too, from which all go on for the second epoch.
+checkpoint, too.
 """
 
 import sys
@@ -18,7 +18,7 @@ def main(name, directory):
     engine.prepare(threads=1)
     # 29 images: two batches of 14, and one image that but one process gets.
     data, training = bars(29), Training(epochs=2, batch=14, learning_rate=1e-3, dropout=0.2)
-    trainer = engine.trainer(network("ST-Affine+CPAB"), training, 0)
+    trainer = engine.trainer(network("ST-CPAB"), training, 0)
     disturbed(trainer)
     epochs = [trainer.train(data)]
     trainer.save(Path(directory) / "checkpoint")

@@ -7,7 +7,7 @@ import pytest
 
 from cpabx.errors import OptionError, ShapeError
 from cpabx.experiments.data import Dataset
-from cpabx.experiments.engines import Training, load_engine
+from cpabx.experiments.engines import Training
 from cpabx.experiments.engines.batches import Share, batches, check, right
 from tests.experiments.engine_cases import attributes, bars, network, pairs
 
@@ -129,8 +129,3 @@ def test_data_that_do_not_fit_are_refused(data, net, message):
 def test_a_training_that_cannot_be_is_refused(options, message):
     with pytest.raises(OptionError, match=message):
         Training(**{"epochs": 1, **options})
-
-
-def test_an_engine_that_is_none_is_refused():
-    with pytest.raises(OptionError, match="torch, tensorflow"):
-        load_engine("theano")

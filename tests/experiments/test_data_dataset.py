@@ -1,5 +1,8 @@
 """Datasets and pairs hold together, and say so where they do not."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -52,3 +55,13 @@ def test_pairs_are_of_images_that_are_there(wrong):
 
 def test_no_pairs_are_pairs():
     assert len(pairs().take(np.array([], np.int64))) == 0
+
+
+def test_readers_import_no_framework():
+    """Nor what only photographs or other parts of the experiments need."""
+    code = (
+        "import cpabx.experiments.data.lfw, cpabx.experiments.data.fetch, cpabx.experiments.data.distortions, sys;"
+        "print(*{'torch', 'tensorflow', 'keras', 'sklearn', 'PIL', 'matplotlib', 'rich'} & set(sys.modules))"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.split() == []

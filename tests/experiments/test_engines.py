@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from cpabx.errors import OptionError, ShapeError
+from cpabx.errors import DeviceError, OptionError, ShapeError
 from cpabx.experiments.engines import CheckpointError, Training, TrainingDivergedError
 from cpabx.experiments.initial import initial_weights
 from cpabx.experiments.models import TABLE2, TABLE3
@@ -41,6 +41,17 @@ def test_weights_are_those_of_the_seed_and_those_that_are_set(engine, model):
     assert all(map(np.array_equal, trainer.weights(), others))
     with pytest.raises(ShapeError, match="weights must be"):
         trainer.set_weights(others[:-1])
+
+
+def test_a_device_that_is_not_there_is_named(engine):
+    engine.prepare(device="cpu")
+    with pytest.raises(DeviceError, match="'abacus:7'"):
+        engine.prepare(device="abacus:7")
+
+
+def test_a_seed_is_a_natural_number(engine):
+    with pytest.raises(OptionError, match="at least 0; got -1"):
+        engine.trainer(network("CNN"), SETTING, -1)
 
 
 # -- what is computed ------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 import pytest
 
 from cpabx.errors import OptionError
-from cpabx.experiments.models import BASES, LARGE, MODELS, TABLE2, TABLE3, network
+from cpabx.experiments.models import BASES, MODELS, TABLE2, TABLE3, network
 from cpabx.experiments.network import count
 
 TABLE1 = {
@@ -71,11 +71,13 @@ def test_a_large_face_in_a_small_view_has_the_base_of_the_view():
     assert large.classifier.convolutions == small.classifier.convolutions
 
 
-def test_the_classifier_may_be_a_larger_one_of_the_same_budget():
-    for model in TABLE2[1:]:
-        found = network(model, "mnist-cpab", convolutions=LARGE)
-        assert found.classifier.convolutions == LARGE
-        assert abs(count(found) - 400_000) <= 8_000
+@pytest.mark.parametrize("data", ["mnist-cpab", "mnist"])
+def test_the_full_networks_have_the_same_budget(data):
+    for model in {*TABLE2, *TABLE3} - {"FCN"}:
+        found = network(model, data, full=True)
+        assert [(one.filters, one.size) for one in found.classifier.convolutions] == [(32, 9), (64, 7)]
+        assert abs(count(found) - 400_000) <= 8_000, model
+        assert found.transformer is None or found.transformer.localization.reduce == 1
 
 
 def test_all_names_make_networks():

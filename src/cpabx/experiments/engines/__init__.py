@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from cpabx.errors import CpabxError, OptionError
+from cpabx.errors import CpabxError, MissingPackageError, OptionError
 from cpabx.experiments.network import Network
 
 if TYPE_CHECKING:
@@ -156,6 +156,13 @@ class Engine(Protocol):
 
         Processes are those of ``torchrun``, or of ``TF_CONFIG``. Each trains on its share of each batch; process 0 is
         the one to write files.
+
+        Args:
+            threads: of the framework's operations; its own choice by default. TensorFlow takes it once a process.
+            device: ``"cpu"``, or as the framework calls it, ``"cuda:0"`` in torch and ``"gpu:0"`` in TensorFlow.
+
+        Raises:
+            DeviceError: this machine has no such device.
         """
 
     def trainer(self, network: Network, training: Training, seed: int, augment: Augment | None = None) -> Trainer:
@@ -167,9 +174,14 @@ def load_engine(name: str) -> Engine:
 
     Raises:
         OptionError: there is no such engine.
-        ImportError: the framework is not installed.
+        MissingPackageError: the framework is not installed.
     """
     if name not in ENGINES:
         raise OptionError(f"an engine must be one of {', '.join(ENGINES)}", repr(name), "Choose one.")
-    engine: Engine = importlib.import_module(f"cpabx.experiments.engines.{ENGINES[name]}").ENGINE
+    try:
+        engine: Engine = importlib.import_module(f"cpabx.experiments.engines.{ENGINES[name]}").ENGINE
+    except ModuleNotFoundError as error:
+        raise MissingPackageError(
+            f"the engine {name!r} needs its framework", str(error), f"Run: pip install cpabx[{name}]"
+        ) from error
     return engine

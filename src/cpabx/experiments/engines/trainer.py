@@ -26,6 +26,8 @@ class BaseTrainer(abc.ABC):
     def __init__(self, network: Network, training: Training, seed: int, augment: Augment | None, share: Share) -> None:
         self.network, self.training, self.seed, self.augment, self.share = network, training, seed, augment, share
         self.epoch = 0
+        if seed < 0:
+            raise OptionError("seed must be at least 0", f"{seed}", "Choose another.")
         self._build()
         self.set_weights(initial_weights(network, seed))
 

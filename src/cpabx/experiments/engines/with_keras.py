@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 from collections.abc import Sequence
 from typing import Any
@@ -91,13 +92,14 @@ class KerasTrainer(BaseTrainer):
         images = tf.TensorSpec((None, *self.network.image))
         classes = self.network.task == "classes"
         targets = tf.TensorSpec((None,), tf.int64) if classes else tf.TensorSpec((None, self.network.outputs))
+        graph = functools.partial(tf.function, autograph=False)  # no condition depends on a tensor
         parts = [images, targets, tf.TensorSpec((None, None)), tf.TensorSpec((None,)), tf.TensorSpec(())]
-        self._run_step = tf.function(self._distributed_step, input_signature=parts)
-        self._run_model = tf.function(self._model, input_signature=[images])
-        self._run_eye = tf.function(self._eye, input_signature=[images])
-        self._run_sum = tf.function(self._distributed_sum, input_signature=[tf.TensorSpec((2,), tf.float64)])
+        self._run_step = graph(self._distributed_step, input_signature=parts)
+        self._run_model = graph(self._model, input_signature=[images])
+        self._run_eye = graph(self._eye, input_signature=[images])
+        self._run_sum = graph(self._distributed_sum, input_signature=[tf.TensorSpec((2,), tf.float64)])
         if self.network.transformer:
-            self._run_theta = tf.function(self._eye.theta, input_signature=[images])
+            self._run_theta = graph(self._eye.theta, input_signature=[images])
 
     def _model(self, images: tf.Tensor, keep: tf.Tensor | None = None) -> tf.Tensor:
         """Images to logits; of pairs, the left images first, then the right ones."""
@@ -206,8 +208,7 @@ class KerasEngine:
             with contextlib.suppress(RuntimeError):  # TensorFlow runs already, with as many as somebody else chose
                 tf.config.threading.set_intra_op_parallelism_threads(threads)
         if device is not None:
-            kind, _, index = device.upper().partition(":")
-            self._see(kind, int(index or 0))
+            self._see(device.lower())
         if "TF_CONFIG" in os.environ and self._strategy is None:
             self._strategy = tf.distribute.MultiWorkerMirroredStrategy()
             resolver = self._strategy.cluster_resolver
@@ -216,13 +217,15 @@ class KerasEngine:
         tf.random.set_seed(0)  # random operations are errors without: the engine has none, but others may
 
     @staticmethod
-    def _see(kind: str, index: int) -> None:
+    def _see(device: str) -> None:
         """Hides all devices but one; the CPU is always there."""
-        devices = tf.config.list_physical_devices("GPU")
-        if kind not in ("CPU", "GPU") or (kind == "GPU" and index >= len(devices)):
-            found = ", ".join(["cpu", *(f"gpu:{i}" for i in range(len(devices)))])
-            raise DeviceError("device must be one of this machine", f"{kind.lower()}:{index}", f"There are {found}.")
-        tf.config.set_visible_devices([devices[index]] if kind == "GPU" else [], "GPU")
+        gpus = {f"gpu:{i}": gpu for i, gpu in enumerate(tf.config.list_physical_devices("GPU"))}
+        wanted = "gpu:0" if device == "gpu" else device
+        if wanted not in ("cpu", *gpus):
+            found = ", ".join(["cpu", *gpus])
+            raise DeviceError(f"device must be one of this machine, {found}", repr(device), "Choose one of these.")
+        if gpus:
+            tf.config.set_visible_devices([gpus[wanted]] if wanted in gpus else [], "GPU")
 
     def trainer(self, network: Network, training: Training, seed: int, augment: Augment | None = None) -> Trainer:
         strategy = self._strategy or tf.distribute.get_strategy()

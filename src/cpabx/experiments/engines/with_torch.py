@@ -12,7 +12,7 @@ from torch import Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
 import cpabx
-from cpabx.errors import DivergenceError, RangeError
+from cpabx.errors import DeviceError, DivergenceError, RangeError
 from cpabx.experiments.engines import Array, Augment, Trainer, Training
 from cpabx.experiments.engines.batches import Batch, Share
 from cpabx.experiments.engines.checkpoints import State
@@ -189,6 +189,19 @@ def _fill(weight: Tensor, values: Array) -> Tensor:
         return weight.copy_(torch.from_numpy(np.asarray(values, np.float32).transpose(order)))
 
 
+def _device(name: str) -> torch.device:
+    """Raises DeviceError if there is none of the name."""
+    try:
+        device = torch.device(name)
+        if device.type == "cuda" and device.index is None:
+            device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError) as error:  # torch asserts that it was built with CUDA
+        first = str(error).splitlines()[0]
+        raise DeviceError(f"device must be one that torch can use, not {name!r}", first, "Try 'cpu'.") from error
+    return device
+
+
 class TorchEngine:
     """See :class:`cpabx.experiments.engines.Engine`."""
 
@@ -206,9 +219,7 @@ class TorchEngine:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # or CUDA's products are not deterministic
         torch.use_deterministic_algorithms(True)
         torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # it takes time
-        self._device = torch.device(device or "cpu")
-        if self._device.type == "cuda" and self._device.index is None:
-            self._device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+        self._device = _device(device or "cpu")
         if int(os.environ.get("WORLD_SIZE", "1")) > 1 and not distributed.is_initialized():
             distributed.init_process_group("nccl" if self._device.type == "cuda" else "gloo")
             atexit.register(distributed.destroy_process_group)
