@@ -32,7 +32,7 @@ def augment(images: Array, rng: np.random.Generator) -> Array:
     rows = [flips * cos, -flips * sin * aspect, shifts[:, 0], sin / aspect, cos, shifts[:, 1]]
     theta = np.stack(rows, axis=1).astype(np.float32)
     warped: Any = Affine().warp(images, theta, padding_mode="border", backend="numpy")
-    return np.clip(warped, 0, 1)
+    return np.asarray(np.clip(warped, 0, 1))
 
 
 __all__ = ["augment"]

@@ -38,7 +38,7 @@ class Job:
         return self.seed % FOLDS
 
     def network(self, protocol: Protocol) -> Network:
-        return network(self.model, protocol.data, side=protocol.side, budget=protocol.budget, view=protocol.view)
+        return network(self.model, protocol.data, side=protocol.side, view=protocol.view, full=protocol.large)
 
     def training(self, protocol: Protocol) -> Training:
         return replace(protocol.training, learning_rate=self.rate)

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from cpabx.experiments import data
-from cpabx.experiments.data import Dataset, Pairs
+from cpabx.experiments.data import Dataset, Pairs, celeba
 from cpabx.experiments.data.distortions import distort
 from cpabx.experiments.data.lfw import Faces, faces
 from cpabx.experiments.data.subset import subset
@@ -47,6 +47,10 @@ def material(protocol: Protocol, root: Path, cache: Path | None = None) -> Sourc
     if protocol.data == "lfw":
         found = faces(root, protocol.side, everything=protocol.everything, cache=cache)
         return functools.lru_cache(maxsize=1)(lambda job: _fold(protocol, found, job))
+    if protocol.data == "celeba":
+        sizes = {"train": protocol.train, "test": protocol.test}
+        both = Material(*(celeba.load(root, part, first=n, cache=cache) for part, n in sizes.items()))
+        return lambda job: both
     name, kind = DISTORTED.get(protocol.data, (protocol.data, ""))
     train, test = (data.load(name, root, part) for part in ("train", "test"))
     train, test = _part(train, protocol.train), _part(test, protocol.test)

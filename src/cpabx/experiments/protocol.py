@@ -1,11 +1,13 @@
 """What each experiment trains, on what, and for how long: the paper's protocol, and a reduced one for two CPU cores.
 
 The paper's (captions of Tables 2 and 3): batches of 100, Adam with a learning rate of 1e-4, no weight decay, no
-dropout, no augmentation. It gives epochs for the distorted digits alone (100, five seeds); the others here are ours, the
-same for all networks of a data set, as it says its own were.
+dropout, no augmentation. It gives epochs for the distorted digits alone (100, five seeds); the others here are ours,
+and the same for all networks of a data set, as it says of its own.
 
 The reduced ones share this: a learning rate of 1e-3 that falls to 0 along half a cosine, since what takes the paper
-50,000 steps must be done in some 1,500. PILOT Three seeds are the fewest that a standard error can be trusted of.
+50,000 steps must be done in some 1,500. In a pilot on the RTS set (seed 10, tested on 5,000 digits of the training set
+that it did not train on), 15 epochs of 1e-4 brought the CNN to 0.63 and ST-Affine CNN to 0.88; of 1e-3, to 0.86 and
+0.96. Three seeds are the fewest that a standard error means something of.
 """
 
 from __future__ import annotations
@@ -31,7 +33,7 @@ class Protocol:
         train, test: how many images or pairs are drawn; None takes all.
         side: of LFW's images, reduced from 250.
         view: (height, width) that classifiers see; by default that of the image.
-        budget: number of parameters, if not the data set's.
+        large: digits are learned by the paper's convolutions, not by those that two cores can train.
         formed: how many pairs of one person, and of two, are formed: LFW's unrestricted setting.
         everything: also with photographs that no pair of View 2 names.
         augmented: images are rotated, moved and flipped at random in training.
@@ -47,7 +49,7 @@ class Protocol:
     test: int | None = None
     side: int | None = None
     view: tuple[int, int] | None = None
-    budget: int | None = None
+    large: bool = False
     formed: int | None = None
     everything: bool = False
     augmented: bool = False
@@ -64,7 +66,8 @@ def _fast(epochs: int, **options: float) -> Training:
 
 
 def _distorted(name: str) -> Protocol:
-    """Table 2. 10,000 digits for 15 epochs: 1,500 steps, after which training losses are nearly flat in the pilot.
+    """Table 2. 10,000 digits for 15 epochs: 1,500 steps, after which the pilot's transformers know their training set
+    (0.99), and 5 epochs more brought at most 0.004.
 
     The classifier sees 21x21 pixels instead of 42x42: its convolutions are most of the time, and a transformer
     can bring a digit to these. To the plain CNN they are means of 2x2 pixels. The test set has all 10,000 digits.
@@ -96,16 +99,16 @@ REDUCED = {
     ),
     # 109x89 would not fall into blocks: whole images, and few of them.
     "celeba": Protocol(data="celeba", models=TABLE3, training=_fast(5), train=5_000, test=5_000, every=5),
-    # A constant learning rate, whose size is the question; from the paper's to 100 times as much, in steps of about 3.
-    # 3,000 digits for 10 epochs, as networks that learn at all have learned to see most digits by then.
+    # A constant learning rate, whose size is the question, in steps of about 3 to both sides of the 1e-3 above. 500
+    # batches: with 1e-3, the pilot's transformers had come to 0.93 and more by then.
     "robustness": Protocol(
         data="mnist-rts",
         models=ROBUSTNESS,
         training=Training(epochs=10),
-        train=3_000,
+        train=5_000,
         test=2_000,
         view=(21, 21),
-        rates=(1e-4, 3e-4, 1e-3, 3e-3, 1e-2),
+        rates=(3e-4, 1e-3, 3e-3, 1e-2, 3e-2),
     ),
     # One network of lfw.
     "pca": Protocol(data="lfw", models=("ST-CPAB",), training=_fast(15), seeds=(0,), side=64, view=(32, 32)),
@@ -115,12 +118,16 @@ _TEN = tuple(range(10))
 
 FULL = {
     **{
-        name: Protocol(data=name, models=TABLE2, training=Training(epochs=100), seeds=(0, 1, 2, 3, 4), train=50_000)
+        name: Protocol(
+            data=name, models=TABLE2, training=Training(epochs=100), seeds=(0, 1, 2, 3, 4), train=50_000, large=True
+        )
         for name in ("mnist-rts", "mnist-cpab")
     },
     # Table 1 has 50,000 training images of each kind. 100 epochs, as for the distorted digits.
     **{
-        name: Protocol(data=name, models=TABLE3, training=Training(epochs=100), seeds=(0, 1, 2, 3, 4), train=50_000)
+        name: Protocol(
+            data=name, models=TABLE3, training=Training(epochs=100), seeds=(0, 1, 2, 3, 4), train=50_000, large=True
+        )
         for name in ("mnist", "fashion-mnist", "cifar10", "cifar100")
     },
     # All ten folds of View 2: 5,400 training pairs and 600 test pairs each. (Table 1 has 5,600 and 400.)
@@ -143,6 +150,7 @@ FULL = {
         training=Training(epochs=100),
         seeds=(0, 1, 2, 3, 4),
         train=50_000,
+        large=True,
         rates=(1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2),
     ),
     "pca": Protocol(data="lfw", models=("ST-CPAB",), training=Training(epochs=100), seeds=(0,)),

@@ -58,7 +58,7 @@ def _region(point: Array, nx: int, ny: int) -> int:
     u = (point + 1) / 2 * (nx, ny)
     i, j = np.floor(u).astype(int)
     p, q = u - (i, j) - 0.5
-    return 4 * (j * nx + i) + ((1 if p > 0 else 3) if abs(p) > abs(q) else (2 if q > 0 else 0))
+    return int(4 * (j * nx + i)) + ((1 if p > 0 else 3) if abs(p) > abs(q) else (2 if q > 0 else 0))
 
 
 __all__ = ["STEPS", "check", "velocity_maps"]

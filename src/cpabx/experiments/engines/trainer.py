@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import abc
+import contextlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -78,16 +79,22 @@ class BaseTrainer(abc.ABC):
         if self.epoch >= self.training.epochs:
             raise OptionError(f"{self.training.epochs} epochs", "a call to train for one more", "Ask for more epochs.")
         start = time.perf_counter()
-        try:
+        with self._in_range():
             loss, accuracy = self._epoch(data)
-        except Exception as error:
-            if self._diverged(error):
-                raise self._divergence(str(error)) from error
-            raise
         if not np.isfinite(loss):
             raise self._divergence(f"a loss of {loss}")
         self.epoch += 1
         return Epoch(loss, accuracy, time.perf_counter() - start)
+
+    @contextlib.contextmanager
+    def _in_range(self) -> Iterator[None]:
+        """The last step of an epoch may leave weights with which no transformation can be computed."""
+        try:
+            yield
+        except Exception as error:
+            if self._diverged(error):
+                raise self._divergence(str(error)) from error
+            raise
 
     def _epoch(self, data: Dataset | Pairs) -> tuple[float, float]:
         """Means over the images of all processes."""
@@ -102,7 +109,7 @@ class BaseTrainer(abc.ABC):
 
     def _divergence(self, reason: str) -> TrainingDivergedError:
         return TrainingDivergedError(
-            f"training must stay in the range of its numbers, in epoch {self.epoch + 1} of {self.training.epochs}",
+            f"training must stay in the range of its numbers, after {self.epoch} of {self.training.epochs} epochs",
             reason,
             f"Lower the learning rate, which is {self.training.learning_rate:g}.",
         )
@@ -113,7 +120,8 @@ class BaseTrainer(abc.ABC):
         batches.check(data, self.network)
         indices = np.arange(len(data))
         parts = [indices[part] for part in batches.slices(len(data), self.network)]
-        return np.concatenate([self._logits(batches.images_of(data, part)) for part in parts])
+        with self._in_range():
+            return np.concatenate([self._logits(batches.images_of(data, part)) for part in parts])
 
     def accuracy(self, data: Dataset | Pairs) -> float:
         targets = batches.targets_of(data, np.arange(len(data)))
@@ -130,7 +138,8 @@ class BaseTrainer(abc.ABC):
     def _each(self, ask: Callable[[Array], Array], images: Array) -> Array:
         batches.check_images(images, self.network)
         parts = batches.slices(len(images), self.network)
-        return np.concatenate([ask(batches.as_float(images[part])) for part in parts])
+        with self._in_range():
+            return np.concatenate([ask(batches.as_float(images[part])) for part in parts])
 
     # -- state -----------------------------------------------------------------------------------
 
