@@ -72,13 +72,13 @@ def test_the_error_is_of_second_order_in_the_step(pure, family):
     exact = family.transform(POINTS, theta)
     gradient = family.vjp(POINTS, theta, 2 * exact)[1]
     errors = []
-    for steps in (10, 40):
+    for steps in (5, 20):
         moved, found = pure(family, steps)(POINTS, theta)
         errors.append((np.abs(moved - exact).max(), np.abs(found - gradient).max() / np.abs(gradient).max()))
     (coarse, coarse_gradient), (fine, fine_gradient) = errors
-    assert coarse < 5e-3
+    assert coarse < 2e-2
     assert fine < coarse / 8  # 16, but the largest error depends on where steps meet borders
-    assert fine_gradient < min(0.01, coarse_gradient / 2)  # at a border the gradient jumps: first order
+    assert fine_gradient < min(0.03, coarse_gradient / 2)  # at a border the gradient jumps: first order
 
 
 @pytest.mark.parametrize("pure", [torch_pure, tensorflow_pure])

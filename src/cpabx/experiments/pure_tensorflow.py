@@ -20,7 +20,7 @@ class PureCpab:
     def __call__(self, points: Any, theta: Any) -> Any:
         """Points (P, 2) by theta (N, d) to (N, P, 2)."""
         flows = self._flows(theta)
-        moved = tf.repeat(points[None], len(theta), axis=0)
+        moved = tf.repeat(points[None], tf.shape(theta)[0], axis=0)
         for _ in range(self.steps):
             step = tf.gather(flows, self._regions(moved), axis=1, batch_dims=1)  # (N, P, 2, 3)
             moved = tf.linalg.matvec(step[..., :2], moved) + step[..., 2]
