@@ -76,6 +76,8 @@ def test_expected_time_is_told_where_it_was_measured():
     chosen = protocol("mnist-rts")
     whole = expected_seconds("mnist-rts", chosen)
     assert whole is not None
-    assert expected_seconds("mnist-rts", changed(chosen, epochs=3, subset=1000)) == pytest.approx(whole / 50)
+    assert expected_seconds("mnist-rts", changed(chosen, epochs=3, subset=1000)) == pytest.approx(
+        whole * (3 * 1000) / (20 * 20_000)
+    )
     assert expected_seconds("mnist-rts", protocol("mnist-rts", full=True)) is None
-    assert whole + (expected_seconds("mnist-cpab", protocol("mnist-cpab")) or 0) < 3600
+    assert max(whole, expected_seconds("mnist-cpab", protocol("mnist-cpab"))) < 3600  # side by side on two cores

@@ -24,7 +24,7 @@ def _lines(options: Options, protocol: Protocol) -> list[str]:
     networks = [[model, f"{n:,}"] for model, n in parameters(protocol).items()]
     todo, seconds = jobs(protocol), expected_seconds(options.name, protocol)
     known = (
-        "not known" if seconds is None else f"{duration(seconds)} on two CPU cores with torch, plus reading and testing"
+        "not known" if seconds is None else f"{duration(seconds)} of one CPU core with torch, plus reading and testing"
     )
     source = SOURCES[source_name(protocol)]
     where = options.data / source.name
