@@ -2,8 +2,10 @@
 
 import gzip
 import json
+import os
 import re
 import signal
+import socket
 import struct
 import subprocess
 import sys
@@ -185,3 +187,31 @@ def test_ctrl_c_leaves_a_checkpoint_from_which_the_same_command_ends_with_the_sa
     for out in (whole, parts):
         assert call(*small(root, out)) == 0
     assert told(parts) == told(whole)
+
+
+def test_two_processes_started_by_torchrun_come_to_the_same_numbers(root, tmp_path):
+    backend_or_skip("torch")
+    one, two = tmp_path / "one", tmp_path / "two"
+    assert call(*small(root, one, epochs=1)) == 0
+    run = ["-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", str(free_port())]
+    command = [sys.executable, "-W", "ignore", *run, "-m", "cpabx", "experiment", *map(str, small(root, two, epochs=1))]
+    done = subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=200,
+        env={**os.environ, "GLOO_SOCKET_IFNAME": "lo"},
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("Wrote ") == 1
+    assert json.loads((two / folder.CONFIGURATION).read_text())["machine"]["processes"] == 2
+    for mine, theirs in zip(told(one)[1:], told(two)[1:], strict=True):
+        assert mine[:4] == theirs[:4]
+        assert float(mine[4]) == pytest.approx(float(theirs[4]), rel=1e-4)
+
+
+def free_port():
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return found.getsockname()[1]

@@ -17,18 +17,17 @@ def contestants(family: Cpab, points: Array, theta: Array, steps: int) -> list[C
     pure = PureCpab(family, steps)
 
     def contestant(name: str, transform: Call) -> Contestant:
-        @tf.function
         def forward(theta: Any) -> Any:
             return transform(at, theta)
 
-        @tf.function
         def both(theta: Any) -> Any:
             with tf.GradientTape() as tape:
                 tape.watch(theta)
                 total = tf.reduce_sum(transform(at, theta))
             return tape.gradient(total, theta)
 
-        return Contestant(name, lambda: forward(parameters).numpy(), lambda: both(parameters).numpy())
+        graphs = tf.function(forward), tf.function(both)
+        return Contestant(name, *(lambda graph=graph: graph(parameters).numpy() for graph in graphs))
 
     return [contestant("cpabx", family.transform), contestant("pure TensorFlow operations", pure)]
 

@@ -48,7 +48,7 @@ def components(theta: Array) -> Components:
     theta = np.asarray(theta, np.float64)
     mean = theta.mean(0)
     _, values, axes = np.linalg.svd(theta - mean, full_matrices=False)
-    if len(theta) < 2 or values[0] <= 1e-6 * max(1.0, np.linalg.norm(mean)):
+    if len(theta) < 2 or values[0] <= 1e-6 * max(1.0, float(np.linalg.norm(mean))):
         raise ExperimentError("principal components need thetas that differ", "all the same", "Train for longer.")
     axes = axes * np.sign(axes[np.arange(len(axes)), np.abs(axes).argmax(1)])[:, None]
     variances = values**2 / (len(theta) - 1)
@@ -89,7 +89,7 @@ def finish(run: Run, results: Results) -> dict[str, bytes]:
 
 def _images(test: Any) -> Array:
     """Of the test set, each once."""
-    return test.images[np.unique([test.left, test.right])] if isinstance(test, Pairs) else test.images
+    return np.asarray(test.images[np.unique([test.left, test.right])] if isinstance(test, Pairs) else test.images)
 
 
 def varied(family: Transformation, found: Components, k: int, image: Array, size: tuple[int, int]) -> Array:

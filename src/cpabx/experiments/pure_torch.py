@@ -36,7 +36,8 @@ class PureCpab:
         """(N, R, 2, 3) of one step."""
         velocity = torch.einsum("rckd,nd->nrck", self.maps, theta) / self.steps
         zero = torch.zeros_like(velocity[..., :1, :])
-        return torch.linalg.matrix_exp(torch.cat([velocity, zero], dim=-2))[..., :2, :]
+        flows: Tensor = torch.linalg.matrix_exp(torch.cat([velocity, zero], dim=-2))
+        return flows[..., :2, :]
 
     def _regions(self, points: Tensor) -> Tensor:
         """(N, P), numbered as in :func:`cpabx.experiments.pure.velocity_maps`."""
