@@ -111,8 +111,8 @@ def test_calls_take_turns_and_the_first_does_not_count():
 @pytest.mark.parametrize("backend", ["torch", "tensorflow"])
 def test_both_contestants_compute_the_same(backend):
     backend_or_skip(backend)
-    seconds, (apart, gradients_apart) = speed.operation_seconds(backend, batch=2, side=5, rounds=1, steps=20)
+    seconds, (apart, gradients_apart) = speed.operation_seconds(backend, batch=2, side=5, rounds=1, steps=4)
     assert len(seconds) == 4
     assert all(value > 0 for value in seconds.values())
-    assert 0 < apart < 1e-3
-    assert 0 < gradients_apart < 0.05
+    assert 0 < apart < 0.02
+    assert 0 < gradients_apart < 0.2

@@ -5,10 +5,12 @@ import pytest
 
 from cpabx import Affine, AffineDiffeo, Cpab, ThinPlateSpline
 from cpabx.experiments import robustness
-from cpabx.experiments.engines import Training
+from cpabx.experiments.engines import Training, TrainingDivergedError
+from cpabx.experiments.material import Material
 from cpabx.experiments.protocol import Protocol
 from cpabx.experiments.robustness import grid, jacobians, measured
 from cpabx.experiments.run import perform
+from tests.experiments.engine_cases import bars, disturbed, network
 from tests.experiments.run_cases import FakeEngine, run_in
 
 
@@ -52,6 +54,33 @@ def test_singular_and_mirroring_maps_are_counted():
     assert found["largest_condition"] == np.inf
     assert found["smallest_singular_value"] == 0
     assert found["share_not_invertible"] == 0.5
+
+
+def test_what_is_out_of_range_counts_as_singular():
+    found = measured(np.array([np.eye(2), np.full((2, 2), np.inf), np.diag([np.nan, 1.0])]))
+    assert found["largest_condition"] == np.inf
+    assert found["smallest_singular_value"] == 0
+    assert found["share_not_invertible"] == pytest.approx(2 / 3)
+
+
+def test_a_network_whose_transformations_are_out_of_range_has_diverged(engine):
+    """Not only in training: the last step of an epoch may be the one too far."""
+    trainer = disturbed(engine.trainer(network("ST-CPAB"), Training(epochs=1), 0), size=1e4)
+    data = bars(3)
+    for ask in (lambda: trainer.accuracy(data), lambda: trainer.views(data.images), lambda: trainer.train(data)):
+        with pytest.raises(TrainingDivergedError, match="Lower the learning rate"):
+            ask()
+
+
+def test_a_probe_of_transformations_out_of_range_says_so():
+    class Wild:
+        network = network("ST-CPAB")
+
+        def theta(self, images):
+            return np.full((len(images), 20), 1e5, np.float32)
+
+    with pytest.raises(TrainingDivergedError):
+        robustness.probe(Wild(), Material(bars(3), bars(3)))
 
 
 def test_diffeomorphic_families_never_fail_to_be_invertible_where_others_do():

@@ -19,7 +19,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         options = parse(arguments)
         print(_said(options))
-    except (CpabxError, ImportError) as error:
+    except (CpabxError, ImportError, OSError) as error:  # such as a full disk
         print(f"cpabx experiment: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

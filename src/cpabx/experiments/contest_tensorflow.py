@@ -26,7 +26,8 @@ def contestants(family: Cpab, points: Array, theta: Array, steps: int) -> list[C
                 total = tf.reduce_sum(transform(at, theta))
             return tape.gradient(total, theta)
 
-        graphs = tf.function(forward), tf.function(both)
+        # AutoGraph has nothing to rewrite here, and warns of syntax that it does not know.
+        graphs = tf.function(forward, autograph=False), tf.function(both, autograph=False)
         return Contestant(name, *(lambda graph=graph: graph(parameters).numpy() for graph in graphs))
 
     return [contestant("cpabx", family.transform), contestant("pure TensorFlow operations", pure)]

@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from cpabx.errors import DivergenceError, RangeError
 from cpabx.experiments import figures
 from cpabx.experiments.data.dataset import Array, Dataset
-from cpabx.experiments.engines import Trainer
+from cpabx.experiments.engines import Trainer, TrainingDivergedError
 from cpabx.experiments.material import Material
 from cpabx.experiments.report import as_csv
 from cpabx.experiments.results import lines
@@ -49,7 +50,11 @@ def jacobians(family: Transformation, theta: Array, points: Array) -> Array:
 
 
 def measured(jacobian: Array) -> dict[str, float]:
-    """Of (..., 2, 2): condition numbers, the smallest singular value, and the share of determinants not above 0."""
+    """Of (..., 2, 2): condition numbers, the smallest singular value, and the share of determinants not above 0.
+
+    What has left the range of float64 counts as singular: nothing can be recovered from it.
+    """
+    jacobian = np.where(np.isfinite(jacobian).all((-2, -1), keepdims=True), jacobian, 0.0)
     values = np.linalg.svd(jacobian, compute_uv=False)
     with np.errstate(divide="ignore", invalid="ignore"):
         conditions = np.where(values[..., 1] > 0, values[..., 0] / values[..., 1], np.inf)
@@ -62,11 +67,18 @@ def measured(jacobian: Array) -> dict[str, float]:
 
 
 def probe(trainer: Trainer, material: Material) -> dict[str, float]:
-    """:func:`measured` of the transformations that a network predicts for test images."""
+    """:func:`measured` of the transformations that a network predicts for test images.
+
+    Raises:
+        TrainingDivergedError: they are out of range.
+    """
     if trainer.network.transformer is None:
         return {}
     theta = trainer.theta(material.test.images[:IMAGES])
-    return measured(jacobians(trainer.network.transformer.family, theta, grid()))
+    try:
+        return measured(jacobians(trainer.network.transformer.family, theta, grid()))
+    except (RangeError, DivergenceError) as error:
+        raise TrainingDivergedError(str(error)) from error
 
 
 def chance(run: Run, results: Results) -> float:
