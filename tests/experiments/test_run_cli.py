@@ -111,6 +111,14 @@ def test_a_dry_run_tells_and_writes_nothing(name, capsys, tmp_path, monkeypatch)
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_dry_run_imports_no_framework():
+    code = "import sys; from cpabx.__main__ import main; main(['experiment', 'pca', '--dry-run']); print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.splitlines()[-1].split())
+    assert "cpabx.experiments.pca" in loaded
+    assert not loaded & {"torch", "tensorflow", "keras", "matplotlib", "rich", "PIL", "sklearn"}
+
+
 # -- folders ---------------------------------------------------------------------------------------
 
 
