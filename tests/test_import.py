@@ -6,7 +6,20 @@ import sys
 
 import pytest
 
-UNWANTED = ["torch", "tensorflow", "keras", "jax", "matplotlib", "scipy", "pytest", "sklearn", "cpabx_torch"]
+UNWANTED = [
+    "torch",
+    "tensorflow",
+    "keras",
+    "jax",
+    "matplotlib",
+    "scipy",
+    "pytest",
+    "sklearn",
+    "PIL",
+    "rich",
+    "cpabx_torch",
+    "cpabx.experiments",
+]
 
 
 def python(code):

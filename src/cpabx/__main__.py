@@ -1,4 +1,4 @@
-"""``python -m cpabx info`` and ``python -m cpabx backends``."""
+"""``python -m cpabx info``, ``python -m cpabx backends`` and ``python -m cpabx experiment``."""
 
 from __future__ import annotations
 
@@ -38,11 +38,17 @@ def backends() -> int:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser("python -m cpabx", description="Ask cpabx about itself.")
+    parser = argparse.ArgumentParser("python -m cpabx", description="Ask cpabx about itself, or do an experiment.")
     commands = parser.add_subparsers(dest="command", required=True)
     for command in (info, backends):
         commands.add_parser(command.__name__, help=(command.__doc__ or "").splitlines()[0])
-    chosen = parser.parse_args(arguments).command
+    commands.add_parser("experiment", help="Do one of the paper's experiments.", add_help=False)
+    given = sys.argv[1:] if arguments is None else arguments
+    if given[:1] == ["experiment"]:
+        from cpabx.experiments import cli
+
+        return cli.main(given[1:])
+    chosen = parser.parse_args(given).command
     return {"info": info, "backends": backends}[chosen]()
 
 

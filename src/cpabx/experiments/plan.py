@@ -1,0 +1,47 @@
+"""``--dry-run``: what would be done."""
+
+from __future__ import annotations
+
+from cpabx.experiments import folder, speed
+from cpabx.experiments.data.sources import SOURCES
+from cpabx.experiments.jobs import jobs, parameters
+from cpabx.experiments.kinds import FILES, kind
+from cpabx.experiments.material import source_name
+from cpabx.experiments.options import Options
+from cpabx.experiments.progress import duration
+from cpabx.experiments.protocol import Protocol, expected_seconds
+from cpabx.experiments.report import described, markdown
+
+
+def plan(options: Options) -> str:
+    """Text. Reads no data, loads no framework, and writes nothing."""
+    if options.protocol is None:
+        return f"{speed.__doc__}\n\n{_would_write(options, speed.FILES)}"
+    return "\n".join(_lines(options, options.protocol))
+
+
+def _lines(options: Options, protocol: Protocol) -> list[str]:
+    networks = [[model, f"{n:,}"] for model, n in parameters(protocol).items()]
+    todo, seconds = jobs(protocol), expected_seconds(options.name, protocol)
+    known = (
+        "not known" if seconds is None else f"{duration(seconds)} of one CPU core with torch, plus reading and testing"
+    )
+    source = SOURCES[source_name(protocol)]
+    where = options.data / source.name
+    found = "there" if where.is_dir() else f"missing. {source.remedy}"
+    return [
+        f"{options.name} with {options.backend}. {described(options.name, protocol, full=options.full)}",
+        "",
+        markdown(["network", "parameters"], networks),
+        f"{len(todo)} trainings, of which {folder.complete(options.out, protocol)} are complete in {options.out}.",
+        f"Expected time: {known}.",
+        f"Data: {where}, which is {found}",
+        _would_write(options, (*FILES, *kind(options.name).files)),
+    ]
+
+
+def _would_write(options: Options, files: tuple[str, ...]) -> str:
+    return f"Would write to {options.out}: {', '.join(files)}."
+
+
+__all__ = ["plan"]
