@@ -25,8 +25,8 @@ PLUGINS = {
 #: Which tests see which installation. A plugin's own tests run beside the conformance suite.
 PATHS = {
     "numpy": ["tests"],
-    "torch": ["tests/cross", "backends/torch/tests", "benchmarks/tests"],
-    "tensorflow": ["tests/cross", "backends/tensorflow/tests"],
+    "torch": ["tests/cross", "tests/experiments", "backends/torch/tests", "benchmarks/tests"],
+    "tensorflow": ["tests/cross", "tests/experiments", "backends/tensorflow/tests"],
     "third-party": [
         "backends/template/tests",
         "examples/plugins/jax/tests/test_transformations.py",  # the suite takes longer with JAX: nox -s jax
