@@ -1,13 +1,9 @@
 """Two processes on one machine train as one does on the joined batch."""
 
-import contextlib
 import json
 import os
-import signal
-import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +11,8 @@ import pytest
 
 from cpabx.testing.plugin import backend_or_skip
 from tests.experiments.engine_process import main
+from tests.processes import finish, free_ports
 
-PATIENCE = 150  # seconds, for all processes of a test
 ROOT = Path(__file__).parents[2]
 SCRIPT = Path(__file__).with_name("engine_process.py")
 LOCAL = {
@@ -42,29 +38,6 @@ def start(command, **env):
         text=True,
         start_new_session=True,
     )
-
-
-def finish(*processes):
-    """Waits for all; none is left behind when one fails or hangs."""
-    deadline = time.monotonic() + PATIENCE
-    try:
-        for process in processes:
-            _, errors = process.communicate(timeout=max(1, deadline - time.monotonic()))
-            assert process.returncode == 0, errors
-    finally:
-        for process in processes:
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
-
-
-def free_ports(n):
-    """Ports that nobody listens to."""
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(n)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
 
 
 def two_of_torch(directory):

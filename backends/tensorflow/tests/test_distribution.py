@@ -1,46 +1,25 @@
 """Replicas on shares of a batch add up to the gradients of one process on the whole of it."""
 
-import contextlib
 import json
 import os
-import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from tests.processes import finish, free_ports
+
 SCRIPT = Path(__file__).with_name("gradients_of_replicas.py")
-PATIENCE = 150  # seconds, for all processes of a test
 
 
 def start(role, file, **env):
     command = [sys.executable, "-W", "ignore", str(SCRIPT), role, str(file)]
     quiet = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", **env}
-    return subprocess.Popen(command, env=quiet, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-
-
-def finish(*processes):
-    """Waits for all; none is left behind when one fails or hangs."""
-    deadline = time.monotonic() + PATIENCE
-    try:
-        for process in processes:
-            _, errors = process.communicate(timeout=max(1, deadline - time.monotonic()))
-            assert process.returncode == 0, errors
-    finally:
-        for process in processes:
-            process.kill()
-
-
-def free_ports(n):
-    """Ports that nobody listens to."""
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(n)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
+    return subprocess.Popen(
+        command, env=quiet, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
 
 
 def gradients(file, replicas):

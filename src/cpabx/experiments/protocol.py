@@ -115,34 +115,20 @@ REDUCED = {
     "pca": Protocol(data="lfw", models=("ST-CPAB",), training=_fast(15), seeds=(0,), side=64, view=(32, 32)),
 }
 
+
+def _whole(name: str, models: tuple[str, ...]) -> Protocol:
+    """Table 1 has 50,000 training images of each kind. The paper gives 100 epochs and five runs for Table 2 alone."""
+    training = Training(epochs=100)
+    return Protocol(
+        data=name, models=models, training=training, seeds=(0, 1, 2, 3, 4), train=50_000, large=True, every=5
+    )
+
+
 _TEN = tuple(range(10))
 
 FULL = {
-    **{
-        name: Protocol(
-            data=name,
-            models=TABLE2,
-            training=Training(epochs=100),
-            seeds=(0, 1, 2, 3, 4),
-            train=50_000,
-            large=True,
-            every=5,
-        )
-        for name in ("mnist-rts", "mnist-cpab")
-    },
-    # Table 1 has 50,000 training images of each kind. 100 epochs, as for the distorted digits.
-    **{
-        name: Protocol(
-            data=name,
-            models=TABLE3,
-            training=Training(epochs=100),
-            seeds=(0, 1, 2, 3, 4),
-            train=50_000,
-            large=True,
-            every=5,
-        )
-        for name in ("mnist", "fashion-mnist", "cifar10", "cifar100")
-    },
+    **{name: _whole(name, TABLE2) for name in ("mnist-rts", "mnist-cpab")},
+    **{name: _whole(name, TABLE3) for name in ("mnist", "fashion-mnist", "cifar10", "cifar100")},
     # All ten folds of View 2: 5,400 training pairs and 600 test pairs each. (Table 1 has 5,600 and 400.)
     "lfw": Protocol(data="lfw", models=TABLE3, training=Training(epochs=100), seeds=_TEN),
     # Section 5.4: 50,000 pairs of each kind, each changed anew in every epoch; its 400,000 images are 4 such epochs.
