@@ -12,8 +12,9 @@
  *
  * Conventions. Arrays are dense and row-major, sizes are int64_t, the last axis is (x), (x, y) or
  * (x, y, z). Coordinates and velocities are in units of the domain. Nothing is printed, no global
- * state is kept, no pointer is stored after a call returns. Every function may be called from many
- * threads at once; a tessellation is immutable and may be shared between them.
+ * state is kept but the runner of cpab_set_runner(), no pointer to data is stored after a call returns.
+ * Every function may be called from many threads at once; a tessellation is immutable and may be shared
+ * between them.
  *
  * Not promised: bit-identical results between different builds or processors. On one machine and
  * build, results do not depend on `n_threads` and repeat bit for bit.
@@ -86,6 +87,21 @@ CPAB_API int32_t cpab_abi_version(void);
 CPAB_API const char *cpab_version(void);
 CPAB_API const char *cpab_build_info(void);
 CPAB_API const char *cpab_status_text(cpab_status status);
+
+/*
+ * Who runs the threads of a call. Without a runner a call starts n_threads - 1 threads and joins them.
+ * A process that already has a team of threads, waiting for the next loop, can lend it: then the two do
+ * not compete for processors. GOMP_parallel() of the OpenMP runtimes of GCC and LLVM is a runner.
+ *
+ * A runner calls task(data) on the calling thread and on up to n_threads - 1 others, and returns when all
+ * are done; flags is 0. With fewer threads the call takes longer and gives the same bits. Calls that are
+ * under way keep the runner that they began with. A forked child, where a team's threads do not exist, is
+ * without a runner until it sets one.
+ */
+typedef void (*cpab_runner)(void (*task)(void *data), void *data, unsigned n_threads, unsigned flags);
+
+/* NULL: threads of its own again. CPAB_E_MEMORY: the system cannot take note of forks; nothing changes. */
+CPAB_API cpab_status cpab_set_runner(cpab_runner runner);
 
 typedef struct cpab_tessellation cpab_tessellation;
 

@@ -19,6 +19,44 @@
 #    define CHILD_THREADS 3
 #endif
 
+/* Runners that note how often they are asked, and for how many threads at least and at most. */
+static struct {
+    int calls;
+    unsigned least, most, flags;
+} asked;
+
+static void note(unsigned n_threads, unsigned flags) {
+    asked.least = !asked.calls || n_threads < asked.least ? n_threads : asked.least;
+    asked.most = n_threads > asked.most ? n_threads : asked.most;
+    asked.flags |= flags;
+    asked.calls++;
+}
+
+static void run_alone(void (*task)(void *), void *data, unsigned n_threads, unsigned flags) {
+    note(n_threads, flags);
+    task(data);
+}
+
+typedef struct {
+    void (*task)(void *);
+    void *data;
+} errand;
+
+static void *run_errand(void *argument) {
+    const errand *e = argument;
+    e->task(e->data);
+    return NULL;
+}
+
+static void run_in_pair(void (*task)(void *), void *data, unsigned n_threads, unsigned flags) {
+    errand e = {task, data};
+    pthread_t other;
+    note(n_threads, flags);
+    CHECK(pthread_create(&other, NULL, run_errand, &e) == 0);
+    task(data);
+    CHECK(pthread_join(other, NULL) == 0);
+}
+
 #define REAL float
 #define SUFFIX f32
 #include "threads.inc"

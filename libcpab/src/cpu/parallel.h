@@ -1,7 +1,4 @@
-/*
- * Threads for one call: started when it begins, joined before it returns. No pool, hence nothing that
- * a fork could leave behind and no state that outlives the call.
- */
+/* Threads for one call: started when it begins, done before it returns. */
 #ifndef CPAB_CPU_PARALLEL_H
 #define CPAB_CPU_PARALLEL_H
 
@@ -17,27 +14,14 @@
 
 namespace cpab {
 
-/* Runs body() on the calling thread and on up to n_threads - 1 others, at the same time. Where a
-   thread cannot be started the rest do its work: body() must take its work from a shared counter. */
+/* Calls task(data) on the calling thread and on up to n_threads - 1 others, at the same time. */
+void run_tasks(void (*task)(void *), void *data, int32_t n_threads);
+
+/* The same for body(). Where a thread cannot be had the rest do its work: body() must take its work from a
+   shared counter. */
 template <typename Body>
 void run_threads(int32_t n_threads, Body &body) {
-#if CPAB_HAS_THREADS
-    constexpr int32_t most = 256;
-    pthread_t threads[most];
-    int32_t n_started = 0;
-    auto entry = [](void *argument) -> void * {
-        (*static_cast<Body *>(argument))();
-        return nullptr;
-    };
-    while (n_started + 1 < n_threads && n_started < most &&
-           pthread_create(&threads[n_started], nullptr, entry, &body) == 0)
-        n_started++;
-    body();
-    for (int32_t i = 0; i < n_started; i++) pthread_join(threads[i], nullptr);
-#else
-    (void)n_threads;
-    body();
-#endif
+    run_tasks([](void *data) { (*static_cast<Body *>(data))(); }, &body, n_threads);
 }
 
 /* Lets threads do something in the order of their turns, whatever order they arrive in. */
