@@ -12,7 +12,7 @@
  *
  * Conventions. Arrays are dense and row-major, sizes are int64_t, the last axis is (x), (x, y) or
  * (x, y, z). Coordinates and velocities are in units of the domain. Nothing is printed, no global
- * state is kept but the runner of cpab_set_runner(), no pointer to data is stored after a call returns.
+ * state is kept but the team of cpab_set_team(), no pointer to data is stored after a call returns.
  * Every function may be called from many threads at once; a tessellation is immutable and may be shared
  * between them.
  *
@@ -89,19 +89,24 @@ CPAB_API const char *cpab_build_info(void);
 CPAB_API const char *cpab_status_text(cpab_status status);
 
 /*
- * Who runs the threads of a call. Without a runner a call starts n_threads - 1 threads and joins them.
- * A process that already has a team of threads, waiting for the next loop, can lend it: then the two do
- * not compete for processors. GOMP_parallel() of the OpenMP runtimes of GCC and LLVM is a runner.
+ * Who runs the threads of a call. By itself a call starts n_threads - 1 threads and joins them. A process
+ * that already has a team of threads, waiting for the next loop, can lend it: then the two do not compete for
+ * processors. GOMP_parallel() and omp_get_max_threads() of the OpenMP runtimes of GCC and LLVM are such a
+ * team.
  *
- * A runner calls task(data) on the calling thread and on up to n_threads - 1 others, and returns when all
- * are done; flags is 0. With fewer threads the call takes longer and gives the same bits. Calls that are
- * under way keep the runner that they began with. A forked child, where a team's threads do not exist, is
- * without a runner until it sets one.
+ *   run    calls task(data) on the calling thread and at the same time on all others of the team, and returns
+ *          when all are done; n_threads and flags are 0. Those that a call has no use for return at once.
+ *          With fewer threads than usual the call takes longer and gives the same bits.
+ *   size   the number of threads that run() is going to have. A call that wants more starts its own.
+ *
+ * Both NULL: no team any more. Calls that are under way keep the team that they began with. In a forked
+ * child, where a team's threads do not exist, there is none until the child lends one.
+ * CPAB_E_NULL: one of both is NULL; CPAB_E_MEMORY: the system cannot take note of forks. Then nothing
+ * changes.
  */
-typedef void (*cpab_runner)(void (*task)(void *data), void *data, unsigned n_threads, unsigned flags);
-
-/* NULL: threads of its own again. CPAB_E_MEMORY: the system cannot take note of forks; nothing changes. */
-CPAB_API cpab_status cpab_set_runner(cpab_runner runner);
+typedef void (*cpab_team_run)(void (*task)(void *data), void *data, unsigned n_threads, unsigned flags);
+typedef int (*cpab_team_size)(void);
+CPAB_API cpab_status cpab_set_team(cpab_team_run run, cpab_team_size size);
 
 typedef struct cpab_tessellation cpab_tessellation;
 

@@ -19,23 +19,8 @@
 #    define CHILD_THREADS 3
 #endif
 
-/* Runners that note how often they are asked, and for how many threads at least and at most. */
-static struct {
-    int calls;
-    unsigned least, most, flags;
-} asked;
-
-static void note(unsigned n_threads, unsigned flags) {
-    asked.least = !asked.calls || n_threads < asked.least ? n_threads : asked.least;
-    asked.most = n_threads > asked.most ? n_threads : asked.most;
-    asked.flags |= flags;
-    asked.calls++;
-}
-
-static void run_alone(void (*task)(void *), void *data, unsigned n_threads, unsigned flags) {
-    note(n_threads, flags);
-    task(data);
-}
+/* Teams of one and of three threads, which count their errands. */
+static int n_errands;
 
 typedef struct {
     void (*task)(void *);
@@ -48,14 +33,31 @@ static void *run_errand(void *argument) {
     return NULL;
 }
 
-static void run_in_pair(void (*task)(void *), void *data, unsigned n_threads, unsigned flags) {
+static void run_team(int size, void (*task)(void *), void *data) {
     errand e = {task, data};
-    pthread_t other;
-    note(n_threads, flags);
-    CHECK(pthread_create(&other, NULL, run_errand, &e) == 0);
+    pthread_t others[2];
+    n_errands++;
+    for (int i = 0; i + 1 < size; i++) CHECK(pthread_create(&others[i], NULL, run_errand, &e) == 0);
     task(data);
-    CHECK(pthread_join(other, NULL) == 0);
+    for (int i = 0; i + 1 < size; i++) CHECK(pthread_join(others[i], NULL) == 0);
 }
+
+static void run_one(void (*task)(void *), void *data, unsigned n_threads, unsigned flags) {
+    CHECK(n_threads == 0 && flags == 0);
+    run_team(1, task, data);
+}
+
+static void run_three(void (*task)(void *), void *data, unsigned n_threads, unsigned flags) {
+    CHECK(n_threads == 0 && flags == 0);
+    run_team(3, task, data);
+}
+
+static void run_none(void (*task)(void *), void *data, unsigned n_threads, unsigned flags) {
+    (void)task, (void)data, (void)n_threads, (void)flags;
+    n_errands++;
+}
+
+static int three(void) { return 3; }
 
 #define REAL float
 #define SUFFIX f32
@@ -76,5 +78,6 @@ int main(void) {
         all_f64(&s);
         space_free(&s);
     }
+    CHECK(cpab_set_team(run_one, NULL) == CPAB_E_NULL && cpab_set_team(NULL, three) == CPAB_E_NULL);
     return check_result();
 }

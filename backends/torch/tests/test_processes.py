@@ -1,7 +1,10 @@
 """Data loaders' workers, and torch's own threads at work beside ours."""
 
 import multiprocessing
+import subprocess
+import sys
 import threading
+from pathlib import Path
 
 import pytest
 import torch
@@ -67,3 +70,26 @@ def test_beside_the_threads_of_torch(two_threads):
     finally:
         done.set()
         busy.join()
+
+
+#: In a process where nothing has started threads yet: how many there are before and after a call of ours, which are
+#: torch's if the next of its own loops starts none.
+COUNT = """
+import os, torch, cpabx
+torch.set_num_threads(2)
+points, theta, numbers = torch.zeros(1, 100_000, 2), torch.zeros(1, 20), torch.ones(10**6)
+counts = [len(os.listdir("/proc/self/task"))]
+for work in (lambda: cpabx.Cpab((2, 2)).transform(points, theta), lambda: numbers.exp()):
+    work()
+    counts.append(len(os.listdir("/proc/self/task")))
+print(*counts)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="counts threads as Linux shows them")
+@pytest.mark.skipif("OpenMP" not in torch.__config__.parallel_info(), reason="torch has threads of another kind")
+def test_loops_run_in_the_threads_of_torch():
+    found = subprocess.run([sys.executable, "-c", COUNT], capture_output=True, text=True, timeout=PATIENCE, check=True)
+    before, after_ours, after_torch = map(int, found.stdout.split())
+    assert after_ours == before + 1
+    assert after_torch == after_ours

@@ -1,4 +1,4 @@
-/* The threads of a call: the caller's runner, or threads of its own. */
+/* The threads of a call: those of a team that was lent, or its own. */
 #include "parallel.h"
 
 #include "../../include/cpab.h"
@@ -6,17 +6,58 @@
 namespace cpab {
 namespace {
 
-std::atomic<cpab_runner> chosen_runner{nullptr};
-
-#if CPAB_HAS_THREADS
-struct Call {
-    void (*task)(void *);
-    void *data;
+struct Team {
+    cpab_team_run run;
+    cpab_team_size size;
 };
 
+/* Held for as long as it takes to copy a team. */
+class Lock {
+public:
+    void take() {
+        while (flag_.test_and_set(std::memory_order_acquire)) {
+        }
+    }
+    void leave() { flag_.clear(std::memory_order_release); }
+
+private:
+    std::atomic_flag flag_ = ATOMIC_FLAG_INIT;
+};
+
+Lock team_lock;
+Team lent_team = {nullptr, nullptr};
+
+Team current_team() {
+    team_lock.take();
+    const Team team = lent_team;
+    team_lock.leave();
+    return team;
+}
+
+struct Errand {
+    void (*task)(void *);
+    void *data;
+    int32_t n_wanted;
+    std::atomic<int32_t> n_came;
+};
+
+/* A team always works as a whole: one that is asked for fewer threads may end the others, only to start them
+   again for its owner's next loop. */
+void run_in_team(const Team &team, void (*task)(void *), void *data, int32_t n_threads) {
+    Errand errand = {task, data, n_threads, {0}};
+    team.run(
+        [](void *argument) {
+            Errand &e = *static_cast<Errand *>(argument);
+            if (e.n_came.fetch_add(1) < e.n_wanted) e.task(e.data);
+        },
+        &errand, 0, 0);
+    if (errand.n_came == 0) task(data);
+}
+
+#if CPAB_HAS_THREADS
 void *start(void *argument) {
-    const Call *call = static_cast<Call *>(argument);
-    call->task(call->data);
+    Errand &e = *static_cast<Errand *>(argument);
+    e.task(e.data);
     return nullptr;
 }
 
@@ -25,42 +66,49 @@ void run_in_own_threads(void (*task)(void *), void *data, int32_t n_threads) {
     constexpr int32_t most = 256;
     pthread_t threads[most];
     int32_t n_started = 0;
-    Call call = {task, data};
+    Errand errand = {task, data, n_threads, {0}};
     while (n_started + 1 < n_threads && n_started < most &&
-           pthread_create(&threads[n_started], nullptr, start, &call) == 0)
+           pthread_create(&threads[n_started], nullptr, start, &errand) == 0)
         n_started++;
     task(data);
     for (int32_t i = 0; i < n_started; i++) pthread_join(threads[i], nullptr);
 }
 
-/* A runner's threads are not there in a forked child, and it may wait for them. */
-bool forget_runner_at_fork() {
-    static const bool registered =
-        pthread_atfork(nullptr, nullptr, [] { chosen_runner.store(nullptr); }) == 0;
+/* The threads of a team do not exist in a forked child, and their owner may wait for them for ever. */
+bool forget_team_at_fork() {
+    const auto before = [] { team_lock.take(); };
+    const auto in_parent = [] { team_lock.leave(); };
+    const auto in_child = [] {
+        lent_team = {nullptr, nullptr};
+        team_lock.leave();
+    };
+    static const bool registered = pthread_atfork(before, in_parent, in_child) == 0;
     return registered;
 }
 #else
 void run_in_own_threads(void (*task)(void *), void *data, int32_t) { task(data); }
 
-bool forget_runner_at_fork() { return true; }
+bool forget_team_at_fork() { return true; }
 #endif
 
 }  // namespace
 
 void run_tasks(void (*task)(void *), void *data, int32_t n_threads) {
-    const cpab_runner runner = chosen_runner.load();
-    if (n_threads <= 1)
-        task(data);
-    else if (runner)
-        runner(task, data, static_cast<unsigned>(n_threads), 0);
+    if (n_threads <= 1) return task(data);
+    const Team team = current_team();
+    if (team.run && team.size() >= n_threads)
+        run_in_team(team, task, data, n_threads);
     else
         run_in_own_threads(task, data, n_threads);
 }
 
 }  // namespace cpab
 
-extern "C" cpab_status cpab_set_runner(cpab_runner runner) {
-    if (runner && !cpab::forget_runner_at_fork()) return CPAB_E_MEMORY;
-    cpab::chosen_runner.store(runner);
+extern "C" cpab_status cpab_set_team(cpab_team_run run, cpab_team_size size) {
+    if (!run != !size) return CPAB_E_NULL;
+    if (run && !cpab::forget_team_at_fork()) return CPAB_E_MEMORY;
+    cpab::team_lock.take();
+    cpab::lent_team = {run, size};
+    cpab::team_lock.leave();
     return CPAB_OK;
 }

@@ -16,7 +16,7 @@ from cpabx.native.calls import (
 )
 from cpabx.native.image import Image
 from cpabx.native.library import Library, load
-from cpabx.native.threads import default_threads
+from cpabx.native.threads import default_threads, keep_own_threads, lend_threads
 
 __all__ = [
     "Image",
@@ -24,6 +24,8 @@ __all__ = [
     "arrays",
     "default_threads",
     "jacobian",
+    "keep_own_threads",
+    "lend_threads",
     "load",
     "sample",
     "sample_vjp",

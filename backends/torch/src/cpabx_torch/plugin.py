@@ -18,5 +18,7 @@ def cpabx_tensor_modules() -> tuple[str, ...]:
 @hookimpl
 def cpabx_backend() -> Backend:
     from cpabx_torch.backend import TorchBackend
+    from cpabx_torch.openmp import join_torch
 
+    join_torch()
     return TorchBackend()
