@@ -75,11 +75,11 @@ def test_beside_the_threads_of_torch(two_threads):
 #: In a process where nothing has started threads yet: how many there are before and after a call of ours, which are
 #: torch's if the next of its own loops starts none.
 COUNT = """
-import os, torch, cpabx
+import os, numpy, torch, cpabx
 torch.set_num_threads(2)
-points, theta, numbers = torch.zeros(1, 100_000, 2), torch.zeros(1, 20), torch.ones(10**6)
+points, theta = torch.from_numpy(numpy.zeros((1, 100_000, 2))), torch.zeros(1, 20, dtype=torch.float64)
 counts = [len(os.listdir("/proc/self/task"))]
-for work in (lambda: cpabx.Cpab((2, 2)).transform(points, theta), lambda: numbers.exp()):
+for work in (lambda: cpabx.Cpab((2, 2)).transform(points, theta), points.exp):
     work()
     counts.append(len(os.listdir("/proc/self/task")))
 print(*counts)
