@@ -79,7 +79,9 @@ enum {
     /* Largest |time| * |v| at a vertex, in cells. */
     CPAB_MAX_SPEED = 1048576,
     /* Most pixels along one axis of an image. */
-    CPAB_MAX_SIZE = 1073741824
+    CPAB_MAX_SIZE = 1073741824,
+    /* Largest tape that cpab_tape_bytes() proposes. */
+    CPAB_MAX_TAPE = 7340032
 };
 
 /* Texts and numbers about the library itself; the strings are static. */
@@ -199,8 +201,8 @@ CPAB_API cpab_status cpab_transform_vjp_f64(const cpab_tessellation *tess, const
  * as have room, and the others walked again. Results are bit for bit those of the calls without a tape.
  *
  *   tape        cpab_transform_taped_* and cpab_warp_taped_* write it, the _vjp_ of both read it; or NULL
- *   tape_bytes  its size: cpab_tape_bytes() of them are enough for most fields, and at most 7 MiB; 0 in 1D,
- *               where there are no steps. number_size is that of a float or a double.
+ *   tape_bytes  its size: cpab_tape_bytes() of them are enough for most fields, and at most
+ *               CPAB_MAX_TAPE; 0 in 1D, where there are no steps. number_size is that of a float or a double.
  *
  * Between the calls, velocity and points must not change: if they do, the gradients mean nothing, though
  * nothing is read or written out of bounds. A tape of a call with other sizes, another time, tessellation or

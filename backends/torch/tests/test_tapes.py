@@ -129,3 +129,15 @@ def test_batches_of_cotangents(case, tapes):
         one = torch.autograd.grad(result, (given, theta), cotangents[i], retain_graph=True)
         for a, b in zip(mapped, one, strict=True):
             torch.testing.assert_close(a[i], b, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(("n_points", "room"), [(40_000, (4, 5)), (200_000, (0, 0))])
+def test_tapes_leave_room_for_gradients_of_shared_points(tapes, n_points, room):
+    """7 MiB in all; a tape that records a part, or nothing, changes no bit."""
+    generator = torch.Generator().manual_seed(4)
+    points = (torch.rand(1, n_points, 2, generator=generator) * 2 - 1).requires_grad_()
+    theta = (0.3 * torch.randn(8, FAMILY.n_params, generator=generator)).requires_grad_()
+    taped = gradients(FAMILY.transform, points, theta)
+    assert room[0] <= tapes[0].numel() / 2**20 <= room[1]
+    walked = gradients(FAMILY.transform, points, theta, create_graph=True)
+    assert all(torch.equal(a, b) for a, b in zip(taped, walked, strict=True))

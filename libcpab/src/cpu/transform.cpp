@@ -108,7 +108,7 @@ cpab_status vjp(Problem<T> p, bool along_tangent, const T *grad_out, T *grad_vel
 int64_t cpab_tape_bytes(const cpab_tessellation *tess, int64_t n_batch, int64_t n_points,
                         int64_t number_size) {
     if (!tess || tess->ndim == 1 || n_batch <= 0 || n_points <= 0 || number_size <= 0) return 0;
-    constexpr int64_t most = 7 << 20; /* a call that goes back needs up to a mebibyte for itself */
+    constexpr int64_t most = CPAB_MAX_TAPE; /* a call that goes back needs up to a mebibyte for itself */
     const int64_t n_steps = 2 * (tess->ndim + 1); /* of a point: many for fields that are gentle */
     const int64_t per_point = tess->ndim * number_size + n_steps * ((tess->ndim + 2) * number_size + 8);
     return n_points > most / n_batch / per_point ? most : n_batch * (n_points * per_point + 1024);

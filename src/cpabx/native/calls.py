@@ -68,10 +68,16 @@ class Taped(Flow):
 _NO_TAPE = (0, 0)
 
 
-def tape_bytes(tessellation: Tessellation, dtype: str, n_batch: int, n_points: int) -> int:
-    """Enough for most fields, and at most 7 MiB, with which a part is recorded; 0 where there is nothing to record."""
+def tape_bytes(tessellation: Tessellation, dtype: str, n_batch: int, n_points: int, *, beside: int = 0) -> int:
+    """How large a tape should be; 0 where there is nothing to record.
+
+    Enough for most fields, and at most 7 MiB together with the bytes that the backward call needs ``beside`` it. With
+    less than enough a part is recorded.
+    """
     number = 4 if dtype == "float32" else 8
-    return int(load().lib.cpab_tape_bytes(tessellation.handle, n_batch, n_points, number))
+    lib = load().lib
+    enough = int(lib.cpab_tape_bytes(tessellation.handle, n_batch, n_points, number))
+    return max(0, min(enough, int(lib.CPAB_MAX_TAPE) - beside))
 
 
 def _call(

@@ -94,13 +94,15 @@ def transform_taped(
 ) -> tuple[Tensor, Tensor]:
     """The same, and a tape of it."""
     space = (cells, domain, outside)
-    tape = new_tape(tessellation_of(*space), velocity, points.shape[1])
+    shared = points.requires_grad and points.shape[0] < velocity.shape[0]  # their gradients are added up afterwards
+    beside = velocity.shape[0] * points.numel() * points.element_size() if shared else 0
+    tape = new_tape(tessellation_of(*space), velocity, points.shape[1], beside)
     return _moved(points, velocity, space, time=time, tape=memory_of(tape)), tape
 
 
-def new_tape(tessellation: Tessellation, velocity: Tensor, n_points: int) -> Tensor:
-    """Memory for what a forward call of fields with these velocities tells the backward call."""
-    size = native.tape_bytes(tessellation, dtype_of(velocity), velocity.shape[0], n_points)
+def new_tape(tessellation: Tessellation, velocity: Tensor, n_points: int, beside: int = 0) -> Tensor:
+    """Memory for what a forward call with these velocities tells the backward call, which needs bytes beside it."""
+    size = native.tape_bytes(tessellation, dtype_of(velocity), velocity.shape[0], n_points, beside=beside)
     return torch.empty(size, dtype=torch.uint8)
 
 
