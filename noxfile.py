@@ -32,7 +32,7 @@ PATHS = {
         "examples/plugins/jax/tests/test_transformations.py",  # the suite takes longer with JAX: nox -s jax
         "examples/plugins/jax/tests/test_processes.py",
     ],
-    "all": ["tests", "examples/demo/tests"],  # what each framework has of its own has run without the other
+    "all": ["tests"],  # what each framework has of its own has run without the other
 }
 #: Tests against other projects, and the page that tells their users what is what here.
 PEERS = ["tests/peers", "tests/cross/test_documents.py"]
@@ -49,17 +49,17 @@ def group(name: str) -> list[str]:
     return list(nox.project.dependency_groups(PYPROJECT, name))
 
 
-def install(session: nox.Session, backend: str, *groups: str) -> None:
-    """Core and plugins, built as wheels: what is tested is what users get."""
+def install(session: nox.Session, backend: str, *groups: str, extra: str = "") -> None:
+    """Core, with an extra, and plugins, built as wheels: what is tested is what users get."""
     requirements = [requirement for name in groups for requirement in group(name)]
-    session.install("-c", "constraints.txt", ".", *PLUGINS[backend], *requirements)
+    session.install("-c", "constraints.txt", f".[{extra}]" if extra else ".", *PLUGINS[backend], *requirements)
 
 
 @nox.session
 @nox.parametrize("backend", list(PATHS), ids=list(PATHS))
 def tests(session: nox.Session, backend: str) -> None:
     """The test matrix: core with numpy only, with each framework, with backends of third parties, with all."""
-    install(session, backend, "test", *(["demo"] if backend == "all" else []))
+    install(session, backend, "test")
     wanted = {"all": "numpy,torch,tensorflow", "third-party": "template,jax"}.get(backend, backend)
     env = {**QUIET, **ONE_THREAD, "CPABX_TEST_BACKENDS": wanted}
     session.run("pytest", *(session.posargs or PATHS[backend]), env=env)
@@ -86,8 +86,10 @@ def peers(session: nox.Session) -> None:
 def demo(session: nox.Session) -> None:
     """Train seven networks on distorted digits; writes to demo/. ``-- --backend tensorflow`` for the other."""
     backend = "tensorflow" if "tensorflow" in " ".join(session.posargs) else "torch"
-    install(session, backend, "demo")
-    session.run("python", "examples/demo", *session.posargs, env=QUIET)
+    install(session, backend, extra="experiments")
+    # One thread: batches are so small that a second one gains nothing, and loses much if a core is shared.
+    options = ["--out", f"demo/{backend}", "--threads", "1", *session.posargs]
+    session.run("python", "-m", "cpabx", "experiment", "digits", *options, env=QUIET)
 
 
 def build_c(session: nox.Session, name: str, *options: str, env: dict[str, str] | None = None) -> Path:
@@ -158,7 +160,7 @@ def types(session: nox.Session) -> None:
 @nox.session
 def docs(session: nox.Session) -> None:
     """The documentation, in docs/_build: runs all examples (4 minutes in all); a warning is an error."""
-    install(session, "all", "docs", "demo")
+    install(session, "all", "docs", extra="experiments")
     options = ["--fresh-env", "--fail-on-warning", "--keep-going", *session.posargs]
     session.run("sphinx-build", *options, "docs", "docs/_build", env={**QUIET, **ONE_THREAD, "MPLBACKEND": "agg"})
 

@@ -1,20 +1,28 @@
-"""What the classifiers of this gallery share: the demo's digits, and pictures of them."""
+"""What the classifiers of this gallery share: digits, and pictures of them."""
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import numpy as np
 from matplotlib import pyplot as plt
 from numpy.typing import NDArray
 
-sys.path.append(str(Path(__file__).parents[1] / "demo"))
-from data import Digits, load
+from cpabx.experiments.data import Dataset
+from cpabx.experiments.jobs import jobs
+from cpabx.experiments.material import material
+from cpabx.experiments.protocol import protocol
 
 Array = NDArray[np.float32]
 
-__all__ = ["Digits", "load", "means", "show"]
+__all__ = ["load", "means", "show"]
+
+
+def load() -> tuple[Dataset, Dataset]:
+    """Training and test images (N, 42, 42, 1) in [0, 1], and their labels: those of the experiment."""
+    chosen = protocol("digits")
+    found = material(chosen, Path())(jobs(chosen)[0])
+    return found.train, found.test
 
 
 def show(rows: dict[str, Array]) -> None:

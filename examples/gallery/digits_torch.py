@@ -2,12 +2,12 @@
 Classify distorted digits in torch
 ==================================
 
-A spatial transformer in front of a small network, and the same network without it. Needs torch, ``cpabx-torch``,
-scikit-learn and matplotlib; the data come with scikit-learn.
+A spatial transformer in front of a small network, and the same network without it. Needs ``cpabx[torch,experiments]``;
+the data come with scikit-learn.
 
-The digits are those of the demo: enlarged, put anywhere on a canvas of 42x42 pixels, and bent by random CPAB
-transformations. Nobody tells the network where they are or how they were bent; it learns to undo what stands in the
-way of the right answer.
+The digits are those of ``python -m cpabx experiment digits``: enlarged, put anywhere on a canvas of 42x42 pixels, and
+bent by random CPAB transformations. Nobody tells the network where they are or how they were bent; it learns to undo
+what stands in the way of the right answer.
 """
 
 import torch

@@ -42,7 +42,7 @@ def main(arguments: list[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     for command in (info, backends):
         commands.add_parser(command.__name__, help=(command.__doc__ or "").splitlines()[0])
-    commands.add_parser("experiment", help="Do one of the paper's experiments.", add_help=False)
+    commands.add_parser("experiment", help="Do an experiment of the paper, or digits.", add_help=False)
     given = sys.argv[1:] if arguments is None else arguments
     if given[:1] == ["experiment"]:
         from cpabx.experiments import cli

@@ -34,8 +34,8 @@ def moments(images):
     return mass, centre, np.stack([np.stack([xx, xy], -1), np.stack([xy, yy], -1)], -2)
 
 
-@pytest.mark.parametrize("distort", [distortions.rts, distortions.cpab])
-class TestBoth:
+@pytest.mark.parametrize("distort", [distortions.rts, distortions.cpab, distortions.sliding])
+class TestAll:
     def test_the_nth_image_depends_on_seed_and_n_alone(self, distort):
         images = blobs(distortions.CHUNK + 40)
         whole = distort(images, CANVAS, seed=5)
@@ -73,13 +73,15 @@ class TestBoth:
         with pytest.raises(OptionError, match="square; got 28 x 27"):
             distort(np.ones((1, SIDE, SIDE - 1, 1), np.float32), CANVAS, seed=0)
 
-    def test_all_of_the_canvas_is_used(self, distort):
-        """Ink touches all sides, in some image, and never has to leave."""
-        ink = distort(blobs(600), CANVAS, seed=0)[..., 0] > 0
-        rows, columns = ink.any(2), ink.any(1)
-        for used in (rows, columns):
-            assert used[:, :2].any()
-            assert used[:, -2:].any()
+
+@pytest.mark.parametrize("distort", [distortions.rts, distortions.cpab])
+def test_all_of_the_canvas_is_used(distort):
+    """Ink touches all sides, in some image, and never has to leave."""
+    ink = distort(blobs(600), CANVAS, seed=0)[..., 0] > 0
+    rows, columns = ink.any(2), ink.any(1)
+    for used in (rows, columns):
+        assert used[:, :2].any()
+        assert used[:, -2:].any()
 
 
 def drawn(n, seed):
@@ -164,10 +166,24 @@ def _on_border(images):
     return (images[:, [0, -1]] > 0).any((1, 2, 3)) | (images[:, :, [0, -1]] > 0).any((1, 2, 3))
 
 
+def test_sliding_bends_all_of_a_canvas_by_its_family():
+    """Each result is the warp, by the drawn theta, of the image at the drawn place."""
+    images = blobs(50)
+    corners = np.random.default_rng(4).integers(0, 15, (50, 2))
+    theta = 0.5 * np.random.default_rng(4).standard_normal((50, 34))
+    canvas = np.zeros((50, CANVAS, CANVAS, 1), np.float32)
+    for image, whole, (row, column) in zip(images, canvas, corners, strict=True):
+        whole[row : row + SIDE, column : column + SIDE] = image
+    expected = distortions.SLIDING.warp(canvas, theta.astype(np.float32))
+    np.testing.assert_allclose(distortions.sliding(images, CANVAS, seed=4), expected, atol=1e-6)
+    assert np.abs(expected - canvas).max((1, 2, 3)).min() > 0.05  # all are bent
+    assert len(np.unique(corners)) == 15  # and everywhere
+
+
 def test_a_data_set_is_distorted_with_its_labels():
     digits = data.Dataset("d", blobs(4), np.arange(4))
     distorted = distortions.distort("rts", digits, seed=3)
     np.testing.assert_array_equal(distorted.images, distortions.rts(digits.images, 42, 3))
     assert distorted.labels is digits.labels
-    with pytest.raises(OptionError, match="rts, cpab; got 'tps'"):
+    with pytest.raises(OptionError, match="rts, cpab, sliding; got 'tps'"):
         distortions.distort("tps", digits, seed=3)

@@ -8,9 +8,11 @@ import pytest
 from cpabx.errors import DeviceError, OptionError, ShapeError
 from cpabx.experiments.engines import CheckpointError, Training, TrainingDivergedError
 from cpabx.experiments.initial import initial_weights
+from cpabx.experiments.jobs import Job
 from cpabx.experiments.models import TABLE2, TABLE3
 from cpabx.experiments.models import network as paper_network
 from cpabx.experiments.network import Convolution, Features, Network, count, shapes
+from cpabx.experiments.protocol import protocol
 from tests.experiments.engine_cases import attributes, bars, disturbed, network, pairs
 
 SETTING = Training(epochs=3, batch=10, learning_rate=1e-2)
@@ -125,6 +127,16 @@ def test_without_a_transformer_a_small_view_is_a_mean(engine):
         trainer.theta(images)
     with pytest.raises(ShapeError, match="images of this network"):
         trainer.views(images[:, 1:])
+
+
+@pytest.mark.parametrize("model", TABLE3)
+def test_every_classifier_of_the_digits_starts_with_the_same_view(engine, model):
+    """At half the size the identity is the mean of 2x2 pixels: the plain network gets what the others begin with."""
+    chosen = protocol("digits")
+    trainer = engine.trainer(Job(model, 0, 1.0).network(chosen), chosen.training, 0)
+    images = np.random.default_rng(0).random((3, 42, 42, 1), np.float32)
+    np.testing.assert_allclose(trainer.views(images), pooled(images, 2, np.mean), atol=1e-5)
+    assert trainer.parameters == pytest.approx(50_000, rel=0.02)
 
 
 def test_a_pair_is_told_by_the_distance_of_its_features(engine):

@@ -36,6 +36,7 @@ def test_distorted_digits_are_on_the_canvas_and_the_same_every_time(name, digits
     assert found.train.images.shape == (9, 42, 42, 1)
     assert found.test.images.shape == (12, 42, 42, 1)
     assert np.array_equal(found.train.images, again.train.images)
+    assert found.before.images.shape == (12, 28, 28, 1)
     assert np.bincount(found.train.labels).tolist() == [3, 3, 3]
     assert found.train.images.max() < 0.26 < found.test.images.max()
 
@@ -48,11 +49,17 @@ def test_a_training_and_a_test_image_are_not_distorted_alike(digits, tmp_path):
 def test_undistorted_images_are_left_alone(digits, tmp_path):
     found = material.material(replace(protocol("mnist"), train=None), tmp_path)(JOB)
     assert found.train.images.shape == (30, 28, 28, 1)
+    assert found.before is None
 
 
 def test_more_images_than_there_are_are_refused(digits, tmp_path):
     with pytest.raises(OptionError, match="1 to 30"):
         material.material(replace(protocol("mnist"), train=31), tmp_path)
+
+
+def test_each_experiment_reads_a_folder_of_its_own_but_the_digits():
+    names = {name: material.source_name(protocol(name)) for name in ("digits", "mnist-rts", "mnist", "lfw", "pca")}
+    assert names == {"digits": None, "mnist-rts": "mnist", "mnist": "mnist", "lfw": "lfw", "pca": "lfw"}
 
 
 @pytest.fixture

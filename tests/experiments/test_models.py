@@ -88,7 +88,7 @@ def test_all_names_make_networks():
     ("arguments", "options", "message"),
     [
         (("ST-Rigid", "mnist"), {}, "a model must be one of FCN, CNN, ST-Affine"),
-        (("CNN", "svhn"), {}, "a data set must be one of mnist-rts"),
+        (("CNN", "svhn"), {}, "a data set must be one of digits, mnist-rts"),
         (("CNN", "mnist"), {"side": 64}, "side is an option of lfw"),
         (("CNN", "lfw"), {"side": 31}, "at least 32"),
         (("CNN", "lfw"), {"side": 250, "view": (60, 60)}, "must fall into blocks"),

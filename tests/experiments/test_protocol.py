@@ -8,11 +8,21 @@ from cpabx.experiments.models import BASES, TABLE2, TABLE3
 from cpabx.experiments.network import TOLERANCE
 from cpabx.experiments.protocol import FULL, NAMES, REDUCED, changed, expected_seconds, protocol
 
-ALL = [(name, full) for name in REDUCED for full in (False, True)]
+ALL = [*((name, False) for name in REDUCED), *((name, True) for name in FULL)]
 
 
-def test_both_protocols_exist_for_every_experiment():
-    assert set(FULL) == set(REDUCED) == set(NAMES) - {"speed"}
+def test_both_protocols_exist_for_every_experiment_of_the_paper():
+    assert set(REDUCED) == set(NAMES) - {"speed"}
+    assert set(FULL) == set(REDUCED) - {"digits"}
+    with pytest.raises(OptionError, match="digits has one protocol, which is not the paper's; got --full"):
+        protocol("digits", full=True)
+
+
+def test_the_protocol_of_the_digits():
+    chosen = protocol("digits")
+    assert (chosen.models, len(chosen.seeds), chosen.view) == (TABLE3, 3, (21, 21))
+    assert all(n == pytest.approx(50_000, rel=0.02) for n in parameters(chosen).values())
+    assert (chosen.training.epochs, chosen.training.batch, chosen.training.learning_rate) == (20, 50, 3e-3)
 
 
 @pytest.mark.parametrize(("name", "full"), ALL)
@@ -27,7 +37,7 @@ def test_a_standard_error_can_be_had_and_the_test_set_is_asked_last(name, full):
     chosen = protocol(name, full=full)
     assert len(chosen.seeds) >= (1 if name == "pca" else 3)
     assert chosen.every <= chosen.training.epochs
-    assert chosen.training.batch == 100
+    assert chosen.training.batch == (50 if name == "digits" else 100)
 
 
 def test_the_full_protocol_of_table_2_is_the_papers():

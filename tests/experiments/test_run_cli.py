@@ -1,6 +1,7 @@
 """The command, as a user has it: options, errors, a small data set in its official format, Ctrl-C."""
 
 import gzip
+import importlib.util
 import json
 import os
 import re
@@ -16,13 +17,15 @@ import numpy as np
 import pytest
 
 from cpabx.__main__ import main
-from cpabx.experiments import folder, options
+from cpabx.errors import MissingPackageError
+from cpabx.experiments import figures, folder, options
 from cpabx.experiments.errors import ExperimentError
 from cpabx.experiments.kinds import FILES, TABLE
+from cpabx.experiments.material import Material
 from cpabx.experiments.protocol import NAMES, REDUCED
 from cpabx.experiments.run import perform
 from cpabx.testing.plugin import backend_or_skip
-from tests.experiments.run_cases import PROTOCOL, run_in
+from tests.experiments.run_cases import PROTOCOL, digits, run_in
 
 for module in ("rich", "matplotlib", "PIL"):
     pytest.importorskip(module)
@@ -67,6 +70,7 @@ def told(out):
         (["mnist-rst"], "Did you mean 'mnist-rts'?"),
         (["mnist", "--backend", "numpy"], "--backend is one of torch, tensorflow"),
         (["speed", "--epochs", "3", "--full"], "--epochs, --full"),
+        (["digits", "--full"], "digits has one protocol"),
         (["mnist", "--data", "nowhere"], "nowhere"),
         (["mnist", "--resume", "--out", "nothing"], "--resume needs a run"),
         (["mnist", "--out", __file__], "is a file"),
@@ -97,6 +101,14 @@ def test_a_missing_package_is_named_with_the_command_to_get_it(monkeypatch, caps
     assert re.search(r"no-such-package.*pip install 'cpabx\[experiments\]'", capsys.readouterr().err)
 
 
+def test_scikit_learn_is_asked_for_by_the_digits_alone(monkeypatch):
+    real = importlib.util.find_spec
+    monkeypatch.setattr(options.importlib.util, "find_spec", lambda name: None if name == "sklearn" else real(name))
+    options.check_packages("mnist")
+    with pytest.raises(MissingPackageError, match=r"no scikit-learn\. Run: pip install 'cpabx\[experiments\]'"):
+        options.check_packages("digits")
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_a_dry_run_tells_and_writes_nothing(name, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
@@ -108,7 +120,7 @@ def test_a_dry_run_tells_and_writes_nothing(name, capsys, tmp_path, monkeypatch)
         assert re.search(r"\| (ST-Affine|ST-CPAB)( FCN)? \| [\d,]+ \|", said)
         assert re.search(r"\d+ trainings, of which 0 are complete", said)
         assert re.search("Expected time: .*[.]", said)
-        assert "missing" in said  # the data
+        assert ("they come with scikit-learn" if name == "digits" else "missing") in said  # the data
     assert list(tmp_path.iterdir()) == []
 
 
@@ -180,6 +192,34 @@ def test_an_experiment_writes_its_files_and_is_not_done_twice(backend, root, tmp
     assert told(out) == before
     assert call(*small(root, out, backend, epochs=3)) == 2
     assert "epochs is 1 there and 3 here" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("backend", ["torch", "tensorflow"])
+def test_digits_need_no_data(backend, tmp_path, monkeypatch):
+    pytest.importorskip("sklearn")
+    backend_or_skip(backend)
+    monkeypatch.setitem(REDUCED, "digits", replace(REDUCED["digits"], models=("CNN", "ST-CPAB")))
+    monkeypatch.chdir(tmp_path)
+    few = ("--epochs", 1, "--subset", 100, "--seeds", 1, "--threads", 1)
+    assert call("digits", "--backend", backend, "--download", *few) == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["experiments"]
+    out = tmp_path / "experiments" / f"digits-{backend}"
+    assert {path.name for path in out.iterdir()} == {*FILES, *TABLE.files, "checkpoints"}
+    said = (out / "results.md").read_text()
+    assert "The protocol: 100 to train on, 1500 to test on" in said
+    assert "500 digits, each distorted in 3 ways" in said
+
+
+def test_the_digits_before_distortion_are_the_first_row_of_the_picture(tmp_path, monkeypatch):
+    shown = []
+    monkeypatch.setattr(figures, "samples", lambda rows: shown.extend(rows) or figures.new_figure(1, 1))
+    run = run_in(tmp_path)
+    results, test = perform(run), digits()
+    for before in (None, test):
+        TABLE.finish(replace(run, source=lambda job, before=before: Material(test, test, before)), results)
+    names = [name for name, _ in shown]
+    assert names == ["as given", "ST-Affine", "before distortion", "as given", "ST-Affine"]
+    assert all(images.shape == (10, 28, 28, 1) for _, images in shown)
 
 
 def test_ctrl_c_leaves_a_checkpoint_from_which_the_same_command_ends_with_the_same_bits(root, tmp_path):

@@ -34,7 +34,7 @@ def _said(options: Options) -> str:
 
     if options.dry_run:
         return plan.plan(options)
-    checks.check_packages()
+    checks.check_packages(options.name)
     return speed.perform(options) if options.protocol is None else conduct.conduct(options, options.protocol)
 
 

@@ -24,8 +24,8 @@ def conduct(options: Options, protocol: Protocol) -> str:
     start, name, out = time.perf_counter(), options.name, options.out
     mine = folder.settings(name, options.backend, protocol)
     folder.prepare(out, mine, options.mode)
-    if options.download:
-        fetch(source_name(protocol), options.data)
+    if options.download and (wanted := source_name(protocol)):
+        fetch(wanted, options.data)
     source = material(protocol, options.data, out / "cache")
     engine = load_engine(options.backend)
     engine.prepare(options.threads, options.device)

@@ -35,11 +35,15 @@ def _table(run: Run, results: Results) -> dict[str, bytes]:
     """Samples as each network of the first seed sees them, and curves."""
     seed = run.protocol.seeds[0]
     rows, first = [], Job(run.protocol.models[0], seed, run.protocol.training.learning_rate)
-    shown = figures.chosen(run.source(first).test)
+    material = run.source(first)
+    shown = figures.chosen(material.test)
+    given = [("as given", shown)]
+    if material.before is not None:
+        given.insert(0, ("before distortion", figures.chosen(material.before)))
     for job, record in results.items():
         if job.seed == seed and not record.diverged and job.network(run.protocol).transformer is not None:
             rows.append((job.model, run.trained(job).views(shown)))
-    pictures = {"samples.png": figures.samples([("as given", shown), *rows])}
+    pictures = {"samples.png": figures.samples([*given, *rows])}
     return {
         name: figures.as_png(figure) for name, figure in (pictures | {"accuracy.png": figures.curves(results)}).items()
     }

@@ -13,6 +13,7 @@ from cpabx.experiments import data
 from cpabx.experiments.data import Dataset, Pairs, celeba
 from cpabx.experiments.data.distortions import distort
 from cpabx.experiments.data.lfw import Faces, faces
+from cpabx.experiments.data.sources import SOURCES
 from cpabx.experiments.data.subset import subset
 from cpabx.experiments.jobs import Job
 from cpabx.experiments.protocol import Protocol
@@ -23,10 +24,16 @@ SUBSET_SEED, TRAIN_SEED, TEST_SEED = 0, 1, 2
 
 @dataclass(frozen=True)
 class Material:
-    """Training and test data of one job."""
+    """Training and test data of one job.
+
+    Attributes:
+        train, test: the data.
+        before: the images of the test data before they were distorted, if they were.
+    """
 
     train: Dataset | Pairs
     test: Dataset | Pairs
+    before: Dataset | None = None
 
 
 Source = Callable[[Job], Material]
@@ -42,6 +49,7 @@ def material(protocol: Protocol, root: Path, cache: Path | None = None) -> Sourc
 
     Raises:
         DataError: a file is missing or damaged.
+        MissingPackageError: the package that has the data is not installed.
         OptionError: the data set has fewer images than the protocol wants.
     """
     if protocol.data == "lfw":
@@ -54,19 +62,20 @@ def material(protocol: Protocol, root: Path, cache: Path | None = None) -> Sourc
     name, kind = DISTORTED.get(protocol.data, (protocol.data, ""))
     train, test = (data.load(name, root, part) for part in ("train", "test"))
     train, test = _part(train, protocol.train), _part(test, protocol.test)
-    if kind:
-        train, test = distort(kind, train, TRAIN_SEED), distort(kind, test, TEST_SEED)
     whole = Material(train, test)
+    if kind:
+        whole = Material(distort(kind, train, TRAIN_SEED), distort(kind, test, TEST_SEED), before=test)
     return lambda job: whole
 
 
 #: Data sets that are made of another one, and how.
-DISTORTED = {"mnist-rts": ("mnist", "rts"), "mnist-cpab": ("mnist", "cpab")}
+DISTORTED = {"digits": ("digits", "sliding"), "mnist-rts": ("mnist", "rts"), "mnist-cpab": ("mnist", "cpab")}
 
 
-def source_name(protocol: Protocol) -> str:
-    """The folder of the data set below the root."""
-    return DISTORTED.get(protocol.data, (protocol.data, ""))[0]
+def source_name(protocol: Protocol) -> str | None:
+    """The folder of the data set below the root; None if it comes with a package."""
+    name = DISTORTED.get(protocol.data, (protocol.data, ""))[0]
+    return name if name in SOURCES else None
 
 
 def _part(whole: Dataset, n: int | None) -> Dataset:

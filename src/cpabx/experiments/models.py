@@ -64,9 +64,13 @@ DISTORTED = Base((42, 42, 1), 10, 400_000, SMALL, reduce=2)
 DIGITS = Base((28, 28, 1), 10, 400_000, SMALL, fcn=400)
 
 CIFAR = (Convolution(32), Convolution(64))
+#: Of scikit-learn's few digits.
+TINY = (Convolution(8), Convolution(16))
+
 FACES = (Convolution(16), Convolution(32, 3), Convolution(48, 3), Convolution(64, 3))
 
 BASES = {
+    "digits": Base((42, 42, 1), 10, 50_000, TINY, localization=(8, 16), reduce=2, fcn=25),
     "mnist-rts": DISTORTED,
     "mnist-cpab": DISTORTED,
     "mnist": DIGITS,
@@ -91,10 +95,10 @@ FULL = {
 
 
 def base(data: str, side: int | None = None, *, full: bool = False) -> Base:
-    """Of a data set of Table 1.
+    """Of a data set of Table 1, or of our digits.
 
     Args:
-        data: mnist-rts, mnist-cpab, mnist, fashion-mnist, cifar10, cifar100, lfw, or celeba.
+        data: digits, mnist-rts, mnist-cpab, mnist, fashion-mnist, cifar10, cifar100, lfw, or celeba.
         side: of LFW's square images, 250 in the original, at least 32.
         full: for digits, the paper's convolutions instead of those that two cores can train.
 

@@ -14,6 +14,8 @@ from cpabx.experiments.protocol import NAMES, Protocol, changed, protocol
 
 #: Modules beside a framework, and the packages that have them.
 PACKAGES = {"rich": "rich", "matplotlib": "matplotlib", "PIL": "Pillow"}
+#: That one experiment alone asks for.
+OWN_PACKAGES = {"digits": {"sklearn": "scikit-learn"}}
 
 
 @dataclass(frozen=True)
@@ -70,9 +72,10 @@ def _protocol(o: argparse.Namespace) -> Protocol | None:
     return None
 
 
-def check_packages() -> None:
-    """Raises MissingPackageError if a package of the extra is missing."""
-    missing = [package for module, package in PACKAGES.items() if importlib.util.find_spec(module) is None]
+def check_packages(name: str) -> None:
+    """Raises MissingPackageError if a package of the extra that the experiment needs is missing."""
+    wanted = PACKAGES | OWN_PACKAGES.get(name, {})
+    missing = [package for module, package in wanted.items() if importlib.util.find_spec(module) is None]
     if missing:
         remedy = "Run: pip install 'cpabx[experiments]'"
         raise MissingPackageError("experiments need more packages", f"no {', '.join(missing)}", remedy)
@@ -89,7 +92,7 @@ def _at_least_one(text: str) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    p = argparse.ArgumentParser("python -m cpabx experiment", description="Do one of the paper's experiments.")
+    p = argparse.ArgumentParser("python -m cpabx experiment", description="Do an experiment of the paper, or digits.")
     p.add_argument("name", metavar="NAME", help=f"one of {', '.join(NAMES)}")
     p.add_argument("--backend", default="torch", help="torch (default) or tensorflow")
     p.add_argument("--data", type=Path, default=Path("data"), metavar="DIR", help="folder of data sets (default: data)")

@@ -26,18 +26,23 @@ def _lines(options: Options, protocol: Protocol) -> list[str]:
     known = (
         "not known" if seconds is None else f"{duration(seconds)} of one CPU core with torch, plus reading and testing"
     )
-    source = SOURCES[source_name(protocol)]
-    where = options.data / source.name
-    found = "there" if where.is_dir() else f"missing. {source.remedy}"
     return [
         f"{options.name} with {options.backend}. {described(options.name, protocol, full=options.full)}",
         "",
         markdown(["network", "parameters"], networks),
         f"{len(todo)} trainings, of which {folder.complete(options.out, protocol)} are complete in {options.out}.",
         f"Expected time: {known}.",
-        f"Data: {where}, which is {found}",
+        f"Data: {_where(options, protocol)}",
         _would_write(options, (*FILES, *kind(options.name).files)),
     ]
+
+
+def _where(options: Options, protocol: Protocol) -> str:
+    name = source_name(protocol)
+    if name is None:
+        return "they come with scikit-learn."
+    path = options.data / name
+    return f"{path}, which is {'there' if path.is_dir() else f'missing. {SOURCES[name].remedy}'}"
 
 
 def _would_write(options: Options, files: tuple[str, ...]) -> str:

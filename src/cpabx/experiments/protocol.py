@@ -8,6 +8,8 @@ The reduced ones share this: a learning rate of 1e-3 that falls to 0 along half 
 50,000 steps must be done in a few thousand. In a pilot on the RTS set (seed 10, tested on 5,000 digits of the training
 set that it did not train on), 15 epochs of 1e-4 brought the CNN to 0.63 and ST-Affine CNN to 0.88; of 1e-3, to 0.86
 and 0.96. Three seeds are the fewest of which a standard error means something.
+
+The digits of scikit-learn are no experiment of the paper: they have one protocol, with reasons of its own.
 """
 
 from __future__ import annotations
@@ -81,7 +83,22 @@ def _undistorted(name: str, train: int, epochs: int) -> Protocol:
     return Protocol(data=name, models=TABLE3, training=_fast(epochs), train=train, every=5)
 
 
+def _digits() -> Protocol:
+    """Of the digits that come with scikit-learn: an experiment of ours, for minutes on one core.
+
+    1,297 digits are few: batches of 50, for a localization network must leave the identity in a few epochs. After 20 of
+    these all networks nearly fit what they are trained on. Rate and view, chosen earlier with seeds 10 to 12, were
+    confirmed on 1,000 of the training digits with the 297 others as a test: a learning rate of 3e-3 brought ST-Affine
+    to 0.92 and ST-CPAB to 0.91, 1e-3 both to 0.86 (seeds 10 and 11). The plain CNN came to 0.78 with views of 21x21
+    pixels, and to 0.72 with the whole canvas, for which its hidden layer has 29 units instead of 113 (seeds 10 to 12):
+    a weaker opponent.
+    """
+    training = Training(epochs=20, batch=50, learning_rate=3e-3, schedule="cosine")
+    return Protocol(data="digits", models=TABLE3, training=training, train=1_297, test=1_500, view=(21, 21), every=5)
+
+
 REDUCED = {
+    "digits": _digits(),
     "mnist-rts": _distorted("mnist-rts"),
     "mnist-cpab": _distorted("mnist-cpab"),
     # Half the images and half the epochs of the distorted digits: 28x28 pixels take twice the time of views of 21x21.
@@ -162,9 +179,11 @@ def protocol(name: str, *, full: bool = False) -> Protocol:
     """Of an experiment.
 
     Raises:
-        OptionError: there is no such experiment, or it trains nothing (speed).
+        OptionError: there is no such experiment, it trains nothing (speed), or the paper has no such one (digits).
     """
     if name in REDUCED:
+        if full and name not in FULL:
+            raise OptionError(f"{name} has one protocol, which is not the paper's", "--full", "Leave it out.")
         return (FULL if full else REDUCED)[name]
     close = difflib.get_close_matches(name, NAMES, 1)
     hint = f"Did you mean {close[0]!r}?" if close else "Choose one."
@@ -187,7 +206,8 @@ def changed(
 #: Seconds that a network trains for 1,000 images of the reduced protocol, in torch on one core of a Xeon with AVX-512.
 _TABLE2 = dict(zip(TABLE2, (0.08, 0.17, 0.24, 0.38, 0.26, 0.39, 0.64), strict=True))
 _TABLE3 = dict(zip(TABLE3, (0.26, 0.59, 0.64, 0.62, 0.60, 0.62, 1.04), strict=True))
-SECONDS = {"mnist-rts": _TABLE2, "mnist-cpab": _TABLE2, "mnist": _TABLE3, "fashion-mnist": _TABLE3}
+_DIGITS = dict(zip(TABLE3, (0.11, 0.24, 0.26, 0.26, 0.25, 0.27, 0.45), strict=True))
+SECONDS = {"digits": _DIGITS, "mnist-rts": _TABLE2, "mnist-cpab": _TABLE2, "mnist": _TABLE3, "fashion-mnist": _TABLE3}
 
 
 def expected_seconds(name: str, protocol: Protocol) -> float | None:

@@ -10,9 +10,10 @@ from collections.abc import Iterable, Sequence
 from importlib.metadata import version
 
 import cpabx
+from cpabx.experiments.data import digits
 from cpabx.experiments.engines import Engine
 from cpabx.experiments.paper import Figure, figures
-from cpabx.experiments.protocol import Protocol
+from cpabx.experiments.protocol import FULL, Protocol
 from cpabx.experiments.results import Line, lines
 from cpabx.experiments.run import Results
 
@@ -96,8 +97,9 @@ def described(name: str, protocol: Protocol, *, full: bool) -> str:
     training, papers = protocol.training, figures(name)
     train = f"{2 * protocol.formed} pairs formed" if protocol.formed else "all training images"
     rates = ", ".join(f"{rate:g}" for rate in protocol.rates or (training.learning_rate,))
+    which = "full " if full else "reduced " if name in FULL else ""
     parts = [
-        f"The {'full' if full else 'reduced'} protocol: {train if protocol.train is None else protocol.train} "
+        f"The {which}protocol: {train if protocol.train is None else protocol.train} "
         f"to train on, {'the whole test set' if protocol.test is None else protocol.test} to test on, "
         f"{training.epochs} epochs, Adam with a learning rate of {rates} ({training.schedule}), batches of "
         f"{training.batch}, dropout {training.dropout:g}, seeds {', '.join(map(str, protocol.seeds))}.",
@@ -106,6 +108,8 @@ def described(name: str, protocol: Protocol, *, full: bool) -> str:
     ]
     if protocol.data == "lfw":
         parts.append("Seed n is tested on fold n of View 2 and trained on the nine others.")
+    if protocol.data == "digits":
+        parts.append(f"The test set is {digits.TEST} digits, each distorted in {digits.COPIES} ways.")
     if protocol.view:
         parts.append(f"Classifiers see {protocol.view[0]}x{protocol.view[1]} pixels.")
     if papers:

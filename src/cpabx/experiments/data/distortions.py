@@ -1,4 +1,4 @@
-"""The distorted digits of section 5.1: the same for every framework, from a seed.
+"""Distorted digits, those of section 5.1 and our own: the same for every framework, from a seed.
 
 The paper says that they are akin to those of the spatial transformer paper (Jaderberg et al. 2015, its [27]), whose
 RTS set has digits rotated by up to 45 degrees, scaled by 0.7 to 1.2 and placed anywhere on 42 x 42 pixels, all evenly;
@@ -7,6 +7,10 @@ it says nothing else. ``rts`` is that. Here, "placed anywhere" means that all in
 For its CPAB set the paper gives no distribution. ``cpab`` takes the family of the ST-CPAB layer, ``Cpab((4, 4))`` on
 the whole canvas, to which the set is to be tailored, and theta ~ N(0, 0.7^2): of 36 digits looked at with 0.5 to 1.0,
 strokes bend more than in handwriting from 0.6 on, and some are hard to read from 0.8 on.
+
+``sliding``, of our digits, puts an image anywhere first and bends the canvas then, whose border slides along itself:
+so all of the image stays on it. Its 9 cells bend strokes without tearing off their ends, and theta ~ N(0, 0.5^2) is
+about as strong as a person can still read.
 
 The n-th image depends on the seed and on n, not on how many there are.
 """
@@ -29,8 +33,9 @@ Floats = NDArray[np.float64]
 CANVAS = 42
 #: Degrees to either side, and factors.
 ROTATION, SCALES = 45.0, (0.7, 1.2)
-#: The family that bends, and the standard deviation of its theta.
+#: Families that bend, and the standard deviations of their theta.
 BENDING, STRENGTH = Cpab((4, 4)), 0.7
+SLIDING, SLIDING_STRENGTH = Cpab((3, 3), boundary="sliding"), 0.5
 
 #: Images that are warped at a time. Always so many: the last bit of a matrix product may depend on its size.
 CHUNK = 256
@@ -151,6 +156,26 @@ def _moved(image: NDArray[np.float32], place: Floats) -> NDArray[np.float32]:
     return np.roll(image, shift, axis=(0, 1))
 
 
+def sliding(images: Array, canvas: int = CANVAS, seed: int = 0) -> NDArray[np.float32]:
+    """Images put anywhere on a larger canvas, by whole pixels, and bent by random CPAB transformations of all of it.
+
+    Args, returns and raises: as :func:`rts`.
+    """
+    n, side = _whole_chunks(images), images.shape[1]
+    if side >= canvas:
+        raise OptionError(f"a canvas must be wider than images of {side}", f"{canvas}", "Take a larger one.")
+    corners = np.random.default_rng(seed).integers(0, canvas - side + 1, (n, 2))
+    thetas = SLIDING_STRENGTH * np.random.default_rng(seed).standard_normal((n, SLIDING.n_params))
+
+    def chunk(part: NDArray[np.float32], which: slice) -> NDArray[np.float32]:
+        whole = np.zeros((len(part), canvas, canvas, part.shape[-1]), np.float32)
+        for image, on_canvas, (row, column) in zip(part, whole, corners[which], strict=True):
+            on_canvas[row : row + side, column : column + side] = image
+        return _warp(SLIDING, whole, thetas[which], canvas)
+
+    return _chunked(images, canvas, chunk)
+
+
 def _warp(family: Transformation, images: Array, theta: Floats, size: int) -> NDArray[np.float32]:
     warped: Any = family.warp(images, theta.astype(np.float32), (size, size), backend="numpy")
     return np.asarray(np.clip(warped, 0, 1), np.float32)
@@ -176,14 +201,14 @@ def _whole_chunks(images: Array) -> int:
     return -(-len(images) // CHUNK) * CHUNK
 
 
-DISTORTIONS = {"rts": rts, "cpab": cpab}
+DISTORTIONS = {"rts": rts, "cpab": cpab, "sliding": sliding}
 
 
 def distort(kind: str, data: Dataset, seed: int, canvas: int = CANVAS) -> Dataset:
     """A data set of distorted images.
 
     Args:
-        kind: ``"rts"`` or ``"cpab"``.
+        kind: ``"rts"``, ``"cpab"`` or ``"sliding"``.
         data: the images to distort, and their labels.
         seed: of the distortion; take another one for a test set.
         canvas: side of the result.
@@ -196,4 +221,4 @@ def distort(kind: str, data: Dataset, seed: int, canvas: int = CANVAS) -> Datase
     return Dataset(f"{data.name} {kind}", DISTORTIONS[kind](data.images, canvas, seed), data.labels)
 
 
-__all__ = ["CANVAS", "DISTORTIONS", "cpab", "distort", "rts"]
+__all__ = ["CANVAS", "DISTORTIONS", "cpab", "distort", "rts", "sliding"]

@@ -1,6 +1,0 @@
-"""The demo is a folder of scripts, not an installed package."""
-
-import sys
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
