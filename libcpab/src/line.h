@@ -134,6 +134,7 @@ CPAB_INLINE void set_out(const Line<V> &line, V u, Way<V> &way) {
     way.distance = select(way.leaves, distance, V(0));
     way.face_speed = select(way.leaves, face_speed, V(1));
     way.face = select(way.leaves, cell - select(way.rising, Index(0), Index(1)), Index(0));
+    if constexpr (back) way.knot = way.face; /* read, but not used, where no lane leaves */
     way.time = bits_of(select(way.rising, record[LineRecord::time_high], record[LineRecord::time_low]));
     way.reach = select(
         way.leaves,

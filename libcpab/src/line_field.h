@@ -23,8 +23,8 @@ public:
         : n_(tess.cells[0]), scale_(tess.scale[0]), linear_outside_(tess.outside == CPAB_OUTSIDE_LINEAR) {}
 
     bool allocate() {
-        const int64_t room = n_ + 3 + D::width; /* whole vectors are read */
-        return knots_.allocate(room) && slopes_.allocate(room) && ticks_.allocate(n_ + 2) &&
+        const int64_t room = n_ + 3 + D::width; /* whole vectors are read and written */
+        return knots_.allocate(room) && slopes_.allocate(room) && ticks_.allocate(room) &&
                cells_.allocate((n_ + 2) * LineRecord::stride) && clock_.allocate(n_ + 1 + look_up_room);
     }
 
@@ -97,6 +97,9 @@ private:
         D low, high;
         const auto moving = speeds(first, low, high);
         const D time = crossing(low, high).time;
+        const auto crossed = moving & (time < D(1));
+        const auto ticks = truncated(select(crossed, time, D(0)) * D(double(hour)));
+        select(crossed, ticks, typename D::Index(hour)).store(&ticks_[first]);
         for (int r = 0; r < D::width && first + r < n_ + 2; r++) {
             const int64_t c = first + r;
             T *record = &cells_[c * LineRecord::stride];
@@ -107,7 +110,6 @@ private:
             record[LineRecord::path] = T(grown.path[r]);
             record[LineRecord::factor] = T(grown.factor[r]);
             record[LineRecord::path_slope] = T(grown.path_slope[r]);
-            ticks_[c] = moving[r] && time[r] < 1 ? static_cast<int64_t>(time[r] * double(hour)) : hour;
         }
     }
 

@@ -18,7 +18,7 @@ class LineGradientSum {
 public:
     bool allocate(int64_t n) {
         return shares_.allocate((n + 2) * stride) && starts_.allocate(n + 2) &&
-               through_.allocate(n + 2 + D::width) && sums_.allocate(n + 3);
+               through_.allocate(n + 2 + D::width) && sums_.allocate(n + 3 + D::width);
     }
 
     void start() {
@@ -54,15 +54,7 @@ public:
         end_run();
         sums_.zero();
         add_crossed_cells(field);
-        for (int64_t c = 0; c < n + 2; c++) {
-            const T *share = &shares_[c * stride];
-            sums_[c] += double(share[0]);
-            sums_[c + 1] += double(share[1]);
-            if (const int64_t owner = field.slope_owner(c)) {
-                sums_[owner] -= double(share[2]);
-                sums_[owner + 1] += double(share[2]);
-            }
-        }
+        add_shares(field);
         for (int64_t v = 0; v <= n; v++) sums_[v + 1] *= field.factor();
         return &sums_[1];
     }
@@ -117,6 +109,23 @@ private:
         starts_[run.knot + 1] -= double(sums[3]);
     }
 
+    void add_shares(const LineField<T, D> &field) {
+        const int64_t n = field.n();
+        double of_high = 0; /* in registers from cell to cell: sums in memory would wait for each other */
+        for (int64_t c = 0; c < n + 2; c++) {
+            const T *share = &shares_[c * stride];
+            const bool ghost = c == 0 || c == n + 1;
+            const double slope = ghost ? 0 : double(share[2]);
+            sums_[c] += of_high + (double(share[0]) - slope);
+            of_high = double(share[1]) + slope;
+            const int64_t owner = field.slope_owner(c);
+            if (!ghost || owner == 0) continue;
+            sums_[owner] -= double(share[2]);
+            sums_[owner + 1] += double(share[2]);
+        }
+        sums_[n + 2] += of_high;
+    }
+
     void add_crossed_cells(const LineField<T, D> &field) {
         const int64_t n = field.n();
         double through = 0;
@@ -134,10 +143,9 @@ private:
             to = select(crossed == D(0), D(1), to);
             const D moment = field.crossing(from, to).moment;
             const D low = crossed * moment, high = crossed * (D(1) / from / to - moment);
-            for (int r = 0; r < D::width && c + r <= n; r++) {
-                sums_[c + r] += low[r];
-                sums_[c + r + 1] += high[r];
-            }
+            /* 0 behind the last cell, as `through` is. */
+            (D::load(&sums_[c]) + low).store(&sums_[c]);
+            (D::load(&sums_[c + 1]) + high).store(&sums_[c + 1]);
         }
     }
 
@@ -146,7 +154,7 @@ private:
     Array<T> shares_;       /* [n + 2, stride] of the cells */
     Array<double> starts_;  /* [n + 2] of `through`, less where it ends: how it changes from cell to cell */
     Array<double> through_; /* [n + 2] */
-    Array<double> sums_;    /* [n + 3] of knot k at k + 1, as in LineField */
+    Array<double> sums_;    /* [n + 3] and room for whole vectors, of knot k at k + 1, as in LineField */
 };
 
 }  // namespace CPAB_ISA

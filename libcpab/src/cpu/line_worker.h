@@ -145,7 +145,7 @@ private:
     Trouble for_ways(const T *points, int64_t n, Body body) {
         Trouble trouble;
         const Line<V> line = field_.template line<V>();
-        Way<V> ways[ways_together]{};
+        Way<V> ways[ways_together];
         for (int64_t first = 0; first < n; first += ways_together * W) {
             int n_ways = 0;
             for (; n_ways < ways_together && first + n_ways * W < n; n_ways++) {
