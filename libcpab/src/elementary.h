@@ -40,20 +40,25 @@ struct Binary<double> {
 
 constexpr double ln2 = 0.69314718055994531;
 
-/* e^y, (e^y - 1) / y, and the derivative of that. */
+/* Up to this product of slope and time, and further, nothing below divides by the slope. */
+constexpr double gentle = 0.125;
+
+/* e^(slope time), its integral over the time, and the derivative of that by the slope. */
 template <typename V>
 struct Growth {
-    V factor, mean, mean_slope;
+    V factor, path, path_slope;
 };
 
-/* For |y| such that e^y is far from over- and underflow. */
+/* For |slope * time| such that the exponential is far from over- and underflow. `inverse` is 1 / slope, or
+   any number where the flow is gentle. */
 template <typename V>
-CPAB_INLINE Growth<V> growth(V y) {
+CPAB_INLINE Growth<V> growth(V slope, V inverse, V time) {
     using T = typename V::Scalar;
     using Format = Binary<T>;
     using Index = typename V::Index;
     using Integer = typename Index::Integer;
     constexpr T rounder = T(1.5) * T(Integer(1) << Format::mantissa); /* its last bit is 1 */
+    const V y = slope * time;
     const V shifted = y * V(T(1 / ln2)) + V(rounder);
     const V exponent = shifted - V(rounder);
     const V f = y - exponent * V(T(Format::ln2_high)) - exponent * V(T(Format::ln2_low));
@@ -61,17 +66,20 @@ CPAB_INLINE Growth<V> growth(V y) {
         (bits_of(shifted) << Format::mantissa) + Index(Integer(Format::bias) << Format::mantissa);
     const V power = from_bits(bits); /* 2^exponent: bits of the rounder above its exponent are shifted out */
 
-    V rest(1); /* of the series, without 1/2 */
-    for (int i = Format::exponential_terms + 1; i > 2; i--) rest = V(1) + rest * f * V(T(1.0 / i));
-    rest = rest * V(T(0.5));
+    constexpr double series[] = {1.0 / 2,       1.0 / 6,        1.0 / 24,        1.0 / 120,
+                                 1.0 / 720,     1.0 / 5040,     1.0 / 40320,     1.0 / 362880,
+                                 1.0 / 3628800, 1.0 / 39916800, 1.0 / 479001600, 1.0 / 6227020800};
+    V rest = V(T(series[Format::exponential_terms - 1]));
+    for (int i = Format::exponential_terms - 2; i >= 0; i--) rest = rest * f + V(T(series[i]));
     const V less_one = f + f * f * rest; /* e^f - 1 */
 
-    const auto whole = exponent == V(0);
-    const V inverse = V(1) / select(whole, V(1), y);
+    const auto whole = exponent == V(0); /* so for |y| < ln(2) / 2 */
+    const V mean = V(1) + f * rest;      /* then, of the exponential over the time */
     Growth<V> result;
     result.factor = power + power * less_one;
-    result.mean = select(whole, V(1) + f * rest, (power * less_one + (power - V(1))) * inverse);
-    result.mean_slope = select(whole, result.mean - rest, (result.factor - result.mean) * inverse);
+    result.path = select(whole, time * mean, (power * less_one + (power - V(1))) * inverse);
+    result.path_slope =
+        select(whole, time * time * (mean - rest), (time * result.factor - result.path) * inverse);
     return result;
 }
 
@@ -83,9 +91,10 @@ struct Passage {
     V time, moment;
 };
 
-/* Speeds are positive, and to = from + slope * distance. */
+/* Speeds are positive, and to = from + slope * distance. `inverse` is 1 / slope, or any number where the flow
+   is gentle. */
 template <typename V>
-CPAB_INLINE Passage<V> passage(V distance, V from, V to, V slope) {
+CPAB_INLINE Passage<V> passage(V distance, V from, V to, V slope, V inverse) {
     using T = typename V::Scalar;
     using Format = Binary<T>;
     using Index = typename V::Index;
@@ -95,7 +104,8 @@ CPAB_INLINE Passage<V> passage(V distance, V from, V to, V slope) {
     to = larger(to, tiny);
 
     /* log(from / to) = exponent ln 2 + 2 atanh(s). The difference of bits is a piecewise linear log2, at most
-       0.09 off, so the exponent leaves |log2| <= 0.59, s <= 0.21, and is 0 if the speeds hardly differ. */
+       0.09 off, so the exponent leaves |log2| <= 0.59, s <= 0.21, and is 0 for |log2| <= 0.41: for
+       products of slope and time up to 0.28. */
     constexpr Integer half = Integer(1) << (Format::mantissa - 1), exponent_bits = ~(2 * half - 1);
     const Index exponent = (bits_of(from) - bits_of(to) + Index(half)) & Index(exponent_bits);
     const V scaled = from_bits(bits_of(to) + exponent); /* to * 2^exponent */
@@ -107,12 +117,11 @@ CPAB_INLINE Passage<V> passage(V distance, V from, V to, V slope) {
     const V ratio = V(1) + square * rest; /* atanh(s) / s */
 
     const V log = as_numbers(exponent) * V(T(ln2 / double(2 * half))) + (s + s) * ratio;
-    const V inverse_slope = V(-1) / select(alike, V(-1), slope);
     const V part = distance * inverse_sum, quotient = distance / from;
     Passage<V> result;
-    result.time = select(alike, (part + part) * ratio, log * inverse_slope);
+    result.time = select(alike, (part + part) * ratio, -log * inverse);
     result.moment =
-        select(alike, part * (quotient + (part + part) * s * rest), (result.time - quotient) * inverse_slope);
+        select(alike, part * (quotient + (part + part) * s * rest), (quotient - result.time) * inverse);
     return result;
 }
 

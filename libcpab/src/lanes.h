@@ -56,6 +56,7 @@ struct Mask<T, 1> {
     CPAB_HD friend Mask operator|(Mask a, Mask b) { return {a.v || b.v}; }
     CPAB_HD friend Mask operator~(Mask a) { return {!a.v}; }
     CPAB_HD friend bool any(Mask a) { return a.v; }
+    CPAB_HD friend int first_of(Mask) { return 0; }
     CPAB_HD friend Mask select(Mask m, Mask a, Mask b) { return m.v ? a : b; }
     CPAB_HD bool operator[](int) const { return v; }
     CPAB_HD void store(typename IntegerOf<T>::type *to) const { *to = v; }
@@ -130,10 +131,24 @@ struct Mask {
 
     friend bool any(Mask a) { return any_bit(a.v); }
 
+    /* Number of the first lane that is chosen; there must be one. */
+    friend int first_of(Mask a) {
+#    if defined(__AVX512DQ__) && defined(__AVX512BW__)
+        if constexpr (sizeof(Vector) == 64 && sizeof(T) == 4)
+            return __builtin_ctz(__builtin_ia32_cvtd2mask512((Ints64)a.v));
+        if constexpr (sizeof(Vector) == 64 && sizeof(T) == 8)
+            return __builtin_ctz(__builtin_ia32_cvtq2mask512((Words64)a.v));
+#    endif
+        int lane = 0;
+        while (lane < W - 1 && !a[lane]) lane++;
+        return lane;
+    }
+
 private:
     typedef long long Words32 __attribute__((vector_size(32)));
     typedef float Words16 __attribute__((vector_size(16)));
     typedef long long Words64 __attribute__((vector_size(64)));
+    typedef int Ints64 __attribute__((vector_size(64)));
     static bool any_bit(Vector v) {
 #    if defined(__AVX512F__)
         if constexpr (sizeof(Vector) == 64) { /* by halves: words would go through memory */
@@ -294,14 +309,6 @@ CPAB_HD inline Lanes<T, W> from_bits(const Indices<T, W> &index) {
     Lanes<T, W> lanes;
     std::memcpy(&lanes.v, &index.v, sizeof lanes);
     return lanes;
-}
-
-/* table[index[r]] in lane r. */
-template <typename T, int W>
-CPAB_HD inline Indices<T, W> look_up(const typename IntegerOf<T>::type *table, const Indices<T, W> &index) {
-    typename IntegerOf<T>::type found[W];
-    for (int r = 0; r < W; r++) found[r] = table[index[r]];
-    return Indices<T, W>::load(found);
 }
 
 #if CPAB_HAS_VECTORS

@@ -21,6 +21,8 @@
 #define CPAB_LINE_H
 
 #include "elementary.h"
+#include "look_up.h"
+#include "neighbours.h"
 
 namespace cpab {
 namespace CPAB_ISA {
@@ -33,13 +35,16 @@ struct LineRecord {
         low, /* velocities at the ends */
         high,
         slope,
-        mean,     /* growth(slope).mean */
-        time_low, /* the clock at the ends */
+        inverse,         /* of the slope; 0 if it is gentle for a unit of time */
+        arriving,        /* what trajectories that come from other cells need ends here */
+        path = arriving, /* growth() in a unit of time */
+        time_low,        /* the clock at the ends */
         time_high,
-        reach_low,  /* how many cells can be crossed in unit time from the low end down, */
-        reach_high, /* and from the high end up */
-        factor,     /* growth(slope), the rest */
-        mean_slope,
+        reach_low,        /* how many cells can be crossed in unit time from the low end down, */
+        reach_high,       /* and from the high end up */
+        forward,          /* and here what moves points; the way back also needs: */
+        factor = forward, /* growth(), the rest */
+        path_slope,
         used,
         stride = 12
     };
@@ -59,7 +64,7 @@ struct Line {
     static constexpr Integer hour = Integer(1) << (8 * sizeof(Integer) - 2);
 };
 
-/* Where a point went, and what the way back needs to know. */
+/* Where a point went, and on the way `back` what that needs to know. */
 template <typename V>
 struct Way {
     using Index = typename V::Index;
@@ -70,14 +75,17 @@ struct Way {
     Index cell;                 /* that it starts in, */
     Bits above;                 /* in the half above the low knot, */
     V offset, velocity;         /* off the nearest knot, and this fast */
-    V mean, factor, mean_slope; /* of the cell, for the unit of time */
+    V slope, inverse;           /* of the cell, */
+    V path, factor, path_slope; /* for the unit of time */
 
     Bits leaves; /* the cell. Only then: */
     V distance, face_speed;
-    Passage<V> passage; /* to the face ahead, */
-    Index face;         /* the knot there, */
-    Index passed;       /* how many cells are crossed from there on, */
-    Index knot;         /* the last knot that is reached, */
+    V moment;     /* of the passage to the face ahead; */
+    Index face;   /* the knot there, */
+    Index time;   /* the clock, */
+    Index reach;  /* and how many cells can be crossed from there on at most, */
+    Index passed; /* and are, */
+    Index knot;   /* up to this one; */
     V knot_velocity;
     Index last_cell; /* the cell behind that, */
     V left;          /* the time left there, */
@@ -89,86 +97,109 @@ CPAB_INLINE V with_sign(typename V::Bits positive, V x) {
     return select(positive, x, -x);
 }
 
-/* How many cells are crossed from way.face on, within way.left; takes from that what they need. `start` is
-   the clock at the face, and `reach` how many cells can be crossed at most. */
+/* Sends out points u; says where they are after a unit of time unless they leave their cells. */
+template <bool back, typename V>
+CPAB_INLINE void set_out(const Line<V> &line, V u, Way<V> &way) {
+    using Index = typename V::Index;
+    using T = typename V::Scalar;
+    const Index nearest = truncated(smaller(larger(u, V(0)), V(T(line.n))) + V(T(0.5)));
+    const V offset = u - as_numbers(nearest);
+    const auto above = offset > V(0);
+    const Index cell = nearest + select(above, Index(1), Index(0));
+    V record[LineRecord::used];
+    load_near_records<back ? LineRecord::used : LineRecord::forward>(line.cells, LineRecord::stride, cell,
+                                                                     record);
+    const V low = record[LineRecord::low], high = record[LineRecord::high];
+    way.slope = record[LineRecord::slope];
+    way.inverse = record[LineRecord::inverse];
+    if constexpr (back) {
+        way.cell = cell, way.above = above, way.offset = offset;
+        way.path = record[LineRecord::path];
+        way.factor = record[LineRecord::factor];
+        way.path_slope = record[LineRecord::path_slope];
+    }
+
+    way.velocity = select(above, low, high) + way.slope * offset;
+    way.displacement = way.velocity * record[LineRecord::path];
+    way.rising = way.velocity > V(0);
+    const V to_nearest = magnitude(offset);
+    const auto away = (way.rising & above) | ~(way.rising | above);
+    const V distance = select(away, V(1) - to_nearest, to_nearest);
+    const V face_speed = select(way.rising, high, -low);
+    const auto overflown =
+        ~(way.velocity - way.velocity == V(0)); /* far outside: it would be anywhere at once */
+    way.leaves = ~overflown & (face_speed > V(0)) & (magnitude(way.displacement) > distance);
+
+    /* Lanes that do not leave their cells go on with something harmless. */
+    way.distance = select(way.leaves, distance, V(0));
+    way.face_speed = select(way.leaves, face_speed, V(1));
+    way.face = select(way.leaves, cell - select(way.rising, Index(0), Index(1)), Index(0));
+    if constexpr (back) way.knot = way.face; /* read, but not used, where no lane leaves */
+    way.time = bits_of(select(way.rising, record[LineRecord::time_high], record[LineRecord::time_low]));
+    way.reach = select(
+        way.leaves,
+        bits_of(select(way.rising, record[LineRecord::reach_high], record[LineRecord::reach_low])), Index(0));
+    way.rising = way.rising | ~way.leaves;
+}
+
+/* To the face ahead. */
+template <bool back, typename V>
+CPAB_INLINE void reach_face(Way<V> &way) {
+    const V speed = select(way.leaves, magnitude(way.velocity), V(1));
+    const Passage<V> passed = passage(way.distance, speed, way.face_speed, way.slope, way.inverse);
+    if constexpr (back) way.moment = passed.moment;
+    way.left = larger(V(1) - passed.time, V(0));
+}
+
+/* How many cells are crossed from way.face on, within way.left; takes from that what they need. */
 template <typename V>
-CPAB_INLINE void cross_cells(const Line<V> &line, typename V::Index start, typename V::Index reach,
-                             Way<V> &way) {
+CPAB_INLINE void cross_cells(const Line<V> &line, Way<V> &way) {
     using Index = typename V::Index;
     using T = typename V::Scalar;
     const Index budget = truncated(way.left * V(T(line.hour)));
     Index spent(0);
     way.passed = Index(0);
     for (auto step = line.first_step; step > 0; step /= 2) {
-        const Index next = way.passed + Index(step);
-        const auto in_reach = ~(reach < next);
-        if (!any(in_reach)) continue;
-        const Index hop = select(in_reach, next, reach);
-        const Index at = look_up(line.clock, select(way.rising, way.face + hop, way.face - hop));
-        const Index time = select(way.rising, at - start, start - at);
-        const auto possible = in_reach & ~(budget < time);
-        way.passed = select(possible, next, way.passed);
-        spent = select(possible, time, spent);
+        const Index hop = smaller(way.passed + Index(step), way.reach);
+        const Index at = look_up(line.clock, line.n + 1, select(way.rising, way.face + hop, way.face - hop));
+        const Index time = select(way.rising, at - way.time, way.time - at);
+        const auto too_far = budget < time;
+        way.passed = select(too_far, way.passed, hop);
+        spent = select(too_far, spent, time);
     }
     way.left = as_numbers(budget - spent) * V(1 / T(line.hour));
 }
 
-/* From the face ahead to the end. Lanes that do not leave their cells compute something harmless. */
-template <typename V>
-CPAB_INLINE void follow_beyond(const Line<V> &line, const V *cell, Way<V> &way) {
+/* From the last knot to the end. */
+template <bool back, typename V>
+CPAB_INLINE void arrive(const Line<V> &line, Way<V> &way) {
     using Index = typename V::Index;
-    const V speed = select(way.leaves, magnitude(way.velocity), V(1));
-    way.face_speed = select(way.leaves, way.face_speed, V(1));
-    way.distance = select(way.leaves, way.distance, V(0));
-    way.passage = passage(way.distance, speed, way.face_speed, cell[LineRecord::slope]);
-    way.left = larger(V(1) - way.passage.time, V(0));
-    way.face = select(way.leaves, way.cell - select(way.rising, Index(0), Index(1)), Index(0));
-    way.rising = way.rising | ~way.leaves;
-    const Index time = bits_of(select(way.rising, cell[LineRecord::time_high], cell[LineRecord::time_low]));
-    const Index reach =
-        bits_of(select(way.rising, cell[LineRecord::reach_high], cell[LineRecord::reach_low]));
-    cross_cells(line, time, select(way.leaves, reach, Index(0)), way);
     way.knot = select(way.rising, way.face + way.passed, way.face - way.passed);
     way.last_cell = way.knot + select(way.rising, Index(1), Index(0));
-
-    V record[LineRecord::slope + 1];
-    load_records<LineRecord::slope + 1>(line.cells, LineRecord::stride, way.last_cell, record);
+    V record[LineRecord::arriving];
+    load_near_records<LineRecord::arriving>(line.cells, LineRecord::stride, way.last_cell, record);
     way.knot_velocity = select(way.rising, record[LineRecord::low], record[LineRecord::high]);
-    way.last = growth(record[LineRecord::slope] * way.left);
+    const Growth<V> last = growth(record[LineRecord::slope], record[LineRecord::inverse], way.left);
+    if constexpr (back) way.last = last;
     const V before = with_sign(way.rising, way.distance + as_numbers(way.passed));
-    way.displacement =
-        select(way.leaves, before + way.knot_velocity * way.left * way.last.mean, way.displacement);
+    way.displacement = select(way.leaves, before + way.knot_velocity * last.path, way.displacement);
 }
 
-/* Follows points u for unit time. */
-template <typename V>
-CPAB_INLINE Way<V> follow(const Line<V> &line, V u) {
-    using Index = typename V::Index;
-    using T = typename V::Scalar;
-    Way<V> way;
-    const Index nearest = truncated(smaller(larger(u, V(0)), V(T(line.n))) + V(T(0.5)));
-    way.offset = u - as_numbers(nearest);
-    way.above = way.offset > V(0);
-    way.cell = nearest + select(way.above, Index(1), Index(0));
-    V record[LineRecord::used];
-    load_records<LineRecord::used>(line.cells, LineRecord::stride, way.cell, record);
-    const V low = record[LineRecord::low], high = record[LineRecord::high], slope = record[LineRecord::slope];
-    way.mean = record[LineRecord::mean];
-    way.factor = record[LineRecord::factor];
-    way.mean_slope = record[LineRecord::mean_slope];
+/* How many vectors of points are followed together: a trajectory is one long chain of operations, and the
+   processor can work on several of these at a time only if it sees them close to each other. */
+constexpr int ways_together = 4;
 
-    way.velocity = select(way.above, low, high) + slope * way.offset;
-    way.displacement = way.velocity * way.mean;
-    way.rising = way.velocity > V(0);
-    const V to_nearest = magnitude(way.offset);
-    const auto away = (way.rising & way.above) | ~(way.rising | way.above);
-    way.distance = select(away, V(1) - to_nearest, to_nearest);
-    way.face_speed = select(way.rising, high, -low);
-    const auto overflown =
-        ~(way.velocity - way.velocity == V(0)); /* far outside: it would be anywhere at once */
-    way.leaves = ~overflown & (way.face_speed > V(0)) & (magnitude(way.displacement) > way.distance);
-    if (any(way.leaves)) follow_beyond(line, record, way);
-    return way;
+/* Follows trajectories that have set out for a unit of time. */
+template <bool back, typename V>
+CPAB_INLINE void follow(const Line<V> &line, Way<V> *ways, int n) {
+    int leaving[ways_together], count = 0; /* vectors with lanes that leave their cells */
+    for (int i = 0; i < n; i++) {
+        leaving[count] = i;
+        count += any(ways[i].leaves);
+    }
+    for (int i = 0; i < count; i++) reach_face<back>(ways[leaving[i]]);
+    for (int i = 0; i < count; i++) cross_cells(line, ways[leaving[i]]);
+    for (int i = 0; i < count; i++) arrive<back>(line, ways[leaving[i]]);
 }
 
 /* What a trajectory adds to the gradient: to the velocities at the ends of a cell, and to its slope where one
@@ -194,25 +225,29 @@ CPAB_INLINE LineShare<V> share(typename V::Bits to_low, V knot, V slope) {
 /* Takes the cotangent of the end back to the start. */
 template <typename V>
 CPAB_INLINE LineGradient<V> pull_back(const Way<V> &way, V lam) {
+    using Index = typename V::Index;
     LineGradient<V> gradient;
     gradient.point = lam * way.factor;
     gradient.first =
-        share<V>(way.above, lam * way.mean, lam * (way.offset * way.mean + way.velocity * way.mean_slope));
-    if (!any(way.leaves)) return gradient;
-
+        share<V>(way.above, lam * way.path, lam * (way.offset * way.path + way.velocity * way.path_slope));
+    if (!any(way.leaves)) {
+        gradient.last = {V(0), V(0), V(0)};
+        gradient.through = V(0);
+        return gradient;
+    }
     const V end_velocity = way.knot_velocity * way.last.factor;
     const V through = lam * end_velocity;
     const V point = lam * (end_velocity / select(way.leaves, way.velocity, V(1)));
     const LineShare<V> first =
-        share<V>(~way.rising, point * (way.distance / way.face_speed), -through * way.passage.moment);
+        share<V>(~way.rising, point * (way.distance / way.face_speed), -through * way.moment);
     gradient.point = select(way.leaves, point, gradient.point);
     gradient.first.low = select(way.leaves, first.low, gradient.first.low);
     gradient.first.high = select(way.leaves, first.high, gradient.first.high);
     gradient.first.slope = select(way.leaves, first.slope, gradient.first.slope);
-    const V last = select(way.leaves, lam * way.left, V(0));
+    const V last = select(way.leaves, lam, V(0));
     gradient.last =
-        share<V>(way.rising, last * way.last.mean, last * way.left * way.knot_velocity * way.last.mean_slope);
-    gradient.through = select(way.leaves, through, V(0));
+        share<V>(way.rising, last * way.last.path, last * way.knot_velocity * way.last.path_slope);
+    gradient.through = select(way.leaves & (Index(0) < way.passed), through, V(0));
     return gradient;
 }
 

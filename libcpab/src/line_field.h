@@ -2,6 +2,7 @@
 #ifndef CPAB_LINE_FIELD_H
 #define CPAB_LINE_FIELD_H
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 
@@ -22,9 +23,9 @@ public:
         : n_(tess.cells[0]), scale_(tess.scale[0]), linear_outside_(tess.outside == CPAB_OUTSIDE_LINEAR) {}
 
     bool allocate() {
-        const int64_t room = n_ + 3 + D::width; /* whole vectors are read */
-        return knots_.allocate(room) && slopes_.allocate(room) && ticks_.allocate(n_ + 2) &&
-               cells_.allocate((n_ + 2) * LineRecord::stride) && clock_.allocate(n_ + 1);
+        const int64_t room = n_ + 3 + D::width; /* whole vectors are read and written */
+        return knots_.allocate(room) && slopes_.allocate(room) && ticks_.allocate(room) &&
+               cells_.allocate((n_ + 2) * LineRecord::stride) && clock_.allocate(n_ + 1 + look_up_room);
     }
 
     /* Prepares the field with velocities [n + 1], in units of the domain, for `time`. Answers false if it is
@@ -41,7 +42,7 @@ public:
         double steepest = 0;
         for (int64_t c = 1; c <= n_; c++) {
             slopes_[c] = knots_[c + 1] - knots_[c];
-            steepest = std::fmax(steepest, std::fabs(slopes_[c]));
+            steepest = std::max(steepest, std::fabs(slopes_[c]));
         }
         if (steepest > steepest_slope) return false;
         slopes_[0] = linear_outside_ ? slopes_[1] : 0;
@@ -78,7 +79,11 @@ public:
         return rising | falling;
     }
 
-    D slopes(int64_t c) const { return D::load(&slopes_[c]); }
+    /* Of whole cells. */
+    CPAB_INLINE static Passage<D> crossing(D from, D to) {
+        const D slope = to - from;
+        return passage(D(1), from, to, slope, D(1) / select(slope == D(0), D(1), slope));
+    }
 
 private:
     /* e^a times the largest speed, squared, is in the range of the type. */
@@ -87,20 +92,24 @@ private:
 
     void set_cells(int64_t first) {
         const D slope = D::load(&slopes_[first]);
-        const Growth<D> grown = growth(slope);
+        const D inverse = select(magnitude(slope) < D(gentle), D(0), D(1) / slope);
+        const Growth<D> grown = growth(slope, inverse, D(1));
         D low, high;
         const auto moving = speeds(first, low, high);
-        const D time = passage(D(1), low, high, high - low).time;
+        const D time = crossing(low, high).time;
+        const auto crossed = moving & (time < D(1));
+        const auto ticks = truncated(select(crossed, time, D(0)) * D(double(hour)));
+        select(crossed, ticks, typename D::Index(hour)).store(&ticks_[first]);
         for (int r = 0; r < D::width && first + r < n_ + 2; r++) {
             const int64_t c = first + r;
             T *record = &cells_[c * LineRecord::stride];
             record[LineRecord::low] = T(knots_[c]);
             record[LineRecord::high] = T(knots_[c + 1]);
             record[LineRecord::slope] = T(slope[r]);
-            record[LineRecord::mean] = T(grown.mean[r]);
+            record[LineRecord::inverse] = T(inverse[r]);
+            record[LineRecord::path] = T(grown.path[r]);
             record[LineRecord::factor] = T(grown.factor[r]);
-            record[LineRecord::mean_slope] = T(grown.mean_slope[r]);
-            ticks_[c] = moving[r] && time[r] < 1 ? static_cast<int64_t>(time[r] * double(hour)) : hour;
+            record[LineRecord::path_slope] = T(grown.path_slope[r]);
         }
     }
 

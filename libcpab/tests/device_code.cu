@@ -70,7 +70,9 @@ CPAB_FOR_IMAGES(OneDouble, 2, 1)
 
 template <typename V>
 __global__ void both_ways_1d(Line<V> line, const typename V::Scalar *points, typename V::Scalar *out) {
-    const Way<V> way = follow(line, V(points[threadIdx.x]));
+    Way<V> way;
+    set_out<true>(line, V(points[threadIdx.x]), way);
+    follow<true>(line, &way, 1);
     const LineGradient<V> gradient = pull_back(way, V(1));
     out[threadIdx.x] = (way.displacement + gradient.point + gradient.first.slope + gradient.through)[0];
 }

@@ -62,7 +62,7 @@ public:
     /* A closed form has no steps: tapes stay as they are. */
     Trouble move(const T *points, int64_t n, T *out, const TapeBlocks &) override {
         if (walks()) return walker().move(points, n, out, TapeBlocks{});
-        return for_ways(points, n, [&](const Way<V> &, V moved, Bits, int64_t first, int count) {
+        return for_ways<false>(points, n, [&](const Way<V> &, V moved, Bits, int64_t first, int count) {
             store(moved, count, out + first);
         });
     }
@@ -77,16 +77,17 @@ public:
                       Ends<T> *ends, const TapeBlocks &) override {
         if (walks())
             return walker().pull_back(points, tangent_points, grad_out, n, grad_points, ends, TapeBlocks{});
-        return for_ways(points, n, [&](const Way<V> &way, V moved, Bits failed, int64_t first, int count) {
-            if (ends) report(*ends, moved, first, count);
-            const Bits silent = failed | ~(V::load(lane_) < V(T(count)));
-            const V lam = select(silent, V(0), load(grad_out + first, count) * V(size_));
-            const LineGradient<V> gradient = cpab::CPAB_ISA::pull_back(way, lam);
-            sum_.add(way, gradient, count);
-            poisoned_ |= any(failed);
-            if (grad_points)
-                store(select(failed, V(nan()), gradient.point * V(scale_)), count, grad_points + first);
-        });
+        return for_ways<true>(
+            points, n, [&](const Way<V> &way, V moved, Bits failed, int64_t first, int count) {
+                if (ends) report(*ends, moved, first, count);
+                const Bits silent = failed | ~(V::load(lane_) < V(T(count)));
+                const V lam = select(silent, V(0), load(grad_out + first, count) * V(size_));
+                const LineGradient<V> gradient = cpab::CPAB_ISA::pull_back(way, lam);
+                sum_.add(way, gradient);
+                poisoned_ |= any(failed);
+                if (grad_points)
+                    store(select(failed, V(nan()), gradient.point * V(scale_)), count, grad_points + first);
+            });
     }
 
     void add_gradient(T *grad_velocity) override {
@@ -120,36 +121,55 @@ private:
 
     static void store(const V &values, int count, T *out) { PointArrays<V, 1>::store(&values, count, out); }
 
+    /* A vector of points. */
+    struct Start {
+        V x;
+        Bits bad; /* which are no numbers */
+        int count;
+    };
+
+    static Start start_at(const T *points, int64_t n, int64_t first) {
+        const int count = n - first < W ? int(n - first) : W;
+        const V x = load(points + first, count);
+        return {x, ~(x * V(0) == V(0)), count};
+    }
+
     static void report(Ends<T> &ends, const V &moved, int64_t first, int count) {
         T all[W];
         moved.store(all);
         ends.reached(first, all, count);
     }
 
-    /* Moves all points, group by group: body(ways, end points, those that are no numbers, first, count). */
-    template <typename Body>
+    /* Moves all points, vector by vector: body(ways, end points, those that are no numbers, first, count). */
+    template <bool back, typename Body>
     Trouble for_ways(const T *points, int64_t n, Body body) {
         Trouble trouble;
         const Line<V> line = field_.template line<V>();
-        for (int64_t first = 0; first < n; first += W) {
-            const int count = n - first < W ? int(n - first) : W;
-            const V x = load(points + first, count);
-            const Bits bad = ~(x * V(0) == V(0));
-            const Way<V> way = follow(line, select(bad, V(0), (x - V(lower_)) * V(scale_)));
-            /* A point at rest stays where it is to the last bit, -0.0 included. */
-            const V step = way.displacement * V(size_);
-            V moved = select(step == V(0), x, x + step);
-            const Bits failed = bad | ~(moved * V(0) == V(0));
-            moved = select(failed, V(nan()), moved);
-            trouble.diverged |= any(failed & ~bad);
-            body(way, moved, failed, first, count);
+        Way<V> ways[ways_together];
+        for (int64_t first = 0; first < n; first += ways_together * W) {
+            int n_ways = 0;
+            for (; n_ways < ways_together && first + n_ways * W < n; n_ways++) {
+                const Start start = start_at(points, n, first + n_ways * W);
+                set_out<back>(line, select(start.bad, V(0), (start.x - V(lower_)) * V(scale_)), ways[n_ways]);
+            }
+            follow<back>(line, ways, n_ways);
+            for (int i = 0; i < n_ways; i++) {
+                const Start start = start_at(points, n, first + i * W);
+                /* A point at rest stays where it is to the last bit, -0.0 included. */
+                const V step = ways[i].displacement * V(size_);
+                V moved = select(step == V(0), start.x, start.x + step);
+                const Bits failed = start.bad | ~(moved * V(0) == V(0));
+                moved = select(failed, V(nan()), moved);
+                trouble.diverged |= any(failed & ~start.bad);
+                body(ways[i], moved, failed, first + i * W, start.count);
+            }
         }
         return trouble;
     }
 
     Walker walker_;
     LineField<T, D> field_;
-    LineGradientSum<T, D> sum_;
+    LineGradientSum<V, D> sum_;
     const int64_t n_;
     const T lower_, scale_, size_; /* of the domain: its low end, cells per unit, units per cell */
     T lane_[W];
