@@ -12,6 +12,7 @@
 
 #include "dual.h"
 #include "lanes.h"
+#include "largest.h"
 #include "precision.h"
 #include "records.h"
 #include "tessellation.h"
@@ -53,9 +54,8 @@ public:
 
     /* Prepares the field with velocities [n_vertices, D], in units of the domain, for `time`. */
     void prepare(const T *velocity, double time) {
-        T sum = 0; /* x * 0 is 0, or NaN if x is not finite */
-        for (int64_t i = 0; i < tess_.n_vertices * D; i++) sum += velocity[i] * T(0);
-        finite_ = sum == 0;
+        const T largest = largest_magnitude(velocity, tess_.n_vertices * D);
+        finite_ = largest == largest;
         if (!finite_) return;
         fastest_ = set_node_velocities(velocity, time);
         stiffest_ = 0;
@@ -77,11 +77,12 @@ private:
 
     /* Returns the largest speed. */
     double set_node_velocities(const T *velocity, double time) {
-        double fastest = 0;
+        double fastest[D] = {};
         for (int64_t v = 0; v < tess_.n_vertices; v++)
             for (int d = 0; d < D; d++) {
                 const double scaled = double(velocity[v * D + d]) * (tess_.scale[d] * time);
-                if (!(std::fabs(scaled) <= fastest)) fastest = std::fabs(scaled);
+                const double speed = std::fabs(scaled);
+                fastest[d] = speed > fastest[d] ? speed : fastest[d];
                 velocity_[v * D + d] = T(scaled);
             }
         for (int64_t q = tess_.n_vertices; q < tess_.n_nodes; q++) {
@@ -93,7 +94,8 @@ private:
                         tess_.ideal_weight[e] * double(velocity_[int64_t(tess_.ideal_vertex[e]) * D + d]);
             for (int d = 0; d < D; d++) velocity_[q * D + d] = T(sum[d]);
         }
-        return fastest;
+        for (int d = 1; d < D; d++) fastest[0] = fastest[d] > fastest[0] ? fastest[d] : fastest[0];
+        return fastest[0];
     }
 
     /* Returns the row-sum norm of A. */

@@ -6,6 +6,7 @@
 #include <atomic>
 #include <cmath>
 
+#include "../largest.h"
 #include "../memory.h"
 #include "../tessellation.h"
 #include "parallel.h"
@@ -80,18 +81,10 @@ TapeKey key_of(const Problem<T> &p) {
 /* Whether the fastest vertex already shows that a field is in range. False says nothing. */
 template <typename T>
 bool surely_in_range(const Problem<T> &p, int64_t item) {
-    const T *velocity = p.velocity_of(item);
-    double fastest = 0;
-    for (int d = 0; d < p.tess->ndim; d++) {
-        T most = 0, spoilt = 0;
-        for (int64_t v = 0; v < p.tess->n_vertices; v++) {
-            const T speed = std::fabs(velocity[v * p.tess->ndim + d]);
-            most = speed > most ? speed : most;
-            spoilt += speed * T(0); /* NaN if it is not finite */
-        }
-        if (spoilt != 0) return true; /* such a field is not integrated at all */
-        fastest = std::max(fastest, double(most) * p.tess->scale[d] * std::fabs(p.time));
-    }
+    const double largest = double(largest_magnitude(p.velocity_of(item), p.field_size()));
+    if (largest != largest) return true; /* such a field is not integrated at all */
+    const double *scale = p.tess->scale;
+    const double fastest = largest * *std::max_element(scale, scale + p.tess->ndim) * std::fabs(p.time);
     return fastest <= CPAB_MAX_SPEED && fastest * p.tess->rate_per_speed <= 0.99 * CPAB_MAX_RATE;
 }
 
