@@ -16,7 +16,7 @@ DOMAINS = [(-1, 1), (0, 1), ((0, 1), (-2, 3))]
 each_cells = pytest.mark.parametrize("cells", CELLS, ids=str)
 each_boundary = pytest.mark.parametrize("boundary", ["free", "sliding", "fixed"])
 each_outside = pytest.mark.parametrize("outside", ["linear", "nearest"])
-each_basis = pytest.mark.parametrize("basis", ["orthonormal", "nodal"])
+each_basis = pytest.mark.parametrize("basis", ["orthonormal", "normalized", "nodal"])
 
 
 def dense(family):
@@ -65,6 +65,27 @@ def test_orthonormal_in_the_space_of_matrices(cells, boundary, outside, domain):
     family = Cpab(cells, boundary=boundary, outside=outside, domain=domain)
     columns = affine(family).reshape(-1, family.n_params)
     np.testing.assert_allclose(columns.T @ columns, np.eye(family.n_params), rtol=0, atol=1e-11)
+
+
+@each_outside
+@each_boundary
+@pytest.mark.parametrize("cells", [(5,), (1, 1), (4, 3), (2, 1, 2)], ids=str)
+def test_a_normalized_theta_is_as_long_as_its_matrices_in_the_mean(cells, boundary, outside):
+    family = Cpab(cells, boundary=boundary, outside=outside, basis="normalized")
+    theta = np.random.default_rng(0).standard_normal((3, family.n_params))
+    matrices = to_affine(family.tessellation, family.velocity(theta).reshape(3, -1).T)
+    mean_square = (matrices.reshape(family.tessellation.n_cells, -1, 3) ** 2).sum(1).mean(0)
+    np.testing.assert_allclose((theta**2).sum(1), mean_square, rtol=1e-11)
+
+
+@pytest.mark.parametrize("cells", [(1, 1), (4, 4), (2, 6)], ids=str)
+def test_a_normalized_theta_of_an_affine_field_is_as_long_as_its_matrix(cells):
+    """On any tessellation, with the matrix [A b] of STAffineDiffeo."""
+    family, matrix = Cpab(cells, basis="normalized"), np.random.default_rng(1).standard_normal((2, 3))
+    points = family.tessellation.vertices
+    field = (points @ matrix[:, :2].T + matrix[:, 2]).ravel()
+    theta, *_ = np.linalg.lstsq(family.basis.to_dense().matrix, field, rcond=None)
+    np.testing.assert_allclose(np.linalg.norm(theta), np.linalg.norm(matrix), rtol=1e-11)
 
 
 @pytest.mark.parametrize("domain", DOMAINS, ids=str)
@@ -274,8 +295,8 @@ def test_a_theta_of_another_boundary_is_recognised():
         ({"boundary": True}, "free, sliding, fixed"),
         ({"outside": "zero"}, "linear, nearest"),
         ({"outside": 1}, "linear, nearest"),
-        ({"basis": "svd"}, "orthonormal, nodal"),
-        ({"basis": ""}, "orthonormal, nodal"),
+        ({"basis": "svd"}, "orthonormal, normalized, nodal"),
+        ({"basis": ""}, "orthonormal, normalized, nodal"),
     ],
     ids=str,
 )

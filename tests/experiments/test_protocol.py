@@ -70,6 +70,22 @@ def test_epochs_subset_and_seeds_can_be_changed():
     assert changed(protocol("lfw")) == protocol("lfw")
 
 
+def test_some_networks_can_be_chosen_in_the_protocols_order():
+    chosen = changed(protocol("mnist-rts"), models=["ST-CPAB CNN", "CNN"])
+    assert chosen.models == ("CNN", "ST-CPAB CNN")
+    with pytest.raises(OptionError, match=r"ST-Affine\+CPAB CNN; got ST-TPS, ST-CPAB\. Choose among them"):
+        changed(protocol("mnist-rts"), models=["CNN", "ST-TPS", "ST-CPAB"])
+
+
+def test_another_basis_is_that_of_every_cpab_of_the_networks():
+    chosen = changed(protocol("mnist-rts"), basis="normalized")
+    families = [Job(name, 0, 1.0).network(chosen).transformer.family for name in ("ST-CPAB CNN", "ST-Affine+CPAB CNN")]
+    assert [families[0].config["basis"], families[1].inner.config["basis"]] == ["normalized"] * 2
+    assert parameters(chosen) == parameters(protocol("mnist-rts"))
+    with pytest.raises(OptionError, match=r"one of orthonormal, normalized, nodal; got 'svd'"):
+        changed(chosen, basis="svd")
+
+
 @pytest.mark.parametrize(("wrong", "right"), [("mnist-rst", "mnist-rts"), ("fashion", "fashion-mnist"), ("lwf", "lfw")])
 def test_unknown_names_get_suggestions(wrong, right):
     with pytest.raises(OptionError, match=f"Did you mean '{right}'"):

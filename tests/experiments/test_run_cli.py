@@ -20,15 +20,16 @@ from cpabx.__main__ import main
 from cpabx.errors import MissingPackageError
 from cpabx.experiments import figures, folder, options
 from cpabx.experiments.errors import ExperimentError
-from cpabx.experiments.kinds import FILES, TABLE
+from cpabx.experiments.kinds import FILES, OWN, TABLE
 from cpabx.experiments.material import Material
 from cpabx.experiments.protocol import NAMES, REDUCED
 from cpabx.experiments.run import perform
 from cpabx.testing.plugin import backend_or_skip
 from tests.experiments.run_cases import PROTOCOL, digits, run_in
 
-for module in ("rich", "matplotlib", "PIL"):
+for module in ("rich", "matplotlib"):
     pytest.importorskip(module)
+Image = pytest.importorskip("PIL.Image")
 
 
 @pytest.fixture(scope="module")
@@ -70,10 +71,16 @@ def told(out):
         (["mnist-rst"], "Did you mean 'mnist-rts'?"),
         (["mnist", "--backend", "numpy"], "--backend is one of torch, tensorflow"),
         (["speed", "--epochs", "3", "--full"], "--epochs, --full"),
+        (["speed", "--models", "CNN", "--basis", "nodal"], "--models, --basis"),
+        (["mnist", "--models", "ST-CBAP"], "got ST-CBAP. Choose among them"),
+        (["mnist", "--basis", "svd"], "got 'svd'"),
         (["digits", "--full"], "digits has one protocol"),
         (["mnist", "--data", "nowhere"], "nowhere"),
         (["mnist", "--resume", "--out", "nothing"], "--resume needs a run"),
         (["mnist", "--out", __file__], "is a file"),
+        (["mnist", "--show", "nowhere.png"], "--show nowhere.png must be a picture"),
+        (["pca", "--show", __file__], "--show is for experiments that make samples.png; got pca"),
+        (["speed", "--show", __file__], "--show is for experiments that make samples.png; got speed"),
     ],
 )
 def test_what_the_user_can_mend_is_said_with_status_2(arguments, said, capsys, tmp_path, monkeypatch):
@@ -109,6 +116,11 @@ def test_scikit_learn_is_asked_for_by_the_digits_alone(monkeypatch):
         options.check_packages("digits")
 
 
+def test_a_dry_run_tells_of_the_picture_of_pictures_shown(capsys):
+    assert main(["experiment", "mnist", "--dry-run", "--show", "mine.png"]) == 0
+    assert f"accuracy.png, {OWN}." in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_a_dry_run_tells_and_writes_nothing(name, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
@@ -122,6 +134,13 @@ def test_a_dry_run_tells_and_writes_nothing(name, capsys, tmp_path, monkeypatch)
         assert re.search("Expected time: .*[.]", said)
         assert ("they come with scikit-learn" if name == "digits" else "missing") in said  # the data
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_basis_has_a_folder_of_its_own_and_is_told(capsys):
+    assert main(["experiment", "mnist-rts", "--dry-run", "--basis", "normalized", "--models", "ST-CPAB CNN"]) == 0
+    said = capsys.readouterr().out
+    assert "The theta of CPAB is that of its normalized basis." in said
+    assert "3 trainings, of which 0 are complete in experiments/mnist-rts-torch-normalized." in said
 
 
 def test_a_dry_run_imports_no_framework():
@@ -149,6 +168,15 @@ def test_a_run_with_the_same_settings_is_gone_on_with(begun):
     for mode in (None, "resume"):
         folder.prepare(begun, settings, mode)
         assert folder.complete(begun, PROTOCOL) == 4
+
+
+def test_so_is_one_of_other_networks_and_seeds_but_not_of_another_basis(begun):
+    other = replace(PROTOCOL, models=("CNN", "ST-CPAB"), seeds=(1, 2))
+    folder.prepare(begun, folder.settings("mnist", "torch", other), "resume")
+    assert folder.complete(begun, other) == 1
+    other = replace(other, basis="normalized")
+    with pytest.raises(ExperimentError, match="basis is 'orthonormal' there and 'normalized' here"):
+        folder.prepare(begun, folder.settings("mnist", "torch", other), None)
 
 
 @pytest.mark.parametrize(
@@ -189,6 +217,10 @@ def test_an_experiment_writes_its_files_and_is_not_done_twice(backend, root, tmp
     assert files == {*FILES, *TABLE.files, "checkpoints"}
     before = told(out)
     assert call(*small(root, out, backend, epochs=1), "--resume") == 0
+    assert told(out) == before
+    Image.new("RGB", (60, 50)).save(tmp_path / "mine.jpg")
+    assert call(*small(root, out, backend, epochs=1), "--show", tmp_path / "mine.jpg") == 0
+    assert (out / OWN).read_bytes().startswith(b"\x89PNG")
     assert told(out) == before
     assert call(*small(root, out, backend, epochs=3)) == 2
     assert "epochs is 1 there and 3 here" in capsys.readouterr().err

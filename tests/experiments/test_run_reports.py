@@ -135,7 +135,7 @@ def test_the_configuration_tells_settings_versions_and_machine():
     mine = folder.settings("mnist", "torch", PROTOCOL)
     found = json.loads(folder.configuration(mine, PROTOCOL, FakeEngine()))
     assert found["settings"]["protocol"]["training"]["learning_rate"] == 1e-3
-    assert found["seeds"] == [0, 1]
+    assert (found["models"], found["seeds"]) == (["CNN", "ST-Affine"], [0, 1])
     assert found["versions"]["framework"] == "fake 1.0"
     assert set(found["versions"]) == {"cpabx", "cpabx-torch", "framework", "numpy", "python"}
     assert found["machine"]["processes"] == 1

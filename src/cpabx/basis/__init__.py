@@ -5,11 +5,13 @@ constraints. What the boundary asks for is linear in the velocities, and its nul
 sparse basis: solve the constraints for some of the components (the dependent ones) in terms of the
 others (the free ones, which are theta). The paper's basis (orthonormal in the space of the matrices
 A_c, Freifeld et al. 2017) is that basis after Gram-Schmidt: unique, hence the same on every machine,
-which a null space from an SVD is not.
+which a null space from an SVD is not. Times the root of the number of cells it is orthonormal in the mean over the
+cells, not in their sum: theta then has one meaning on coarse and fine tessellations.
 """
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from cpabx.basis.affine_space import continues_linearly, from_affine, to_affine
@@ -21,7 +23,7 @@ from cpabx.basis.orthonormal import orthonormal_basis
 from cpabx.errors import OptionError
 from cpabx.tessellation import Tessellation
 
-BASES = ("orthonormal", "nodal")
+BASES = ("orthonormal", "normalized", "nodal")
 
 
 def make_basis(
@@ -40,7 +42,10 @@ def make_basis(
     if kind not in BASES:
         raise OptionError(f"basis must be one of {', '.join(BASES)}, or an array", repr(kind), "Choose one of them.")
     nodal = incompressible_basis(tess, boundary) if volume_preserving else nodal_basis(tess, boundary)
-    return nodal if kind == "nodal" else orthonormal_basis(tess, nodal)
+    if kind == "nodal":
+        return nodal
+    orthonormal = orthonormal_basis(tess, nodal)
+    return orthonormal if kind == "orthonormal" else DenseBasis(math.sqrt(tess.n_cells) * orthonormal.matrix)
 
 
 __all__ = [

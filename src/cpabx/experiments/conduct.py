@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import time
 
-from cpabx.experiments import folder, progress, report, run
+from cpabx.experiments import folder, own_pictures, progress, report, run
 from cpabx.experiments.data.fetch import fetch
 from cpabx.experiments.engines import load_engine
 from cpabx.experiments.files import write_all
+from cpabx.experiments.jobs import jobs
 from cpabx.experiments.kinds import kind
 from cpabx.experiments.material import material, source_name
 from cpabx.experiments.options import Options
@@ -23,6 +24,7 @@ def conduct(options: Options, protocol: Protocol) -> str:
     """
     start, name, out = time.perf_counter(), options.name, options.out
     mine = folder.settings(name, options.backend, protocol)
+    own = own_pictures.read(options.show, jobs(protocol)[0].network(protocol).image) if options.show else None
     folder.prepare(out, mine, options.mode)
     if options.download and (wanted := source_name(protocol)):
         fetch(wanted, options.data)
@@ -32,7 +34,7 @@ def conduct(options: Options, protocol: Protocol) -> str:
     leads, chosen = engine.rank == 0, kind(name)
     if leads:
         write_all(out, {folder.CONFIGURATION: folder.configuration(mine, protocol, engine)})
-    task = run.Run(protocol, engine, source, out, chosen.probe)
+    task = run.Run(protocol, engine, source, out, chosen.probe, own)
     with progress.bar(protocol) if leads else contextlib.nullcontext(lambda job, record: None) as tick:
         results = run.perform(task, tick)
     files = chosen.finish(task, results)

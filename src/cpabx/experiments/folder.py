@@ -22,15 +22,22 @@ CONFIGURATION = "configuration.json"
 
 
 def settings(name: str, backend: str, protocol: Protocol) -> dict[str, Any]:
-    """What two parts of one run must have in common: all but the seeds."""
-    found = {"experiment": name, "backend": backend, "protocol": {**dataclasses.asdict(protocol), "seeds": None}}
+    """What two parts of one run must have in common: all but which networks, and which seeds."""
+    common = {**dataclasses.asdict(protocol), "models": None, "seeds": None}
+    found = {"experiment": name, "backend": backend, "protocol": common}
     return json.loads(json.dumps(found))  # type: ignore[no-any-return]  # JSON has no tuples
 
 
 def configuration(found: dict[str, Any], protocol: Protocol, engine: Engine) -> bytes:
-    """JSON: the settings, the seeds, the versions and the machine."""
+    """JSON: the settings, the networks, the seeds, the versions and the machine."""
     machine = {"system": platform.platform(), "cores": os.cpu_count(), "processes": engine.world}
-    whole = {"settings": found, "seeds": protocol.seeds, "versions": versions(engine), "machine": machine}
+    whole = {
+        "settings": found,
+        "models": protocol.models,
+        "seeds": protocol.seeds,
+        "versions": versions(engine),
+        "machine": machine,
+    }
     return (json.dumps(whole, indent=2) + "\n").encode()
 
 

@@ -38,7 +38,8 @@ class Job:
         return self.seed % FOLDS
 
     def network(self, protocol: Protocol) -> Network:
-        return network(self.model, protocol.data, side=protocol.side, view=protocol.view, full=protocol.large)
+        p = protocol
+        return network(self.model, p.data, side=p.side, view=p.view, full=p.large, basis=p.basis)
 
     def training(self, protocol: Protocol) -> Training:
         return replace(protocol.training, learning_rate=self.rate)

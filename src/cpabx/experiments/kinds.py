@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol as Interface
 
 from cpabx.experiments import figures, pca, robustness
+from cpabx.experiments.data.dataset import Array
+from cpabx.experiments.engines import Trainer
 from cpabx.experiments.jobs import Job
 from cpabx.experiments.run import Probe, Results, Run
 
@@ -32,22 +35,29 @@ class Kind:
 
 
 def _table(run: Run, results: Results) -> dict[str, bytes]:
-    """Samples as each network of the first seed sees them, and curves."""
+    """Samples, and the user's pictures, as each network of the first seed sees them; and curves."""
     seed = run.protocol.seeds[0]
-    rows, first = [], Job(run.protocol.models[0], seed, run.protocol.training.learning_rate)
-    material = run.source(first)
-    shown = figures.chosen(material.test)
-    given = [("as given", shown)]
-    if material.before is not None:
-        given.insert(0, ("before distortion", figures.chosen(material.before)))
-    for job, record in results.items():
-        if job.seed == seed and not record.diverged and job.network(run.protocol).transformer is not None:
-            rows.append((job.model, run.trained(job).views(shown)))
-    pictures = {"samples.png": figures.samples([*given, *rows])}
-    return {
-        name: figures.as_png(figure) for name, figure in (pictures | {"accuracy.png": figures.curves(results)}).items()
-    }
+    trained = [
+        (job.model, run.trained(job))
+        for job, record in results.items()
+        if job.seed == seed and not record.diverged and job.network(run.protocol).transformer is not None
+    ]
+    material = run.source(Job(run.protocol.models[0], seed, run.protocol.training.learning_rate))
+    before = [] if material.before is None else [("before distortion", figures.chosen(material.before))]
+    found = {"samples.png": figures.samples([*before, *_seen(trained, figures.chosen(material.test))])}
+    if run.show is not None:
+        found[OWN] = figures.samples(_seen(trained, run.show))
+    found["accuracy.png"] = figures.curves(results)
+    return {name: figures.as_png(figure) for name, figure in found.items()}
 
+
+def _seen(trained: Sequence[tuple[str, Trainer]], images: Array) -> list[tuple[str, Array]]:
+    """Rows: the images as they are, and as each network sees them."""
+    return [("as given", images), *((model, trainer.views(images)) for model, trainer in trained)]
+
+
+#: The picture of the user's own.
+OWN = "shown.png"
 
 TABLE = Kind(("samples.png", "accuracy.png"), _table)
 KINDS = {
@@ -61,7 +71,12 @@ def kind(name: str) -> Kind:
     return KINDS.get(name, TABLE)
 
 
+def shows_samples(name: str) -> bool:
+    """Whether the experiment with a name shows what its networks see, and so can show other pictures, too."""
+    return name != "speed" and kind(name) is TABLE
+
+
 #: That all kinds write.
 FILES = ("results.md", "results.csv", "epochs.csv", "configuration.json")
 
-__all__ = ["FILES", "Kind", "kind"]
+__all__ = ["FILES", "OWN", "Kind", "kind", "shows_samples"]

@@ -131,6 +131,7 @@ def network(
     budget: int | None = None,
     view: tuple[int, int] | None = None,
     full: bool = False,
+    basis: str = "orthonormal",
 ) -> Network:
     """A network of section 5 with the data set's number of parameters.
 
@@ -141,6 +142,7 @@ def network(
         budget: another number of parameters.
         view: (height, width) that the classifier sees; that of the image by default.
         full: as in :func:`base`.
+        basis: of CPAB, as :class:`cpabx.Cpab` names them.
 
     Raises:
         OptionError: there is no such model or data set, or the budget leaves nothing for its classifier.
@@ -153,7 +155,7 @@ def network(
     name, kind = (model.removesuffix(" FCN"), "FCN") if model.endswith(" FCN") else (model.removesuffix(" CNN"), "CNN")
     classifier = Features(dense=(found.fcn, 1)) if name == "FCN" else Features(1, found.convolutions, dense=(1,))
     layer = LAYERS.get(name)
-    transformer = Transformer(layer, _localization(found, kind)) if layer else None
+    transformer = Transformer(layer, _localization(found, kind), basis=basis) if layer else None
     whole = Network(found.image, classifier, found.outputs, found.task, transformer, view)
     return fit_budget(whole, found.budget if budget is None else budget)
 

@@ -84,6 +84,7 @@ class Transformer:
         cells: of CPAB; the paper's (4, 4) give d = 58.
         control_points: of thin plate splines; the paper has 16.
         interpolate: of STAffineCPAB, ``"once"`` or, as the paper does, ``"twice"``.
+        basis: of CPAB, as :class:`cpabx.Cpab` names them.
     """
 
     layer: str
@@ -91,6 +92,11 @@ class Transformer:
     cells: tuple[int, int] = (4, 4)
     control_points: tuple[int, int] = (4, 4)
     interpolate: str = "once"
+    basis: str = "orthonormal"
+
+    @property
+    def _cpab(self) -> Cpab:
+        return Cpab(self.cells, basis=self.basis)
 
     @property
     def options(self) -> dict[str, object]:
@@ -98,8 +104,8 @@ class Transformer:
         if self.layer == "STThinPlateSpline":
             return {"control_points": self.control_points}
         if self.layer == "STAffineCPAB":
-            return {"cells": self.cells, "interpolate": self.interpolate}
-        return {"cells": self.cells} if self.layer == "STCPAB" else {}
+            return {"cells": self._cpab, "interpolate": self.interpolate}
+        return {"cells": self._cpab} if self.layer == "STCPAB" else {}
 
     @property
     def family(self) -> Transformation:
@@ -111,9 +117,9 @@ class Transformer:
         if self.layer == "STThinPlateSpline":
             return ThinPlateSpline(self.control_points)
         if self.layer == "STCPAB":
-            return Cpab(self.cells)
+            return self._cpab
         if self.layer == "STAffineCPAB":
-            return Composition(Affine(), Cpab(self.cells))
+            return Composition(Affine(), self._cpab)
         simple: dict[str, type[Transformation]] = {
             "STAffine": Affine,
             "STAffineDiffeo": AffineDiffeo,

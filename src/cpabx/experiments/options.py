@@ -8,8 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from cpabx.basis import BASES
 from cpabx.errors import MissingPackageError, OptionError
 from cpabx.experiments.engines import ENGINES
+from cpabx.experiments.kinds import shows_samples
 from cpabx.experiments.protocol import NAMES, Protocol, changed, protocol
 
 #: Modules beside a framework, and the packages that have them.
@@ -33,6 +35,7 @@ class Options:
         full: the paper's protocol.
         download: data sets that are not there.
         dry_run: only say what would be done.
+        show: pictures of the user's to show in the end as each network sees them.
     """
 
     name: str
@@ -46,6 +49,7 @@ class Options:
     full: bool
     download: bool
     dry_run: bool
+    show: tuple[Path, ...] = ()
 
 
 def parse(arguments: Sequence[str] | None = None) -> Options:
@@ -57,16 +61,33 @@ def parse(arguments: Sequence[str] | None = None) -> Options:
     o = _parser().parse_args(arguments)
     if o.backend not in ENGINES:
         raise OptionError(f"--backend is one of {', '.join(ENGINES)}", repr(o.backend), "Choose one.")
-    out = o.out or Path("experiments", f"{o.name}-{o.backend}{'-full' if o.full else ''}")
+    if o.show and not shows_samples(o.name):
+        raise OptionError("--show is for experiments that make samples.png", o.name, "Leave it out.")
+    out = o.out or Path(
+        "experiments", f"{o.name}-{o.backend}{'-full' if o.full else ''}{f'-{o.basis}' if o.basis else ''}"
+    )
     return Options(
-        o.name, o.backend, _protocol(o), o.data, out, o.mode, o.device, o.threads, o.full, o.download, o.dry_run
+        name=o.name,
+        backend=o.backend,
+        protocol=_protocol(o),
+        data=o.data,
+        out=out,
+        mode=o.mode,
+        device=o.device,
+        threads=o.threads,
+        full=o.full,
+        download=o.download,
+        dry_run=o.dry_run,
+        show=tuple(o.show),
     )
 
 
 def _protocol(o: argparse.Namespace) -> Protocol | None:
     if o.name != "speed":
-        return changed(protocol(o.name, full=o.full), epochs=o.epochs, subset=o.subset, seeds=o.seeds)
-    given = {"epochs": o.epochs, "subset": o.subset, "seeds": o.seeds, "full": o.full or None, o.mode: o.mode}
+        found, numbers = protocol(o.name, full=o.full), {"epochs": o.epochs, "subset": o.subset, "seeds": o.seeds}
+        return changed(found, **numbers, models=o.models, basis=o.basis)
+    given = {"epochs": o.epochs, "subset": o.subset, "seeds": o.seeds, "models": o.models or None, "basis": o.basis}
+    given |= {"full": o.full or None, o.mode: o.mode}
     if unused := [f"--{name}" for name, value in given.items() if value is not None]:
         raise OptionError("speed trains nothing, so it has no such options", ", ".join(unused), "Leave them out.")
     return None
@@ -101,9 +122,21 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("--epochs", type=_at_least_one, metavar="N", help="of each training, if not the protocol's")
     p.add_argument("--subset", type=_at_least_one, metavar="N", help="training images or pairs, if not the protocol's")
     p.add_argument("--seeds", type=_at_least_one, metavar="N", help="trainings of each network (seeds 0 to N - 1)")
+    p.add_argument("--models", nargs="+", default=[], metavar="NAME", help="some of the networks, such as CNN ST-CPAB")
+    p.add_argument(
+        "--basis", metavar="NAME", help=f"of CPAB: one of {', '.join(BASES)} (default: the paper's, the first)"
+    )
     p.add_argument("--device", help="such as cpu, cuda, cuda:1 (torch), gpu:0 (tensorflow); default: cpu in torch")
     p.add_argument("--threads", type=_at_least_one, metavar="N", help="of the framework")
     p.add_argument("--out", type=Path, metavar="DIR", help="folder of results (default: experiments/NAME-BACKEND)")
+    p.add_argument(
+        "--show",
+        type=Path,
+        nargs="+",
+        default=[],
+        metavar="FILE",
+        help="pictures to show as each network sees them, too",
+    )
     p.add_argument("--dry-run", action="store_true", help="say what would be done, and do nothing")
     again = p.add_mutually_exclusive_group()
     again.add_argument(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from cpabx.experiments import folder, speed
 from cpabx.experiments.data.sources import SOURCES
 from cpabx.experiments.jobs import jobs, parameters
-from cpabx.experiments.kinds import FILES, kind
+from cpabx.experiments.kinds import FILES, OWN, kind
 from cpabx.experiments.material import source_name
 from cpabx.experiments.options import Options
 from cpabx.experiments.progress import duration
@@ -33,7 +33,7 @@ def _lines(options: Options, protocol: Protocol) -> list[str]:
         f"{len(todo)} trainings, of which {folder.complete(options.out, protocol)} are complete in {options.out}.",
         f"Expected time: {known}.",
         f"Data: {_where(options, protocol)}",
-        _would_write(options, (*FILES, *kind(options.name).files)),
+        _would_write(options, (*FILES, *kind(options.name).files, *([OWN] if options.show else []))),
     ]
 
 

@@ -15,8 +15,10 @@ The digits of scikit-learn are no experiment of the paper: they have one protoco
 from __future__ import annotations
 
 import difflib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from cpabx.basis import BASES
 from cpabx.errors import OptionError
 from cpabx.experiments.engines import Training
 from cpabx.experiments.models import TABLE2, TABLE3
@@ -41,6 +43,7 @@ class Protocol:
         augmented: images are rotated, moved and flipped at random in training.
         rates: learning rates to train each network with; by default that of ``training``.
         every: the test set is asked after so many epochs, and after the last.
+        basis: of CPAB, the paper's by default.
     """
 
     data: str
@@ -57,6 +60,7 @@ class Protocol:
     augmented: bool = False
     rates: tuple[float, ...] = ()
     every: int = 1
+    basis: str = "orthonormal"
 
 
 #: Families of Fig. 3.
@@ -191,15 +195,35 @@ def protocol(name: str, *, full: bool = False) -> Protocol:
 
 
 def changed(
-    protocol: Protocol, *, epochs: int | None = None, subset: int | None = None, seeds: int | None = None
+    protocol: Protocol,
+    *,
+    epochs: int | None = None,
+    subset: int | None = None,
+    seeds: int | None = None,
+    models: Sequence[str] = (),
+    basis: str | None = None,
 ) -> Protocol:
-    """The protocol with another number of epochs, of training images or pairs, or of seeds (from 0)."""
+    """The protocol with another number of epochs, of training images or pairs, or of seeds (from 0), with some of its
+    networks, or with another basis of CPAB.
+
+    Raises:
+        OptionError: a network that the protocol does not have, or an unknown basis.
+    """
     if epochs is not None:
         protocol = replace(protocol, training=replace(protocol.training, epochs=epochs))
     if subset is not None:
         protocol = replace(protocol, train=subset)
     if seeds is not None:
         protocol = replace(protocol, seeds=tuple(range(seeds)))
+    if models:
+        if others := [name for name in models if name not in protocol.models]:
+            known = ", ".join(protocol.models)
+            raise OptionError(f"networks of this experiment are {known}", ", ".join(others), "Choose among them.")
+        protocol = replace(protocol, models=tuple(name for name in protocol.models if name in models))
+    if basis is not None:
+        if basis not in BASES:
+            raise OptionError(f"a basis is one of {', '.join(BASES)}", repr(basis), "Choose one.")
+        protocol = replace(protocol, basis=basis)
     return protocol
 
 

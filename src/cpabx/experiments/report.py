@@ -112,6 +112,8 @@ def described(name: str, protocol: Protocol, *, full: bool) -> str:
         parts.append(f"The test set is {digits.TEST} digits, each distorted in {digits.COPIES} ways.")
     if protocol.view:
         parts.append(f"Classifiers see {protocol.view[0]}x{protocol.view[1]} pixels.")
+    if protocol.basis != "orthonormal":
+        parts.append(f"The theta of CPAB is that of its {protocol.basis} basis.")
     if papers:
         parts.append(f"The paper's figures are those of its {next(iter(papers.values())).table}.")
     return " ".join(parts)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from cpabx.experiments import records
 from cpabx.experiments.augmentation import augment
+from cpabx.experiments.data.dataset import Array
 from cpabx.experiments.engines import Engine, Trainer, TrainingDivergedError
 from cpabx.experiments.jobs import Job, jobs
 from cpabx.experiments.material import Material, Source
@@ -37,6 +38,7 @@ class Run:
         source: the data of each job.
         out: folder of the results; checkpoints are below it.
         probe: measured after each epoch.
+        show: (n, H, W, C) pictures that are of no data set, to be shown as each network sees them.
     """
 
     protocol: Protocol
@@ -44,6 +46,7 @@ class Run:
     source: Source
     out: Path
     probe: Probe | None = None
+    show: Array | None = None
 
     def trainer(self, job: Job) -> Trainer:
         """At the start of its training."""

@@ -19,6 +19,7 @@ BASES = (
     Cpab((2, 3, 2), basis="nodal"),
     Cpab((1, 1, 1), basis="nodal", boundary="sliding"),
     Cpab((2, 2, 2)),
+    Cpab((3, 4), basis="normalized"),
     Cpab((3, 3), volume_preserving=True),
 )
 each_basis = pytest.mark.parametrize("family", BASES, ids=[f"{i}-d{f.n_params}" for i, f in enumerate(BASES)])

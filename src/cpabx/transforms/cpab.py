@@ -35,9 +35,11 @@ class Cpab(DifferentiableFlow):
             derivative, with which the side continues. ``"nearest"``: v(x) = v(nearest point of the
             domain). Default: linear if the boundary is free, nearest if not.
         basis: what theta means. ``"orthonormal"``: coefficients of fields that are orthonormal in
-            the space of the affine maps A_c, as in the paper. ``"nodal"``: velocities at vertices;
-            no dense basis, for large tessellations. Or an array (C * n * (n + 1), d) whose columns
-            are fields, by rows of A_c per cell; the boundary is then what these fields do.
+            the space of the affine maps A_c, as in the paper. ``"normalized"``: orthonormal in the mean over the
+            cells, not in their sum, so that |theta|^2 is the mean of |A_c|^2, and a learning rate that suits affine
+            maps suits CPAB. ``"nodal"``: velocities at vertices; no dense basis, for large tessellations. Or an
+            array (C * n * (n + 1), d) whose columns are fields, by rows of A_c per cell; the boundary is then what
+            these fields do.
         domain: (lower, upper), or a pair per axis.
         volume_preserving: only fields without divergence, trace A_c = 0 in every cell. Where the boundary is
             free, so is the flow outside. Not with an array as basis.
