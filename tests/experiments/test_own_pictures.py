@@ -70,9 +70,9 @@ def test_half_a_picture_is_named(save):
         own_pictures.read([path], (4, 4, 1))
 
 
-def test_they_have_a_picture_of_their_own_with_a_row_for_each_transformer(tmp_path, monkeypatch):
+def test_they_have_a_picture_of_their_own_with_a_column_for_each_transformer(tmp_path, monkeypatch):
     shown = []
-    monkeypatch.setattr(figures, "samples", lambda rows: shown.append(rows) or figures.new_figure(1, 1))
+    monkeypatch.setattr(figures, "side_by_side", lambda columns: shown.append(columns) or figures.new_figure(1, 1))
     run = run_in(tmp_path)
     mine = np.random.default_rng(1).integers(0, 256, (2, 28, 28, 1), np.uint8)
     results = perform(run)

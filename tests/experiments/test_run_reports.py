@@ -149,6 +149,16 @@ def test_pictures_are_png_with_a_row_for_every_model():
     assert figures.as_png(figure).startswith(b"\x89PNG")
 
 
+def test_pictures_side_by_side_have_a_column_for_every_model():
+    pytest.importorskip("matplotlib")
+    columns = [(name, np.random.default_rng(0).random((3, 5, 4, 1))) for name in ("a", "b")]
+    axes = np.reshape(figures.side_by_side(columns).axes, (3, 2))
+    assert [ax.get_title() for ax in axes.ravel()] == ["a", "b", "", "", "", ""]
+    for row in range(3):
+        for column, (_, images) in enumerate(columns):
+            assert np.array_equal(axes[row, column].get_images()[0].get_array(), images[row, ..., 0])
+
+
 def test_curves_show_means_of_the_trainings_that_did_not_diverge():
     pytest.importorskip("matplotlib")
     training, test = figures.curves(RESULTS).axes

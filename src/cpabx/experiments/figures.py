@@ -54,6 +54,18 @@ def samples(rows: Sequence[tuple[str, Array]]) -> Figure:
     return figure
 
 
+def side_by_side(columns: Sequence[tuple[str, Array]]) -> Figure:
+    """A column of images (n, h, w, C) for each name: for few of them."""
+    rows = max(len(images) for _, images in columns)
+    figure = new_figure(1.3 * len(columns), 1.3 * rows + 0.3)
+    grid = figure.subplots(rows, len(columns), squeeze=False)
+    for axes, (name, images) in zip(grid.T, columns, strict=True):
+        axes[0].set_title(name, fontsize=9)
+        for ax, image in zip(axes, images, strict=True):
+            show(ax, image)
+    return figure
+
+
 def show(ax: Axes, image: Array) -> None:
     """One image (h, w, 1 or 3), float in [0, 1] or bytes, without ticks."""
     scaled = image / 255 if image.dtype == np.uint8 else np.clip(image, 0, 1)
@@ -89,4 +101,4 @@ def _band(ax: Axes, name: str, values: Array) -> None:
         ax.fill_between(epochs, mean - error, mean + error, color=line.get_color(), alpha=0.2, lw=0)
 
 
-__all__ = ["as_png", "chosen", "curves", "new_figure", "samples", "show"]
+__all__ = ["as_png", "chosen", "curves", "new_figure", "samples", "show", "side_by_side"]

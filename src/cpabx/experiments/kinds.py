@@ -46,13 +46,13 @@ def _table(run: Run, results: Results) -> dict[str, bytes]:
     before = [] if material.before is None else [("before distortion", figures.chosen(material.before))]
     found = {"samples.png": figures.samples([*before, *_seen(trained, figures.chosen(material.test))])}
     if run.show is not None:
-        found[OWN] = figures.samples(_seen(trained, run.show))
+        found[OWN] = figures.side_by_side(_seen(trained, run.show))
     found["accuracy.png"] = figures.curves(results)
     return {name: figures.as_png(figure) for name, figure in found.items()}
 
 
 def _seen(trained: Sequence[tuple[str, Trainer]], images: Array) -> list[tuple[str, Array]]:
-    """Rows: the images as they are, and as each network sees them."""
+    """Named images: as they are, and as each network sees them."""
     return [("as given", images), *((model, trainer.views(images)) for model, trainer in trained)]
 
 
