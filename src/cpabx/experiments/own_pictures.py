@@ -15,8 +15,8 @@ from cpabx.experiments.network import Size
 def read(paths: Sequence[Path], image: Size) -> NDArray[np.uint8]:
     """Pictures in the form of a data set's images.
 
-    Of each, the largest part around its middle that has the images' proportions is resized to them, a pixel being the
-    mean over what it covers where that is a reduction; then it is made grey, if they are.
+    Of each, made grey if they are, the largest part around its middle that has their proportions is resized to them. A
+    pixel is the mean over what it covers, where that is a reduction.
 
     Args:
         paths: of JPEG or PNG files.
