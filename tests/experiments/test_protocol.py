@@ -105,4 +105,8 @@ def test_expected_time_is_told_where_it_was_measured():
         whole * (3 * 1000) / (20 * 20_000)
     )
     assert expected_seconds("mnist-rts", protocol("mnist-rts", full=True)) is None
+    assert expected_seconds("lfw", protocol("lfw")) is None
+    formed = protocol("lfw-unrestricted")  # 8,000 pairs
+    half = expected_seconds("lfw-unrestricted", changed(formed, subset=4_000))
+    assert expected_seconds("lfw-unrestricted", formed) == pytest.approx(2 * half)
     assert max(whole, expected_seconds("mnist-cpab", protocol("mnist-cpab"))) < 3600  # side by side on two cores
