@@ -20,9 +20,9 @@ def engine_of(name):
     return engine
 
 
-def network(model="ST-CPAB", *, task="classes", outputs=3, channels=1):
-    layer = LAYERS[model]
-    transformer = Transformer(layer, Features(2, (Convolution(3, 3),), (6,)), cells=(2, 2)) if layer else None
+def network(model="ST-CPAB", *, task="classes", outputs=3, channels=1, basis="orthonormal"):
+    layer, localization = LAYERS[model], Features(2, (Convolution(3, 3),), (6,))
+    transformer = Transformer(layer, localization, cells=(2, 2), basis=basis) if layer else None
     return Network((SIDE, SIDE, channels), SMALL, outputs, task, transformer)
 
 

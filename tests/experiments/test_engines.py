@@ -98,9 +98,10 @@ def test_logits_are_those_of_the_definition(engine):
     assert trainer.accuracy(data) == (expected.argmax(1) == data.labels).mean()
 
 
-@pytest.mark.parametrize("model", ["STCPAB", "STAffineCPAB"])
-def test_theta_is_that_of_the_definition_and_views_are_its_warps(engine, model):
-    net = network({"STCPAB": "ST-CPAB", "STAffineCPAB": "ST-Affine+CPAB"}[model])
+@pytest.mark.parametrize("basis", ["orthonormal", "normalized"])
+@pytest.mark.parametrize("model", ["ST-CPAB", "ST-Affine+CPAB"])
+def test_theta_is_that_of_the_definition_and_views_are_its_warps(engine, model, basis):
+    net = network(model, basis=basis)
     trainer = disturbed(engine.trainer(net, SETTING, 0))
     data, family = bars(5), net.transformer.family
     theta = trainer.theta(data.images)
