@@ -15,7 +15,8 @@ typedef enum {
     NEGATIVE_POINTS,
     WRONG_POINTS_BATCH,
     WRONG_TIME,
-    WRONG_THREADS
+    WRONG_THREADS,
+    UNCOUNTABLE_SIZES
 } defect;
 
 typedef struct {
@@ -27,6 +28,7 @@ typedef struct {
     double time;
     int32_t n_threads;
     defect wrong;
+    int64_t beyond[2]; /* UNCOUNTABLE_SIZES: the n_batch and n_points that calls are given */
     int with_failed_item, skipped_result; /* optional pointers */
     int general;                          /* no point is likely to lie on a face, nor a path along one */
     int comparable;                       /* velocities and points are floats */
@@ -63,6 +65,18 @@ static inline void to_float(double *x, int64_t n) {
         if (isfinite(x[i])) x[i] = (double)(float)fmin(fmax(x[i], -FLT_MAX), FLT_MAX);
 }
 
+/* n_batch and n_points, at least 2^60 in their product, which may be beyond any type. */
+static inline void take_uncountable(bytes *b, int64_t sizes[2]) {
+    const int64_t power = take_below(b, 63), least = power < 60 ? INT64_C(1) << (60 - power) : 1;
+    sizes[0] = (INT64_C(1) << power) + take_below(b, 256) % (INT64_C(1) << power);
+    sizes[1] = take_below(b, 2) ? least + take_below(b, 256)
+                                : least + (int64_t)(take_word(b) % (uint64_t)(INT64_MAX - least));
+    if (take_below(b, 2)) {
+        const int64_t kept = sizes[0];
+        sizes[0] = sizes[1], sizes[1] = kept;
+    }
+}
+
 /* 0 if the bytes describe no tessellation. */
 static inline int case_make(bytes *b, test_case *c) {
     memset(c, 0, sizeof *c);
@@ -85,8 +99,9 @@ static inline int case_make(bytes *b, test_case *c) {
     const uint8_t flags = take(b);
     c->with_failed_item = flags & 1;
     c->skipped_result = flags >> 1 & 3;
-    if (flags >> 3 == 31) c->wrong = (defect)take_below(b, WRONG_THREADS + 1);
+    if (flags >> 3 == 31) c->wrong = (defect)take_below(b, UNCOUNTABLE_SIZES + 1);
     if (!isfinite(c->time)) c->wrong = WRONG_TIME;
+    if (c->wrong == UNCOUNTABLE_SIZES) take_uncountable(b, c->beyond);
     c->velocity = room(n_field(c), sizeof(double));
     c->tangent_velocity = room(n_field(c), sizeof(double));
     c->grad_out = room(n_cloud(c), sizeof(double));

@@ -47,7 +47,10 @@ const char *cpab_status_text(cpab_status status) {
         case CPAB_E_CELLS: return "numbers of cells must be at least 1 and at most 4194304 simplices in all";
         case CPAB_E_DOMAIN: return "the domain must have finite bounds with lower < upper";
         case CPAB_E_OPTION: return "an option has a value that does not exist";
-        case CPAB_E_SHAPE: return "sizes must not be negative, and points_batch must be 1 or n_batch";
+        case CPAB_E_SHAPE:
+            return "sizes must not be negative, points_batch must be 1 or n_batch, and no array may "
+                   "have more "
+                   "elements than can be counted";
         case CPAB_E_TIME: return "time must be finite";
         case CPAB_E_THREADS: return "n_threads must be at least 1";
         case CPAB_E_RANGE:

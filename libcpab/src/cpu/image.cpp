@@ -1,13 +1,8 @@
 /* What callers say about images. */
-#include <cstddef>
-#include <limits>
-
 #include "sampler.h"
+#include "sizes.h"
 
 namespace {
-
-/* Arrays must be smaller than this, in elements. */
-constexpr int64_t most_elements = std::numeric_limits<ptrdiff_t>::max() / int64_t(sizeof(double));
 
 cpab_status check_fields(const cpab_image *image) {
     if (!image) return CPAB_E_NULL;
@@ -28,33 +23,19 @@ cpab_status check_fields(const cpab_image *image) {
 
 namespace cpab {
 
-bool multiply(std::initializer_list<int64_t> factors, int64_t &product) {
-    product = 1;
-    for (const int64_t factor : factors)
-        if (factor == 0) {
-            product = 0;
-            return true;
-        }
-    for (const int64_t factor : factors) {
-        if (product > most_elements / factor) return false;
-        product *= factor;
-    }
-    return true;
-}
-
 cpab_status describe(const cpab_image *image, const double *lower, const double *extent, int64_t n_batch,
                      int64_t n_points, Raster &raster) {
     const cpab_status status = check_fields(image);
     if (status != CPAB_OK) return status;
     if (n_batch < 0 || n_points < 0) return CPAB_E_SHAPE;
     const int64_t channels = image->channels;
-    int64_t pixels = 1, all;
+    int64_t pixels = 1;
     for (int d = 0; d < image->ndim; d++)
         if (!multiply({pixels, image->size[d]}, pixels)) return CPAB_E_IMAGE;
     if (!multiply({pixels, channels}, raster.item_size)) return CPAB_E_IMAGE;
     if (!multiply({n_points, channels}, raster.out_item_size)) return CPAB_E_SHAPE;
-    if (!multiply({n_batch, raster.item_size}, all) || !multiply({n_batch, raster.out_item_size}, all) ||
-        !multiply({n_batch, n_points, image->ndim}, all))
+    if (!countable({n_batch, raster.item_size}) || !countable({n_batch, raster.out_item_size}) ||
+        !countable({n_batch, n_points, image->ndim}))
         return CPAB_E_SHAPE;
 
     raster.ndim = image->ndim;

@@ -10,6 +10,7 @@
 #include "../memory.h"
 #include "../tessellation.h"
 #include "parallel.h"
+#include "sizes.h"
 #include "worker.h"
 
 namespace cpab {
@@ -36,6 +37,14 @@ struct Problem {
         return clouds ? clouds + (points_batch == 1 ? 0 : item) * cloud_size() : nullptr;
     }
 };
+
+/* Whether the library can count the elements of all arrays: results have up to `per_point` of them for a
+   point. No size is negative. */
+template <typename T>
+bool countable(const Problem<T> &p, int64_t per_point) {
+    return countable({p.n_batch, p.tess->n_vertices, p.tess->ndim}) &&
+           countable({p.n_batch, p.n_points, per_point});
+}
 
 /* The points of one batch item that a thread works on at a time. */
 struct Slice {

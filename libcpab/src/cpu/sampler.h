@@ -6,7 +6,6 @@
 #define CPAB_CPU_SAMPLER_H
 
 #include <cstdint>
-#include <initializer_list>
 
 #include "../../include/cpab.h"
 
@@ -21,9 +20,6 @@ struct Raster {
     int64_t channels, channel_stride, item_size;
     int64_t out_channel_stride, out_point_stride, out_item_size; /* of what there is for each point */
 };
-
-/* false if the product is more elements than an array may have. */
-bool multiply(std::initializer_list<int64_t> factors, int64_t &product);
 
 /* Checks an image and sizes that belong to it, and that the library can count the elements of such arrays.
    The image covers the box from `lower`, of that extent. */

@@ -7,15 +7,17 @@ namespace {
 
 using namespace cpab;
 
-/* The checks that all entry points share; `results` are arrays with one entry or more per point. */
+/* The checks that all entry points share; `results` are arrays with one entry or more per point, at most with
+   a matrix if the call has `matrices`. */
 template <typename T>
-cpab_status check(Problem<T> &p, std::initializer_list<const void *> results) {
+cpab_status check(Problem<T> &p, std::initializer_list<const void *> results, bool matrices = false) {
     static thread_local int64_t ignored;
     if (!p.failed_item) p.failed_item = &ignored;
     *p.failed_item = -1;
     if (!p.tess) return CPAB_E_NULL;
     if (p.n_batch < 0 || p.n_points < 0 || (p.points_batch != p.n_batch && p.points_batch != 1))
         return CPAB_E_SHAPE;
+    if (!countable(p, matrices ? p.tess->ndim * p.tess->ndim : p.tess->ndim)) return CPAB_E_SHAPE;
     const bool no_points = p.n_batch == 0 || p.n_points == 0;
     if ((!p.velocity && p.n_batch > 0) || (!p.points && !no_points)) return CPAB_E_NULL;
     for (const void *result : results)
@@ -65,7 +67,7 @@ cpab_status jvp(Problem<T> p, T *out_tangent) {
 
 template <typename T>
 cpab_status jacobian(Problem<T> p, T *jacobian, T *log_det) {
-    const cpab_status status = check(p, {});
+    const cpab_status status = check(p, {}, jacobian != nullptr);
     if (status != CPAB_OK) return status;
     return for_slices(p, Needs{}, [&](Worker<T> &worker, const Slice &s) {
         const int64_t at = s.item * p.n_points + s.first, n = p.tess->ndim;
@@ -107,7 +109,9 @@ cpab_status vjp(Problem<T> p, bool along_tangent, const T *grad_out, T *grad_vel
 
 int64_t cpab_tape_bytes(const cpab_tessellation *tess, int64_t n_batch, int64_t n_points,
                         int64_t number_size) {
-    if (!tess || tess->ndim == 1 || n_batch <= 0 || n_points <= 0 || number_size <= 0) return 0;
+    if (!tess || tess->ndim == 1 || n_batch <= 0 || n_points <= 0 ||
+        (number_size != sizeof(float) && number_size != sizeof(double)))
+        return 0;
     constexpr int64_t most = CPAB_MAX_TAPE; /* a call that goes back needs up to a mebibyte for itself */
     const int64_t n_steps = 2 * (tess->ndim + 1); /* of a point: many for fields that are gentle */
     const int64_t per_point = tess->ndim * number_size + n_steps * ((tess->ndim + 2) * number_size + 8);

@@ -42,6 +42,7 @@ cpab_status check(Warp<T> &w, const void *result) {
     const cpab_status status =
         describe(w.image, w.grid.lower, w.grid.extent, p.n_batch, p.n_points, w.raster);
     if (status != CPAB_OK) return status;
+    if (!countable(p, p.tess->ndim)) return CPAB_E_SHAPE;
     if (w.raster.ndim != p.tess->ndim) return CPAB_E_NDIM;
     const bool no_data = p.n_batch * w.raster.item_size == 0;
     const bool no_result = p.n_batch * w.raster.out_item_size == 0;
