@@ -8,12 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from cpabx import registry
 from cpabx.backend import Tensor
 from cpabx.errors import OptionError, ShapeError
-from cpabx.pixel_grid import Sampling
+from cpabx.pixel_grid import Sampling, pixel_grid
 from cpabx.transforms import Affine, Composition, Cpab, Transformation
 from cpabx.transforms.arguments import dimension
-from cpabx.transforms.pixels import KINDS, checked_size, layout, sampling_options
+from cpabx.transforms.pixels import KINDS, checked_size, image_size, layout, sampling_options
 
 LOCALIZATIONS = ("cnn", "fcn")
 INTERPOLATE = ("once", "twice")
@@ -46,6 +47,12 @@ class WarpOptions:
     def warp(self, transformation: Transformation, images: Tensor, theta: Tensor) -> Tensor:
         """The layer's output."""
         return transformation.warp(images, theta, self.output_size, **self.sampling)
+
+    def grid(self, transformation: Transformation, images: Tensor, theta: Tensor) -> Tensor:
+        """(N, *output size, n): where the layer's output comes from, (x, y[, z]) in [-1, 1]^n over the input."""
+        backend = registry.backend_for(None, images=images, theta=theta)
+        size = self.output_size or image_size(backend, images, theta, self.ndim)
+        return transformation._grid(backend, theta, pixel_grid(size, self.align_corners, transformation.domain))
 
     def keeping_size(self) -> WarpOptions:
         """The same, for a first of two passes."""

@@ -18,7 +18,9 @@ Inputs are then (N, C, L) and (N, C, D, H, W), or with channels last; the coordi
 along W, H and D, the last axis first, as in :meth:`cpabx.Transformation.warp`.
 
 The last layer of a localization network starts such that the transformation is exactly the identity.
-``layer.theta(x)`` gives the parameters, ``layer.transformation`` the family.
+``layer.theta(x)`` gives the parameters, ``layer.transformation`` the family. ``layer(x, return_theta=True)`` gives
+the output and the theta that made it, from one run of the localization; ``return_grid=True`` adds the sampling grid,
+(N, *output size, n) of (x, y[, z]) in [-1, 1] over the input.
 
 A layer may stand anywhere in a network, on feature maps as well as images, and be called several times in a
 row: its weights are then shared. :func:`STParallel` puts several side by side.
@@ -84,7 +86,9 @@ def STAffineCPAB(
 
     The second network sees the image as the affine one leaves it. ``interpolate="once"`` samples the
     input at the composed map; ``"twice"`` is the paper's form, which samples the affine result again.
-    ``localization`` may be a pair. ``layer.theta(x)`` is (N, 6 + d), in n dimensions (N, n * (n + 1) + d).
+    ``localization`` may be a pair. ``layer.theta(x)`` is (N, 6 + d), in n dimensions (N, n * (n + 1) + d), as
+    ``layer.transformation`` takes it. Theta and grid describe the composed map: with ``"twice"``, a warp by theta is
+    the output with one interpolation instead of two.
     """
     return _make("STAffineCPAB", backend, cells, interpolate=interpolate, **options)
 
@@ -99,8 +103,8 @@ def STParallel(layers: Sequence[Any], *, merge: str | None = None, backend: str 
         backend: only to differ from the backend in force.
         **options: of the framework's layers, such as ``name`` in Keras.
 
-    ``layer.theta(x)`` is the list of the k thetas. All start at the identity; they part in training, since
-    the weights of their networks start at random.
+    ``layer.theta(x)`` is the list of the k thetas; ``return_theta`` and ``return_grid`` give lists. All start at the
+    identity; they part in training, since the weights of their networks start at random.
     """
     return _make("STParallel", backend, layers, merge=merge, **options)
 

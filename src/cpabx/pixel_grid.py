@@ -57,13 +57,16 @@ class PixelGrid:
         """(n,) centre and scale: (x - centre) * scale takes the domain to [-1, 1]^n."""
         return _to_unit(self.domain)
 
-    def sample(self, backend: Backend, images: Tensor, points: Tensor, **sampling: Unpack[Sampling]) -> Tensor:
-        """What images that cover the domain are at points (N, P, n): images of this size."""
+    def places(self, backend: Backend, points: Tensor) -> Tensor:
+        """Points (N, P, n) of the domain, one for each pixel, as places in [-1, 1]^n: (N, *size, n)."""
         if any(interval != (-1.0, 1.0) for interval in self.domain):
             centre, scale = (backend.constant(values, like=points) for values in self.to_unit)
             points = (points - centre) * scale
-        grid = backend.reshape(points, (-1, *self.size, len(self.size)))
-        return backend.sample(images, grid, **sampling)
+        return backend.reshape(points, (-1, *self.size, len(self.size)))
+
+    def sample(self, backend: Backend, images: Tensor, points: Tensor, **sampling: Unpack[Sampling]) -> Tensor:
+        """What images that cover the domain are at points (N, P, n): images of this size."""
+        return backend.sample(images, self.places(backend, points), **sampling)
 
 
 def pixel_grid(size: tuple[int, ...], align_corners: bool, domain: tuple[tuple[float, float], ...]) -> PixelGrid:

@@ -20,3 +20,9 @@ def trained(name, **options):
 
 def draw(n=3, seed=0):
     return torch.rand(n, *SHAPE, generator=torch.Generator().manual_seed(seed))
+
+
+def noisy_localization():
+    """Features that differ from run to run, and count the runs."""
+    norm = torch.nn.BatchNorm2d(4)
+    return torch.nn.Sequential(torch.nn.Conv2d(2, 4, 3), norm, torch.nn.Flatten(), torch.nn.Dropout(0.5)), norm

@@ -41,6 +41,7 @@ _TOPICS = (
     "flow",
     "gradients",
     "invalid_input",
+    "layer_extras",
     "layers",
     "not_finite",
     "priors",

@@ -12,6 +12,7 @@ from cpabx.testing.families import TestFamilies
 from cpabx.testing.flow import TestFlow
 from cpabx.testing.gradients import TestGradients, TestGradientsOfWarp, TestGradientsOfWarpInAllDimensions
 from cpabx.testing.invalid_input import TestInvalidInput, TestUnusualInput
+from cpabx.testing.layer_extras import TestLayerExtras
 from cpabx.testing.layers import TestLayers, TestLayersInNetworks
 from cpabx.testing.not_finite import TestNotFinite
 from cpabx.testing.priors import TestPriors
@@ -34,6 +35,7 @@ __all__ = [
     "TestGradientsOfWarp",
     "TestGradientsOfWarpInAllDimensions",
     "TestInvalidInput",
+    "TestLayerExtras",
     "TestLayers",
     "TestLayersInNetworks",
     "TestNotFinite",

@@ -76,9 +76,13 @@ class Transformation(abc.ABC):
         self, backend: Backend, images: Tensor, theta: Tensor, grid: PixelGrid, **sampling: Unpack[Sampling]
     ) -> Tensor:
         """:meth:`warp` with arguments that are checked."""
+        return backend.sample(images, self._grid(backend, theta, grid), **sampling)
+
+    def _grid(self, backend: Backend, theta: Tensor, grid: PixelGrid) -> Tensor:
+        """(N, *size, n): the places in [-1, 1]^n that :meth:`warp` samples the images at."""
         if not self._spreads_nan:
             theta = theta + backend.sum(theta * 0, axis=-1)[:, None]
-        return grid.sample(backend, images, self._apply_grid(backend, grid, theta), **sampling)
+        return grid.places(backend, self._apply_grid(backend, grid, theta))
 
     @abc.abstractmethod
     def _pull_back(self, points: Array, theta: Array, cotangent: Array, **options: Any) -> tuple[Array, Array]:

@@ -9,6 +9,7 @@ import keras
 import tensorflow as tf
 
 from cpabx.errors import OptionError
+from cpabx.layer_call import Prediction, side_by_side_results, with_extras
 from cpabx.layer_options import (
     WarpOptions,
     affine_cpab,
@@ -98,20 +99,55 @@ class SpatialTransformer(keras.layers.Layer):  # type: ignore[misc]
             self.build(images.shape)
         return keras.ops.cast(images, self._working_dtype)
 
+    def _predict(self, images: tf.Tensor, training: bool | None) -> Prediction:
+        """One run of the localization."""
+        theta = self.localization(images, training=training)
+        return Prediction(theta, images, self.transformation, theta)
+
     def theta(self, images: Any, training: bool | None = None) -> tf.Tensor:
-        """(N, d) predicted parameters."""
-        return self.localization(self._images(images), training=training)
+        """(N, d) predicted parameters, from a run of the localization of its own: see :meth:`call`."""
+        return self._predict(self._images(images), training).theta
 
-    def call(self, images: Any, training: bool | None = None) -> tf.Tensor:
+    def call(
+        self, images: Any, training: bool | None = None, return_theta: bool = False, return_grid: bool = False
+    ) -> Any:
+        """Warp the images by the theta that the localization predicts from them.
+
+        Args:
+            images: (N, H, W, C), or in 1D and 3D (N, L, C) and (N, D, H, W, C).
+            training: as in every layer of Keras, for the localization.
+            return_theta: also return this run's theta, (N, d), in float32 at least.
+            return_grid: also return where the output comes from, (N, *output size, n) of (x, y[, z]) in [-1, 1]
+                over the input, as torch's ``grid_sample`` takes it, in float32 at least.
+
+        Returns:
+            The output, or a tuple: the output, then theta, then the grid, as far as they are asked for.
+
+        Raises:
+            ShapeError: the images have another number of axes.
+        """
         images = self._images(images)
-        return self._result(self.options.warp(self.transformation, images, self.theta(images, training)))
-
-    def _result(self, images: tf.Tensor) -> tf.Tensor:
-        return keras.ops.cast(images, self.compute_dtype)
+        found = self._predict(images, training)
+        output = self.options.warp(found.transformation, found.images, found.own)
+        theta = found.theta if return_theta else None
+        grid = self.options.grid(self.transformation, images, found.theta) if return_grid else None
+        return with_extras(keras.ops.cast(output, self.compute_dtype), theta, grid)
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
+        """The shape of the output, without what a call may return besides."""
         batch, *size, channels = input_shape
         return (batch, *(self.options.output_size or size), channels)
+
+    def compute_output_spec(
+        self, images: Any, training: bool | None = None, return_theta: bool = False, return_grid: bool = False
+    ) -> Any:
+        """Shapes and types of all that :meth:`call` returns."""
+        family = self.transformation
+        batch, *size, channels = self.compute_output_shape(images.shape)
+        output = keras.KerasTensor((batch, *size, channels), self.compute_dtype)
+        theta = keras.KerasTensor((batch, family.n_params), self._working_dtype) if return_theta else None
+        grid = keras.KerasTensor((batch, *size, family.ndim), self._working_dtype) if return_grid else None
+        return with_extras(output, theta, grid)
 
     # -- saving ----------------------------------------------------------------------------------
 
@@ -209,7 +245,9 @@ class STAffineCPAB(SpatialTransformer):
     """Affine, then CPAB, with two localization networks in serial (section 4.2 of the paper).
 
     ``localization`` may be a pair; the second network sees what the first map made of the input.
-    ``interpolate="once"`` samples the input at the composed map, ``"twice"`` the affine result.
+    ``interpolate="once"`` samples the input at the composed map, ``"twice"`` the affine result. Theta is the affine
+    one followed by that of CPAB, (N, n * (n + 1) + d), as ``transformation`` takes it. It and the grid describe the
+    composed map: with ``"twice"``, ``transformation.warp(images, theta)`` is the output with one interpolation.
     """
 
     transformation: Composition
@@ -228,24 +266,14 @@ class STAffineCPAB(SpatialTransformer):
     def _networks(self) -> tuple[keras.Sequential, ...]:
         return (self.localization, self.refinement)
 
-    def _stages(self, images: tf.Tensor, training: bool | None) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """Both thetas, and the images between them."""
+    def _predict(self, images: tf.Tensor, training: bool | None) -> Prediction:
         affine = self.localization(images, training=training)
         between = self.options.keeping_size().warp(self.transformation.outer, images, affine)
-        return affine, between, self.refinement(between, training=training)
-
-    def theta(self, images: Any, training: bool | None = None) -> tf.Tensor:
-        """(N, n * (n + 1) + d) predicted parameters: affine, then CPAB."""
-        affine, _, fine = self._stages(self._images(images), training)
-        return tf.concat([affine, fine], axis=-1)
-
-    def call(self, images: Any, training: bool | None = None) -> tf.Tensor:
-        images = self._images(images)
-        affine, between, fine = self._stages(images, training)
-        if self.interpolate == "twice":
-            return self._result(self.options.warp(self.transformation.inner, between, fine))
+        fine = self.refinement(between, training=training)
         theta = tf.concat([affine, fine], axis=-1)
-        return self._result(self.options.warp(self.transformation, images, theta))
+        if self.interpolate == "twice":
+            return Prediction(theta, between, self.transformation.inner, fine)
+        return Prediction(theta, images, self.transformation, theta)
 
     def _family_config(self) -> dict[str, Any]:
         return {"cells": _cpab_config(self.transformation.inner), "interpolate": self.interpolate}
@@ -281,13 +309,31 @@ class STParallel(keras.layers.Layer):  # type: ignore[misc]
         """The predicted parameters of each layer."""
         return [layer.theta(images, training=training) for layer in self.layers]
 
-    def call(self, images: Any, training: bool | None = None) -> list[tf.Tensor] | tf.Tensor:
-        results = [layer(images, training=training) for layer in self.layers]
-        return results if self.merge is None else keras.ops.concatenate(results, axis=-1)
+    def call(
+        self, images: Any, training: bool | None = None, return_theta: bool = False, return_grid: bool = False
+    ) -> Any:
+        """The layers' results; with ``return_theta``, ``return_grid`` lists of their thetas, their grids as well."""
+        options = {"training": training, "return_theta": return_theta, "return_grid": return_grid}
+        return side_by_side_results([layer(images, **options) for layer in self.layers], self._merged)
+
+    def _merged(self, outputs: list[tf.Tensor]) -> list[tf.Tensor] | tf.Tensor:
+        return outputs if self.merge is None else keras.ops.concatenate(outputs, axis=-1)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
+        """The shape of the output, or of each, without what a call may return besides."""
         shapes = [layer.compute_output_shape(input_shape) for layer in self.layers]
         return shapes if self.merge is None else (*shapes[0][:-1], len(shapes) * shapes[0][-1])
+
+    def compute_output_spec(self, images: Any, **options: Any) -> Any:
+        """Shapes and types of all that :meth:`call` returns."""
+        specs = [layer.compute_output_spec(images, **options) for layer in self.layers]
+
+        def merged(outputs: list[keras.KerasTensor]) -> Any:
+            if self.merge is None:
+                return outputs
+            return keras.KerasTensor(self.compute_output_shape(images.shape), self.compute_dtype)
+
+        return side_by_side_results(specs, merged)
 
     def get_config(self) -> dict[str, Any]:
         layers = [keras.saving.serialize_keras_object(layer) for layer in self.layers]

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from cpabx.layer_call import Prediction, side_by_side_results, with_extras
 from cpabx.layer_options import (
     WarpOptions,
     affine_cpab,
@@ -66,13 +67,38 @@ class SpatialTransformer(nn.Module):
     def _check(self, images: Tensor) -> None:
         check_images(images.shape, self.transformation.ndim, channels_last=False)
 
-    def theta(self, images: Tensor) -> Tensor:
-        """(N, d) predicted parameters."""
-        self._check(images)
-        return self.localization(images)  # type: ignore[no-any-return]
+    def _predict(self, images: Tensor) -> Prediction:
+        """One run of the localization."""
+        theta = self.localization(images)
+        return Prediction(theta, images, self.transformation, theta)
 
-    def forward(self, images: Tensor) -> Tensor:
-        return self._warp(self.options, self.transformation, images, self.theta(images))
+    def theta(self, images: Tensor) -> Tensor:
+        """(N, d) predicted parameters, from a run of the localization of its own: see :meth:`forward`."""
+        self._check(images)
+        theta: Tensor = self._predict(images).theta
+        return theta
+
+    def forward(self, images: Tensor, *, return_theta: bool = False, return_grid: bool = False) -> Any:
+        """Warp the images by the theta that the localization predicts from them.
+
+        Args:
+            images: (N, C, H, W), or in 1D and 3D (N, C, L) and (N, C, D, H, W).
+            return_theta: also return this run's theta, (N, d), in float32 at least.
+            return_grid: also return where the output comes from, (N, *output size, n) of (x, y[, z]) in [-1, 1]
+                over the input, as ``torch.nn.functional.grid_sample`` takes it, in float32 at least.
+
+        Returns:
+            The output, or a tuple: the output, then theta, then the grid, as far as they are asked for.
+
+        Raises:
+            ShapeError: the images have another number of axes.
+        """
+        self._check(images)
+        found = self._predict(images)
+        output = self._warp(self.options, found.transformation, found.images, found.own)
+        theta = found.theta if return_theta else None
+        grid = self.options.grid(self.transformation, images, found.theta) if return_grid else None
+        return with_extras(output, theta, grid)
 
     @staticmethod
     def _warp(options: WarpOptions, transformation: Transformation, images: Tensor, theta: Tensor) -> Tensor:
@@ -144,38 +170,31 @@ class STAffineCPAB(SpatialTransformer):
     """Affine, then CPAB, with two localization networks in serial (section 4.2 of the paper).
 
     ``localization`` may be a pair; the second network sees what the first map made of the input.
-    ``interpolate="once"`` samples the input at the composed map, ``"twice"`` the affine result.
+    ``interpolate="once"`` samples the input at the composed map, ``"twice"`` the affine result. Theta is the affine
+    one followed by that of CPAB, (N, n * (n + 1) + d), as ``transformation`` takes it. It and the grid describe the
+    composed map: with ``"twice"``, ``transformation.warp(images, theta)`` is the output with one interpolation.
     """
 
     transformation: Composition
 
     def __init__(self, cells: Cpab | Sequence[int] = (4, 4), *, interpolate: str = "once", **options: Any) -> None:
-        super().__init__(affine_cpab(cells, interpolate), **options)
-        self.interpolate = interpolate
+        family = affine_cpab(cells, interpolate)
+        self.interpolate = interpolate  # before a first run, which may make the parameters
+        super().__init__(family, **options)
 
     def _build(self, localization: Any, **factory: Any) -> None:
         coarse, fine = localization_pair(localization)
         self.localization = networks.build(coarse, self.transformation.outer, **factory)
         self.refinement = networks.build(fine, self.transformation.inner, **factory)
 
-    def _stages(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Both thetas, and the images between them."""
-        self._check(images)
+    def _predict(self, images: Tensor) -> Prediction:
         affine = self.localization(images)
         between = self._warp(self.options.keeping_size(), self.transformation.outer, images, affine)
-        return affine, between, self.refinement(between)
-
-    def theta(self, images: Tensor) -> Tensor:
-        """(N, n * (n + 1) + d) predicted parameters: affine, then CPAB."""
-        affine, _, fine = self._stages(images)
-        return torch.cat([affine, fine], dim=-1)
-
-    def forward(self, images: Tensor) -> Tensor:
-        affine, between, fine = self._stages(images)
-        if self.interpolate == "twice":
-            return self._warp(self.options, self.transformation.inner, between, fine)
+        fine = self.refinement(between)
         theta = torch.cat([affine, fine], dim=-1)
-        return self._warp(self.options, self.transformation, images, theta)
+        if self.interpolate == "twice":
+            return Prediction(theta, between, self.transformation.inner, fine)
+        return Prediction(theta, images, self.transformation, theta)
 
     def extra_repr(self) -> str:
         return f"{super().extra_repr()}, interpolate={self.interpolate!r}"
@@ -202,9 +221,13 @@ class STParallel(nn.Module):
         """The predicted parameters of each layer."""
         return [layer.theta(images) for layer in self.layers]  # type: ignore[operator]
 
-    def forward(self, images: Tensor) -> list[Tensor] | Tensor:
-        results = [layer(images) for layer in self.layers]
-        return results if self.merge is None else torch.cat(results, dim=1)
+    def forward(self, images: Tensor, *, return_theta: bool = False, return_grid: bool = False) -> Any:
+        """The layers' results; with ``return_theta``, ``return_grid`` lists of their thetas, their grids as well."""
+        extras = {"return_theta": return_theta, "return_grid": return_grid}
+        return side_by_side_results([layer(images, **extras) for layer in self.layers], self._merged)
+
+    def _merged(self, outputs: list[Tensor]) -> list[Tensor] | Tensor:
+        return outputs if self.merge is None else torch.cat(outputs, dim=1)
 
     def reset_parameters(self) -> None:
         """Starts all layers anew."""
