@@ -72,6 +72,9 @@ class Backend(abc.ABC):
         """A tensor of a read-only array, which a backend may keep for the next call."""
         return self.asarray(values, like=like)
 
+    def clear_caches(self) -> None:  # noqa: B027 -- most keep nothing
+        """Forgets what :meth:`constant` keeps."""
+
     @abc.abstractmethod
     def to_numpy(self, tensor: Tensor) -> np.ndarray[Any, Any]:
         """The values, on the host, without history: an array to read, which may share the tensor's memory."""

@@ -1,11 +1,14 @@
 """torch.func on families: what torch.autograd says by another way, or an error, but never a silent zero."""
 
+import contextlib
+
 import pytest
 import torch
 from torch.autograd import functional
 from torch.func import grad, hessian, jacfwd, jacrev, jvp, vmap
 
 import cpabx
+from cpabx import registry
 from cpabx.errors import UnsupportedError
 
 F64 = torch.float64
@@ -90,3 +93,20 @@ def test_what_there_is_not(family, call):
     for way in (hessian(loss), lambda t: jvp(grad(loss), (t,), (t,)), jacfwd(jacfwd(loss))):
         with pytest.raises(UnsupportedError, match="Use"):
             way(theta)
+
+
+@pytest.mark.parametrize("first", [lambda f: jacrev(grad(f)), lambda f: grad(lambda t: grad(f)(t).sum()), hessian])
+@each_family
+def test_nothing_of_a_transformation_outlives_it(family, first):
+    """Constants that are first needed within one are as good afterwards as if it had not been."""
+    registry.get_backend("torch").clear_caches()
+    function, images, theta = problem(family, "warp")
+
+    def loss(t):
+        return function(images, t).square().sum()
+
+    expected = functional.jacobian(loss, theta)
+    registry.get_backend("torch").clear_caches()
+    with contextlib.suppress(UnsupportedError):  # hessian of flows
+        first(loss)(theta)
+    same([grad(loss)(theta)], [expected])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import threading
 from collections.abc import Callable, Sequence
 from types import ModuleType
 from typing import Any, ClassVar
@@ -16,9 +15,9 @@ from cpabx.backend import Backend
 from cpabx.errors import DeviceError
 from cpabx.tessellation import Tessellation
 from cpabx_torch import ops, sampler, warp
+from cpabx_torch.constants import Constants
+from cpabx_torch.operators import sees_constants
 from cpabx_torch.precision import at_least_single, is_autocast, without_autocast
-
-_MOST_CONSTANTS = 64
 
 
 class TorchBackend(Backend):
@@ -30,8 +29,7 @@ class TorchBackend(Backend):
     channels_last: ClassVar[bool] = False
 
     def __init__(self) -> None:
-        self._constants: dict[Any, tuple[np.ndarray[Any, Any], Tensor]] = {}
-        self._lock = threading.Lock()
+        self._constants = Constants()
 
     @property
     def framework_version(self) -> str:
@@ -53,18 +51,12 @@ class TorchBackend(Backend):
             return torch.as_tensor(values).to(dtype=like.dtype, device=like.device)
         if torch.compiler.is_compiling():
             return self.asarray(values.astype(self.dtype(like)), like=like)
-        key = (id(values), like.dtype, like.device)
-        with self._lock:
-            if key not in self._constants:
-                # Outside of inference mode, or the next training step could not save it for backward.
-                with torch.inference_mode(False):
-                    tensor = self.asarray(values, like=like)
-                if type(tensor) is not Tensor:  # a tracer's stand-in
-                    return tensor
-                while len(self._constants) >= _MOST_CONSTANTS:
-                    self._constants.pop(next(iter(self._constants)))
-                self._constants[key] = (values, tensor)  # keeps the array, and so its id
-            return self._constants[key][1]
+        if not sees_constants(like):
+            return self.asarray(values, like=like)
+        return self._constants.get(values, like.dtype, like.device)
+
+    def clear_caches(self) -> None:
+        self._constants.clear()
 
     def to_numpy(self, tensor: Tensor) -> np.ndarray[Any, Any]:
         return np.asarray(tensor.detach().cpu().numpy())

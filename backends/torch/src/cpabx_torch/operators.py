@@ -117,11 +117,29 @@ def is_plain(*tensors: Tensor) -> bool:
         and _C._len_torch_dispatch_stack() == 0
         and _C._functorch.peek_interpreter_stack() is None
         and _C._get_tracing_state() is None
-        and all(type(t) in (Tensor, nn.Parameter) and t.is_cpu and not _is_wrapper(t) for t in tensors)
+        and all(type(t) in _ORDINARY and t.is_cpu and not _is_wrapper(t) and not _is_lazy(t) for t in tensors)
     )
+
+
+def is_ordinary(tensor: Tensor) -> bool:
+    """Whether a tensor would be the same at any other time: no transformation, tracer or mode has a part in it."""
+    return type(tensor) is Tensor and not _is_wrapper(tensor) and not tensor.is_inference()
+
+
+def sees_constants(tensor: Tensor) -> bool:
+    """Whether ordinary tensors may be used together with this one, rather than what some mode makes of them."""
+    return type(tensor) in _ORDINARY and _C._len_torch_dispatch_stack() == 0
+
+
+_ORDINARY = (Tensor, nn.Parameter)
 
 
 def _is_wrapper(tensor: Tensor) -> bool:
     """Of torch.func, or of the vmap before it: one without memory of its own, which may outlive its transformation."""
     functorch = _C._functorch
     return functorch.is_functorch_wrapped_tensor(tensor) or functorch.is_legacy_batchedtensor(tensor)  # type: ignore[no-any-return]
+
+
+def _is_lazy(tensor: Tensor) -> bool:
+    """Whether its numbers are not what its memory holds, but their negatives, or zeros; operators get them resolved."""
+    return tensor.is_neg() or tensor._is_zerotensor()  # type: ignore[no-any-return]
