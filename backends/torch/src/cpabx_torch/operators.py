@@ -142,4 +142,4 @@ def _is_wrapper(tensor: Tensor) -> bool:
 
 def _is_lazy(tensor: Tensor) -> bool:
     """Whether its numbers are not what its memory holds, but their negatives, or zeros; operators get them resolved."""
-    return tensor.is_neg() or tensor._is_zerotensor()  # type: ignore[no-any-return]
+    return tensor.is_neg() or tensor._is_zerotensor()
