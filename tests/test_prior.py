@@ -208,9 +208,11 @@ def test_bad_arguments():
     for theta in (np.zeros(20), np.zeros((1, 19)), np.zeros((1, 1, 20))):
         with pytest.raises(ShapeError, match="theta must be"):
             prior.log_density(theta)
-    for mean in (np.zeros(19), np.zeros((2, 20)), "zero", 1.0):
+    for mean in (np.zeros(19), np.zeros((2, 20)), 1.0):
         with pytest.raises(ShapeError, match="mean must be"):
             prior.sample(3, mean=mean)
+    with pytest.raises(DtypeError, match="mean must be"):
+        prior.sample(3, mean="zero")
     with pytest.raises(DtypeError):
         prior.log_density(np.zeros((1, 20), int))
     with pytest.raises(DtypeError):

@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
+import reprlib
 from typing import Any
+
+_REPR = reprlib.Repr()
+_REPR.maxstring = _REPR.maxother = 120
+_REPR.maxlong = 40
+
+
+def shown(value: Any) -> str:
+    """A value in a message: its repr, not longer than a line, whatever it is."""
+    try:
+        text = _REPR.repr(value)
+        return text if len(text) <= 200 else f"{text[:190]} ... "
+    except Exception:  # of any kind: it is a stranger's __repr__, or a number of too many digits
+        return f"a {type(value).__name__} that cannot be written"
 
 
 class CpabxError(Exception):

@@ -40,6 +40,8 @@ class NumpyBackend(Backend):
         return f"numpy {np.__version__}"
 
     def asarray(self, values: Any, *, dtype: str | None = None, like: Array | None = None) -> Array:
+        if isinstance(values, np.ma.MaskedArray):  # numpy would uncover what is masked
+            raise TypeError("a masked array")
         return np.asarray(values, dtype=dtype or (like.dtype if like is not None else None))
 
     def to_numpy(self, tensor: Array) -> Array:

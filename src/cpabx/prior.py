@@ -16,7 +16,7 @@ from cpabx.basis.maps import frozen
 from cpabx.basis.smoothness import smooth_covariance, triangle
 from cpabx.errors import OptionError, ShapeError
 from cpabx.transforms import Cpab
-from cpabx.transforms.arguments import as_floats, count, float_name
+from cpabx.transforms.arguments import as_floats, count, float_name, host_values
 
 Array = NDArray[np.float64]
 
@@ -96,7 +96,7 @@ class SmoothPrior:
             dtype: of the result.
 
         Raises:
-            ShapeError: a mean of another shape.
+            ShapeError, DtypeError: a mean of another shape, or that is no array of numbers.
             OptionError: a nugget too small for this length scale.
         """
         shape = (count(n), self.cpab.n_params)
@@ -185,15 +185,11 @@ def _positive(name: str, value: Any, *, or_zero: bool) -> float:
 
 
 def _checked_mean(mean: Any, shape: tuple[int, int]) -> Array:
-    owner = registry.owner(mean)
-    try:
-        values = np.asarray(registry.get_backend(owner).to_numpy(mean) if owner else mean, dtype=np.float64)
-    except (TypeError, ValueError):
-        values = np.zeros(0)
+    values = host_values("mean", mean).astype(np.float64)
     if values.shape not in (shape, shape[1:]):
         raise ShapeError(
             f"mean must be numbers ({shape[1]},) or {shape}",
-            f"shape {getattr(mean, 'shape', 'unknown')}",
+            f"shape {values.shape}",
             "Reshape it.",
         )
     return values

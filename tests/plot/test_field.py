@@ -8,7 +8,7 @@ from matplotlib.quiver import Quiver
 
 import cpabx
 from cpabx import plot
-from cpabx.errors import OptionError, ShapeError, UnsupportedError
+from cpabx.errors import DtypeError, OptionError, ShapeError, UnsupportedError
 
 FAMILIES = [cpabx.Cpab((2, 3)), cpabx.Cpab((3, 2), boundary="sliding", domain=((0, 2), (5, 6)))]
 
@@ -141,7 +141,7 @@ def test_what_cannot_be_drawn(draw):
         draw(flat, np.zeros(3))
     with pytest.raises(OptionError, match="finite"):
         draw(flat, np.full(flat.n_params, np.nan))
-    with pytest.raises(OptionError, match="theta must be numbers"):
+    with pytest.raises(DtypeError, match="theta must be numbers"):
         draw(flat, "abc")
     with pytest.raises(OptionError, match="n_paths must be"):
         draw(flat, np.zeros(flat.n_params), n_paths=-1)

@@ -12,27 +12,19 @@ from cpabx import registry
 from cpabx.backend import Tensor
 from cpabx.errors import OptionError, ShapeError, UnsupportedError
 from cpabx.transforms import Cpab, Transformation
+from cpabx.transforms.arguments import host_values
 
 Array = NDArray[Any]
-
-
-def as_array(values: Tensor) -> Array:
-    """The values of a tensor of any backend, or of a list."""
-    owner = registry.owner(values)
-    return np.asarray(registry.get_backend(owner).to_numpy(values) if owner else values)
 
 
 def one_theta(transformation: Transformation, theta: Tensor) -> Array:
     """(1, d) in float64.
 
     Raises:
-        ShapeError: it is not the theta of one transformation.
+        ShapeError, DtypeError: it is not the theta of one transformation.
         OptionError: it has no numbers that could be drawn.
     """
-    try:
-        values = as_array(theta).astype(np.float64)
-    except (TypeError, ValueError) as error:
-        raise OptionError("theta must be numbers", str(error), "Pass (d,) or (1, d).") from error
+    values = host_values("theta", theta).astype(np.float64)
     if values.ndim == 1:
         values = values[None]
     transformation.check_theta(registry.get_backend("numpy"), values)

@@ -42,7 +42,7 @@ def velocity_field(
 
     Raises:
         UnsupportedError: 3D.
-        OptionError, ShapeError: arguments that do not exist or do not fit.
+        OptionError, ShapeError, DtypeError: arguments that do not exist or do not fit.
         MissingPackageError: matplotlib is not installed.
     """
     drawable(as_flow(cpab), "velocity fields")
@@ -78,7 +78,7 @@ def paths(
         The axes.
 
     Raises:
-        UnsupportedError, OptionError, ShapeError, MissingPackageError: as in :func:`velocity_field`.
+        UnsupportedError, OptionError, ShapeError, DtypeError, MissingPackageError: as in :func:`velocity_field`.
     """
     drawable(as_flow(cpab), "paths")
     theta = one_theta(cpab, theta)

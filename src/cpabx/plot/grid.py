@@ -46,7 +46,7 @@ def deformed_grid(
 
     Raises:
         UnsupportedError: 3D, or the inverse of a family that has none.
-        OptionError, ShapeError: arguments that do not exist or do not fit.
+        OptionError, ShapeError, DtypeError: arguments that do not exist or do not fit.
         MissingPackageError: matplotlib is not installed.
     """
     if not isinstance(transformation, Transformation):

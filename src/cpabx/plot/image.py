@@ -10,10 +10,11 @@ import numpy as np
 from cpabx import registry
 from cpabx.backend import Tensor
 from cpabx.errors import OptionError, ShapeError, UnsupportedError
-from cpabx.plot.arguments import Array, as_array, one_theta, whole
+from cpabx.plot.arguments import Array, one_theta, whole
 from cpabx.plot.canvas import Domain, axes, draw_lines, pyplot
 from cpabx.plot.grid import grid_lines
 from cpabx.transforms import Transformation
+from cpabx.transforms.arguments import host_values
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -51,7 +52,7 @@ def before_after(
 
     Raises:
         UnsupportedError: a family in 1D or 3D.
-        ShapeError, OptionError: arguments that do not fit or do not exist.
+        ShapeError, DtypeError, OptionError: arguments that do not fit or do not exist.
         MissingPackageError: matplotlib is not installed.
     """
     if transformation.ndim != 2:
@@ -76,9 +77,9 @@ def one_image(image: Tensor) -> Array:
     """(H, W, C) in float64, bytes scaled to [0, 1].
 
     Raises:
-        ShapeError: it is no image, or several.
+        ShapeError, DtypeError: it is no image, or several.
     """
-    values = as_array(image)
+    given = values = host_values("image", image, "iufb")
     if values.ndim == 2:
         values = values[..., None]
     elif values.ndim == 3 and not registry.get_backend(registry.owner(image) or "numpy").channels_last:
@@ -86,7 +87,7 @@ def one_image(image: Tensor) -> Array:
     if values.ndim != 3 or values.shape[2] not in (1, 3, 4) or 0 in values.shape:
         layout = "(C, H, W) in torch, (H, W, C) elsewhere"
         raise ShapeError(
-            f"image must be (H, W), or {layout}, with 1, 3 or 4 channels", f"shape {as_array(image).shape}", "Pass one."
+            f"image must be (H, W), or {layout}, with 1, 3 or 4 channels", f"shape {given.shape}", "Pass one."
         )
     return values / 255 if values.dtype == np.uint8 else values.astype(np.float64)
 

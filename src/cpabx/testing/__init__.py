@@ -45,9 +45,11 @@ _TOPICS = (
     "layers",
     "not_finite",
     "priors",
+    "public",
     "sampling",
     "too_large",
     "warping",
+    "wrong_types",
 )
 
 # Before they are imported, so that their bare asserts say what they compared.

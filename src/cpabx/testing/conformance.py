@@ -19,6 +19,7 @@ from cpabx.testing.priors import TestPriors
 from cpabx.testing.sampling import TestSampling
 from cpabx.testing.too_large import TestTooLarge
 from cpabx.testing.warping import TestWarping
+from cpabx.testing.wrong_types import TestWrongTypes
 
 __all__ = [
     "TestAccuracy",
@@ -44,4 +45,5 @@ __all__ = [
     "TestTooLarge",
     "TestUnusualInput",
     "TestWarping",
+    "TestWrongTypes",
 ]

@@ -6,9 +6,12 @@ import math
 import operator
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from cpabx import registry
 from cpabx.backend import DTYPES, Backend, Tensor
-from cpabx.errors import DeviceError, DtypeError, OptionError
+from cpabx.errors import BackendMismatchError, CpabxError, DeviceError, DtypeError, OptionError, shown
 
 
 def count(n: Any) -> int:
@@ -52,19 +55,23 @@ def finite_time(time: Any) -> float:
 
 
 def as_floats(backend: Backend, **values: Any) -> list[Tensor]:
-    """Tensors of one float type on one device; lists take after the tensors beside them."""
+    """Tensors of one float type on one device; lists take after the tensors beside them.
+
+    The one door: whatever tensor or list a function is given comes through here, or through :func:`host_values`.
+
+    Raises:
+        DtypeError: no dense array of float32 or float64, or two types.
+        DeviceError: two devices.
+        BackendMismatchError: a tensor of another framework.
+    """
     model = next((v for v in values.values() if registry.owner(v)), None)
     tensors = {}
     for name, value in values.items():
         if registry.owner(value):
-            tensors[name] = backend.asarray(value)
+            tensors[name] = _dense(backend, name, value)
         else:
-            try:
-                tensors[name] = backend.asarray(value, like=model, dtype=None if model is not None else "float32")
-            except (TypeError, ValueError) as error:
-                raise DtypeError(
-                    f"{name} must be numbers", str(error), "Pass a rectangular array of floats."
-                ) from error
+            numbers = listed_numbers(name, value)
+            tensors[name] = backend.asarray(numbers, like=model, dtype=None if model is not None else "float32")
     for name, tensor in tensors.items():
         if backend.dtype(tensor) not in DTYPES:
             raise DtypeError(
@@ -83,3 +90,71 @@ def as_floats(backend: Backend, **values: Any) -> list[Tensor]:
         if here != there and here is not None and there is not None:
             raise DeviceError(f"{first} and {name} must be on one device", f"{here} and {there}", "Move one of them.")
     return list(tensors.values())
+
+
+def host_values(name: str, value: Any, kinds: str = "iuf") -> NDArray[Any]:
+    """The numbers of a tensor of any backend, or of a list, as an array of numpy: for what is computed there.
+
+    Args:
+        name: of the argument.
+        value: what it is.
+        kinds: of numpy's element types that are welcome.
+
+    Raises:
+        DtypeError: no dense array of such numbers.
+    """
+    owner = registry.owner(value)
+    if owner is None:
+        return listed_numbers(name, value, kinds)
+    backend = registry.get_backend(owner)
+    tensor = _dense(backend, name, value)
+    try:
+        array = backend.to_numpy(tensor)
+    except Exception as error:  # frameworks raise of all kinds
+        raise DtypeError(
+            f"{name} must be numbers that can be read", f"{backend.dtype(tensor)} on {backend.device(tensor)}", _PLAIN
+        ) from error
+    if array.dtype.kind not in kinds:
+        raise DtypeError(f"{name} must be numbers", backend.dtype(tensor), _PLAIN)
+    return array
+
+
+def _dense(backend: Backend, name: str, value: Tensor) -> Tensor:
+    """A tensor of the backend, if it is an array of numbers side by side."""
+    owner = registry.owner(value)
+    if owner != backend.name:
+        raise BackendMismatchError(
+            "all tensors of a call must come from one framework",
+            f"{name} from {owner} beside others from {backend.name}",
+            "Convert them to one of the two.",
+        )
+    try:
+        return backend.asarray(value)
+    except (TypeError, ValueError) as error:
+        if isinstance(error, CpabxError):
+            raise
+        raise DtypeError(f"{name} must be a dense array of numbers", str(error), _PLAIN) from error
+
+
+def listed_numbers(name: str, value: Any, kinds: str = "iuf") -> NDArray[Any]:
+    """The numbers of nested lists, or of an object that numpy reads.
+
+    Numpy itself would also read numbers in strings, and take None for NaN.
+    """
+    first = value
+    while isinstance(first, (list, tuple)) and first:
+        first = first[0]
+    if first is not value and registry.owner(first) not in (None, "numpy"):
+        raise DtypeError(f"{name} must be one tensor", "a list of tensors", "Stack them.")
+    try:
+        array = np.asarray(value)
+    except Exception as error:  # of any kind: an object's own __array__
+        raise DtypeError(f"{name} must be numbers", _LISTS, "Pass a rectangular array of floats.") from error
+    if array.dtype.kind not in kinds:
+        received = f"a {type(value).__name__} of {array.dtype}" if array.ndim else shown(value)
+        raise DtypeError(f"{name} must be numbers", received, "Pass a rectangular array of floats.")
+    return array
+
+
+_PLAIN = "Pass a plain array of float32 or float64."
+_LISTS = "lists of different lengths, or of what are no numbers"

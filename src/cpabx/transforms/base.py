@@ -151,7 +151,7 @@ class Transformation(abc.ABC):
             The gradients of points and theta, in their shapes.
         """
         backend, checked, theta = self._checked(points, theta, None)
-        cotangent = backend.asarray(cotangent, like=theta)
+        _, cotangent = as_floats(backend, theta=theta, cotangent=cotangent)
         expected = (*backend.shape(theta)[:1], *backend.shape(checked)[1:])
         if backend.shape(cotangent) != expected:
             raise ShapeError(

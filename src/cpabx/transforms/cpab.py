@@ -15,7 +15,7 @@ from cpabx.errors import OptionError, TessellationError
 from cpabx.native import arrays
 from cpabx.pixel_grid import PixelGrid, Sampling
 from cpabx.tessellation import Interval, Tessellation
-from cpabx.transforms.arguments import finite_time
+from cpabx.transforms.arguments import as_floats, finite_time
 from cpabx.transforms.base import Array
 from cpabx.transforms.derivatives import DifferentiableFlow
 
@@ -118,11 +118,15 @@ class Cpab(DifferentiableFlow):
         return np.zeros(self.n_params)
 
     def velocity(self, theta: Tensor, *, backend: str | None = None) -> Tensor:
-        """(N, V, n) velocities at the vertices of the tessellation, V = N theta."""
+        """(N, V, n) velocities at the vertices of the tessellation, V = N theta.
+
+        Raises:
+            ShapeError, DtypeError, BackendMismatchError: as in :meth:`transform`.
+        """
         from cpabx import registry
 
         chosen = registry.backend_for(backend, theta=theta)
-        theta = chosen.asarray(theta)
+        (theta,) = as_floats(chosen, theta=theta)
         self.check_theta(chosen, theta)
         return self._velocity(chosen, theta)
 

@@ -44,6 +44,8 @@ class TensorFlowBackend(Backend):
         if isinstance(values, (tf.Tensor, tf.Variable, keras.Variable, keras.KerasTensor)):
             tensor = tf.convert_to_tensor(values)
             return tf.cast(tensor, chosen) if chosen else tensor
+        if isinstance(values, (tf.RaggedTensor, tf.SparseTensor, tf.IndexedSlices, tf.TensorArray)):
+            raise TypeError(f"a {type(values).__name__}")
         array = np.asarray(values)
         if array.dtype.kind in ("OSUc" if chosen else "OSU"):  # numpy would make floats of them
             raise TypeError(f"an array of {array.dtype}")

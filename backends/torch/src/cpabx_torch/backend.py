@@ -10,6 +10,8 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 from torch import Tensor
+from torch.masked import MaskedTensor
+from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
 
 from cpabx.backend import Backend
 from cpabx.errors import DeviceError
@@ -38,6 +40,8 @@ class TorchBackend(Backend):
     def asarray(self, values: Any, *, dtype: str | None = None, like: Tensor | None = None) -> Tensor:
         chosen = getattr(torch, dtype) if dtype else like.dtype if like is not None else None
         if isinstance(values, Tensor):
+            if values.layout is not torch.strided or values.is_nested or type(values) in _NOT_ARRAYS:
+                raise TypeError(_named(values))
             if chosen is None and is_autocast(values):
                 return at_least_single(values)
             return values.to(dtype=chosen, device=like.device if like is not None else None)
@@ -163,6 +167,16 @@ class TorchBackend(Backend):
         from cpabx_torch import layers
 
         return layers
+
+
+#: Classes of tensors that are more, or less, than an array.
+_NOT_ARRAYS = (UninitializedParameter, UninitializedBuffer, MaskedTensor)
+
+
+def _named(tensor: Tensor) -> str:
+    if type(tensor) in _NOT_ARRAYS:
+        return f"a {type(tensor).__name__}"
+    return "a nested tensor" if tensor.is_nested else f"a tensor of layout {tensor.layout}"
 
 
 def _check_device(points: Tensor) -> None:

@@ -1,0 +1,110 @@
+"""All public functions of cpabx, found by looking, with arguments that each of them can be called with."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+import cpabx
+from cpabx.backend import Backend
+from cpabx.testing.cases import Array, image_tensor, name_of, tensor
+
+N, P = 2, 3  # parameter vectors, points
+
+#: What has public methods: one of each class, CPAB in every dimension.
+SUBJECTS: tuple[Any, ...] = (
+    cpabx.Affine(),
+    cpabx.AffineDiffeo(ndim=1),
+    cpabx.Homography(),
+    cpabx.ThinPlateSpline((2, 2)),
+    cpabx.Composition(cpabx.AffineDiffeo(), cpabx.Cpab((2, 1))),
+    cpabx.Cpab(2),
+    cpabx.Cpab((2, 2)),
+    cpabx.Cpab((1, 2, 1), basis="nodal"),
+    cpabx.SmoothPrior(cpabx.Cpab((2, 1)), length_scale=0.5),
+    cpabx.Tessellation((2, 1)),
+)
+
+
+def _whole(shape: tuple[int, ...]) -> Array:
+    """Small whole numbers, in float64, so that whole-numbered types can hold them, too."""
+    return np.random.default_rng(0).integers(0, 2, shape).astype(np.float64)
+
+
+def _family(subject: Any) -> Any:
+    return getattr(subject, "cpab", subject)
+
+
+def _theta(subject: Any, n: int = N) -> Array:
+    """Of maps that are neither the identity nor singular."""
+    family = _family(subject)
+    identity = family._identity()
+    return np.tile(2 * identity, (n, 1)) if identity.any() else _whole((n, family.n_params))
+
+
+#: By the name of a parameter that takes numbers: whole ones that fit a subject.
+NUMBERS: dict[str, Callable[[Any], Array]] = {
+    "points": lambda subject: _whole((P, _family(subject).ndim)),
+    "tangent_points": lambda subject: _whole((P, _family(subject).ndim)),
+    "theta": _theta,
+    "tangent_theta": lambda subject: _whole((N, _family(subject).n_params)),
+    "mean": lambda subject: _whole((_family(subject).n_params,)),
+    "cotangent": lambda subject: _whole((N, P, _family(subject).ndim)),
+    "images": lambda subject: _whole((N, *(3, 4, 5)[: _family(subject).ndim], 2)),
+}
+
+#: For pictures, which show one transformation.
+PICTURED: dict[str, Callable[[Any], Array]] = {
+    "theta": lambda subject: _theta(subject, 1),
+    "image": lambda subject: _whole((4, 5)),
+}
+
+#: By the name of a parameter that takes numbers though its annotation does not say so.
+_UNANNOTATED = ("mean",)
+
+
+@dataclass(frozen=True)
+class Call:
+    """A public function, and numbers for each of its parameters that takes some."""
+
+    label: str
+    function: Callable[..., Any]
+    numbers: dict[str, Array]
+    given: dict[str, Any]
+
+    def arguments(self, backend: Backend) -> dict[str, Any]:
+        """The numbers as tensors of a backend."""
+        as_tensor = {True: image_tensor, False: tensor}
+        return self.given | {name: as_tensor[name == "images"](backend, a) for name, a in self.numbers.items()}
+
+
+def public_functions() -> Iterator[tuple[str, Callable[..., Any], Any]]:
+    """Names and functions, with what their parameters must fit."""
+    for subject in SUBJECTS:
+        for name, _ in inspect.getmembers(type(subject), callable):
+            if not name.startswith("_"):
+                yield f"{name_of(subject) or type(subject).__name__}.{name}", getattr(subject, name), subject
+    for name in cpabx.plot.__all__:
+        yield f"plot.{name}", getattr(cpabx.plot, name), cpabx.Cpab((2, 1))
+
+
+def calls_with_numbers() -> list[Call]:
+    """Those that take numbers, but for the ones that backends call, which get them checked."""
+    found = []
+    for label, function, subject in public_functions():
+        parameters = inspect.signature(function).parameters
+        if any(parameter.annotation == "Backend" for parameter in parameters.values()):
+            continue
+        known = PICTURED if label.startswith("plot.") else NUMBERS
+        taken = [name for name, p in parameters.items() if "Tensor" in str(p.annotation) or name in _UNANNOTATED]
+        unknown = set(taken) - set(known)
+        assert not unknown, f"{label} takes {unknown}: say in {__name__}.NUMBERS which numbers fit"
+        if taken:
+            given = {name: subject for name in ("cpab", "transformation") if name in parameters}
+            given |= {"seed": 0} if "seed" in parameters else {}
+            found.append(Call(label, function, {name: known[name](subject) for name in taken}, given))
+    return found
