@@ -180,6 +180,22 @@ class Backend(abc.ABC):
         pixels.
         """
 
+    def take_pixels(self, images: Tensor, places: Tensor, fill: np.ndarray[Any, Any]) -> Tensor:
+        """Pixels of images as they are, of integers or booleans, which have no derivative.
+
+        Args:
+            images: in the backend's layout.
+            places: floats in this layout, with n channels: the numbers of a pixel along x, (y, (z)), counted
+                from 1. What is 0 or NaN is nowhere.
+            fill: (1,) or (C,) values of the images' element type for what is nowhere.
+
+        This goes through numpy, so a backend that traces needs its own.
+        """
+        from cpabx.native.image import take_pixels
+
+        taken = take_pixels(self.to_numpy(images), self.to_numpy(places), fill, channels_last=self.channels_last)
+        return self.asarray(taken, like=images)
+
     def cpab_warp(
         self,
         images: Tensor,

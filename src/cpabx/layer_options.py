@@ -14,6 +14,7 @@ from cpabx.errors import OptionError, ShapeError
 from cpabx.pixel_grid import Sampling, pixel_grid
 from cpabx.transforms import Affine, Composition, Cpab, Transformation
 from cpabx.transforms.arguments import dimension
+from cpabx.transforms.fill import checked_fill
 from cpabx.transforms.pixels import KINDS, checked_size, image_size, layout, sampling_options
 
 LOCALIZATIONS = ("cnn", "fcn")
@@ -26,7 +27,7 @@ class WarpOptions:
     """How a layer samples its input; see :meth:`cpabx.Transformation.warp`.
 
     Raises:
-        OptionError: unknown mode or padding mode, or an impossible size.
+        OptionError: unknown mode or padding mode, an impossible size, or a fill that is impossible for any images.
     """
 
     output_size: tuple[int, ...] | None = None
@@ -34,9 +35,13 @@ class WarpOptions:
     padding_mode: str = "zeros"
     align_corners: bool = False
     ndim: int = 2
+    fill: float | list[float] = 0.0
 
     def __post_init__(self) -> None:
-        sampling_options(**self.sampling)
+        for name, value in sampling_options(**self.sampling, ndim=self.ndim).items():
+            object.__setattr__(self, name, value)
+        values = checked_fill(self.fill, self.padding_mode).tolist()
+        object.__setattr__(self, "fill", values[0] if len(values) == 1 else values)
         if self.output_size is not None:
             object.__setattr__(self, "output_size", checked_size(self.output_size, self.ndim))
 
@@ -46,7 +51,7 @@ class WarpOptions:
 
     def warp(self, transformation: Transformation, images: Tensor, theta: Tensor) -> Tensor:
         """The layer's output."""
-        return transformation.warp(images, theta, self.output_size, **self.sampling)
+        return transformation.warp(images, theta, self.output_size, **self.sampling, fill=self.fill)
 
     def grid(self, transformation: Transformation, images: Tensor, theta: Tensor) -> Tensor:
         """(N, *output size, n): where the layer's output comes from, (x, y[, z]) in [-1, 1]^n over the input."""

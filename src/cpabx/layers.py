@@ -10,7 +10,7 @@ Args:
         at once; without it they are created by the first input.
     output_size: (height, width) of the result, (length,) or (depth, height, width) in 1D and 3D; that
         of the input by default.
-    mode, padding_mode, align_corners: as in :meth:`cpabx.Transformation.warp`.
+    mode, padding_mode, align_corners, fill: as in :meth:`cpabx.Transformation.warp`.
     backend: only to differ from the backend in force.
 
 Affine and CPAB layers exist for signals and volumes, too: ``ndim=1`` or ``3``, or as many numbers of cells.

@@ -7,10 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
+import numpy as np
+
 from cpabx.native.library import Library
 
 Padding = Literal["zeros", "border", "reflection"]
 Mode = Literal["linear", "nearest"]
+Array = np.ndarray[Any, Any]
 
 
 @dataclass(frozen=True)
@@ -76,3 +79,15 @@ class Image:
         for axis, n in enumerate(self.size):
             image.size[axis] = n
         return image
+
+
+def take_pixels(images: Array, places: Array, fill: Array, *, channels_last: bool) -> Array:
+    """:meth:`cpabx.backend.Backend.take_pixels` of numpy arrays."""
+    if not channels_last:
+        images, places = np.moveaxis(images, 1, -1), np.moveaxis(places, 1, -1)
+    inside = (places >= 1).all(-1, keepdims=True)
+    index = np.where(inside, places, 1).astype(np.int64) - 1
+    batch = np.arange(len(images)).reshape(-1, *[1] * (places.ndim - 2))
+    taken = images[(batch, *np.moveaxis(index, -1, 0)[::-1])]
+    result = np.where(inside, taken, fill)
+    return result if channels_last else np.moveaxis(result, -1, 1)

@@ -9,9 +9,11 @@ from cpabx.testing.derivatives import TestDerivatives
 from cpabx.testing.empty_input import TestEmptyInput
 from cpabx.testing.exact_gradients import TestExactGradients
 from cpabx.testing.families import TestFamilies
+from cpabx.testing.fills import TestFills, TestNamesOfModes
 from cpabx.testing.flow import TestFlow
 from cpabx.testing.gradients import TestGradients, TestGradientsOfWarp, TestGradientsOfWarpInAllDimensions
 from cpabx.testing.invalid_input import TestInvalidInput, TestUnusualInput
+from cpabx.testing.label_maps import TestLabelMaps
 from cpabx.testing.layer_extras import TestLayerExtras
 from cpabx.testing.layers import TestLayers, TestLayersInNetworks
 from cpabx.testing.not_finite import TestNotFinite
@@ -31,14 +33,17 @@ __all__ = [
     "TestEmptyInput",
     "TestExactGradients",
     "TestFamilies",
+    "TestFills",
     "TestFlow",
     "TestGradients",
     "TestGradientsOfWarp",
     "TestGradientsOfWarpInAllDimensions",
     "TestInvalidInput",
+    "TestLabelMaps",
     "TestLayerExtras",
     "TestLayers",
     "TestLayersInNetworks",
+    "TestNamesOfModes",
     "TestNotFinite",
     "TestPriors",
     "TestSampling",

@@ -86,10 +86,22 @@ def as_floats(backend: Backend, **values: Any) -> list[Tensor]:
                 f"{backend.dtype(a)} and {backend.dtype(b)}",
                 "Convert one of them.",
             )
-        here, there = backend.device(a), backend.device(b)
-        if here != there and here is not None and there is not None:
-            raise DeviceError(f"{first} and {name} must be on one device", f"{here} and {there}", "Move one of them.")
+        _check_devices(backend, **{first: a, name: b})
     return list(tensors.values())
+
+
+def floats_beside(backend: Backend, theta: Any, images: Any) -> tuple[Tensor, Tensor]:
+    """Theta as floats, and images of any element type, on one device."""
+    (theta,) = as_floats(backend, theta=theta)
+    images = _dense(backend, "images", images)
+    _check_devices(backend, theta=theta, images=images)
+    return theta, images
+
+
+def _check_devices(backend: Backend, **tensors: Tensor) -> None:
+    here, there = map(backend.device, tensors.values())
+    if here != there and here is not None and there is not None:
+        raise DeviceError(f"{' and '.join(tensors)} must be on one device", f"{here} and {there}", "Move one of them.")
 
 
 def host_values(name: str, value: Any, kinds: str = "iuf") -> NDArray[Any]:

@@ -13,7 +13,9 @@ from cpabx.backend import Backend, Tensor
 from cpabx.errors import ShapeError
 from cpabx.pixel_grid import PixelGrid, Sampling, pixel_grid
 from cpabx.transforms import pixels
-from cpabx.transforms.arguments import as_floats, count, float_name
+from cpabx.transforms.arguments import as_floats, count, float_name, floats_beside
+from cpabx.transforms.fill import beside_channels, checked_fill, fill_of
+from cpabx.transforms.labels import are_labels, warp_labels
 
 Array = NDArray[Any]
 
@@ -180,6 +182,7 @@ class Transformation(abc.ABC):
         mode: str = "linear",
         padding_mode: str = "zeros",
         align_corners: bool = False,
+        fill: Any = 0,
         backend: str | None = None,
     ) -> Tensor:
         """Sample images at the transformed grid: result(x) = image(T^theta(x)).
@@ -188,30 +191,59 @@ class Transformation(abc.ABC):
             images: (N, C, H, W) in torch, (N, H, W, C) in TensorFlow and numpy; for transformations in 1D
                 signals (N, C, L), in 3D volumes (N, C, D, H, W), or with channels last. They cover the domain;
                 x goes along the last of the axes of pixels, y along the one before it, z along depth.
+                Integers and booleans are label maps, for ``mode="nearest"`` alone.
             theta: (N, d).
             output_size: (height, width) of the result, (length,) or (depth, height, width); that of the
                 images by default.
-            mode: ``"linear"``, interpolation between the 2, 4 or 8 pixels around a point, or ``"nearest"``.
+            mode: ``"linear"``, interpolation between the 2, 4 or 8 pixels around a point, also called
+                ``"bilinear"`` in 2D and ``"trilinear"`` in 3D; or ``"nearest"``.
             padding_mode: ``"zeros"``, ``"border"`` or ``"reflection"``, and
             align_corners: as in ``torch.nn.functional.grid_sample``.
+            fill: what takes the place of zeros outside of the images: a number, or one for each channel.
+                The result is that of images - fill, plus fill.
             backend: only to insist on one.
 
         Returns:
-            Images of ``output_size``. Items whose theta is not finite are NaN.
+            Images of ``output_size``. Items whose theta is not finite are NaN. Label maps keep their element
+            type, have no gradient, and ``fill`` where others are NaN.
 
         Raises:
-            OptionError: unknown mode or padding mode, or an impossible size.
+            OptionError: unknown mode or padding mode, an impossible size, or a fill that is no value of the images,
+                not one for each channel, or beside another padding than zeros.
             ShapeError, DtypeError, DeviceError, BackendMismatchError: as in :meth:`transform`.
         """
         chosen = registry.backend_for(backend, images=images, theta=theta)
-        sampling = pixels.sampling_options(mode, padding_mode, align_corners)
-        theta, images = as_floats(chosen, theta=theta, images=images)
+        sampling = pixels.sampling_options(mode, padding_mode, align_corners, self.ndim)
+        outside = checked_fill(fill, sampling["padding_mode"])
+        if labels := registry.owner(images) is not None and are_labels(chosen, images, sampling["mode"]):
+            theta, images = floats_beside(chosen, theta, images)
+        else:
+            theta, images = as_floats(chosen, theta=theta, images=images)
         self.check_theta(chosen, theta)
         size = pixels.image_size(chosen, images, theta, self.ndim)
         if output_size is not None:
             size = pixels.checked_size(output_size, self.ndim)
         grid = pixel_grid(size, sampling["align_corners"], self.domain)
-        return self._warp(chosen, images, theta, grid, **sampling)
+        if labels:
+            return warp_labels(self, chosen, images, theta, grid, outside, **sampling)
+        if not outside.any():
+            return self._warp(chosen, images, theta, grid, **sampling)
+        return self._warp_filled(chosen, images, theta, grid, outside, **sampling)
+
+    def _warp_filled(
+        self,
+        backend: Backend,
+        images: Tensor,
+        theta: Tensor,
+        grid: PixelGrid,
+        fill: Array,
+        **sampling: Unpack[Sampling],
+    ) -> Tensor:
+        channels = backend.shape(images)[-1 if backend.channels_last else 1]
+        values = fill_of(fill, backend.dtype(images), channels)
+        values = beside_channels(values, self.ndim, channels_last=backend.channels_last)
+        shift = backend.asarray(values, like=images)
+        return self._warp(backend, images - shift, theta, grid, **sampling) + shift
 
     # -- arguments -------------------------------------------------------------------------------
 

@@ -12,6 +12,9 @@ from cpabx.pixel_grid import Sampling
 PADDING_MODES = ("zeros", "border", "reflection")
 MODES = ("linear", "nearest")
 
+#: What modes are called in one dimension alone.
+_NAMES: dict[str, tuple[int, str]] = {"bilinear": (2, "linear"), "trilinear": (3, "linear")}
+
 #: By the number of coordinates: what is sampled, its axes, and their letters.
 KINDS = {1: "signals", 2: "images", 3: "volumes"}
 _AXES = {1: ("length",), 2: ("height", "width"), 3: ("depth", "height", "width")}
@@ -19,16 +22,30 @@ _LETTERS = {1: "L", 2: "HW", 3: "DHW"}
 _NUMBERS = {1: "one whole number, in a tuple", 2: "two whole numbers", 3: "three whole numbers"}
 
 
-def sampling_options(mode: Any, padding_mode: Any, align_corners: Any) -> Sampling:
-    """The options of sampling, checked.
+def sampling_options(mode: Any, padding_mode: Any, align_corners: Any, ndim: int) -> Sampling:
+    """The options of sampling, checked, and modes by the names that they have in every dimension.
 
     Raises:
-        OptionError: there is no such mode.
+        OptionError: there is no such mode, or not in that many dimensions.
     """
+    mode = _named(mode, ndim)
     for name, value, known in (("mode", mode, MODES), ("padding_mode", padding_mode, PADDING_MODES)):
         if not isinstance(value, str) or value not in known:
             raise OptionError(f"{name} must be one of {', '.join(known)}", repr(value), "Choose one of them.")
     return {"mode": mode, "padding_mode": padding_mode, "align_corners": bool(align_corners)}
+
+
+def _named(mode: Any, ndim: int) -> Any:
+    if not isinstance(mode, str) or mode not in _NAMES:
+        return mode
+    dimension, name = _NAMES[mode]
+    if dimension != ndim:
+        raise OptionError(
+            f"mode {mode!r} is for {KINDS[dimension]}, in {dimension}D",
+            f"a transformation of {KINDS[ndim]}, in {ndim}D",
+            f"Use mode={name!r}, which exists in every dimension.",
+        )
+    return name
 
 
 def checked_size(output_size: Any, ndim: int = 2) -> tuple[int, ...]:

@@ -130,6 +130,9 @@ class TensorFlowBackend(Backend):
     ) -> tf.Tensor:
         return sampler.interpolate(images, grid, mode, padding_mode, align_corners)
 
+    def take_pixels(self, images: tf.Tensor, places: tf.Tensor, fill: np.ndarray[Any, Any]) -> tf.Tensor:
+        return sampler.take_pixels(images, places, fill)
+
     def cpab_warp(
         self,
         images: tf.Tensor,

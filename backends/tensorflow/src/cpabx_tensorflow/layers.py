@@ -36,8 +36,7 @@ class SpatialTransformer(keras.layers.Layer):  # type: ignore[misc]
         input_shape: (H, W, C), or in 1D and 3D (L, C) and (D, H, W, C). Without it, weights are created by
             the first input, as Keras does.
         output_size: (height, width), (length,) or (depth, height, width); that of the input by default.
-        mode: ``"linear"`` or ``"nearest"``, and
-        padding_mode, align_corners: as in ``torch.nn.functional.grid_sample``.
+        mode, padding_mode, align_corners, fill: as in :meth:`cpabx.Transformation.warp`.
         **keras_options: ``name``, ``dtype``, ``trainable``. Theta and the warp are computed in float32
             at least, the result has the compute dtype.
 
@@ -55,13 +54,14 @@ class SpatialTransformer(keras.layers.Layer):  # type: ignore[misc]
         mode: str = "linear",
         padding_mode: str = "zeros",
         align_corners: bool = False,
+        fill: Any = 0.0,
         **keras_options: Any,
     ) -> None:
         # autocast=False: images come as they are, so that half precision does not move them.
         super().__init__(autocast=False, **keras_options)
         _check_data_format()
         self.supports_jit = False  # the native transform is no operation that XLA could compile
-        self.options = WarpOptions(output_size, mode, padding_mode, align_corners, transformation.ndim)
+        self.options = WarpOptions(output_size, mode, padding_mode, align_corners, transformation.ndim, fill)
         self.transformation = transformation
         self._make(localization)
         if input_shape is not None:
@@ -160,6 +160,7 @@ class SpatialTransformer(keras.layers.Layer):  # type: ignore[misc]
             "localization": self._localization_config(),
             "output_size": None if size is None else list(size),
             **self.options.sampling,
+            "fill": self.options.fill,
         }
 
     def _family_config(self) -> dict[str, Any]:

@@ -9,7 +9,9 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
+from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 
@@ -68,3 +70,10 @@ def _lost(grid: tf.Tensor) -> tf.Tensor:
     """(N, h, w, 1): NaN where a point is not finite, its gradient too, and else 0."""
     nothing = tf.stop_gradient(tf.reduce_sum(grid * 0, axis=-1, keepdims=True))
     return tf.reduce_sum(grid * nothing, axis=-1, keepdims=True)
+
+
+def take_pixels(images: tf.Tensor, places: tf.Tensor, fill: np.ndarray[Any, Any]) -> tf.Tensor:
+    """:meth:`cpabx.backend.Backend.take_pixels`."""
+    inside = tf.reduce_all(places >= 1, axis=-1, keepdims=True)
+    index = tf.cast(tf.where(inside, places, tf.ones((), places.dtype)), tf.int32)[..., ::-1] - 1
+    return tf.where(inside, tf.gather_nd(images, index, batch_dims=1), tf.constant(fill))

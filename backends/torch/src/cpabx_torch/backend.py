@@ -140,6 +140,9 @@ class TorchBackend(Backend):
         sampled = sampler.sample(images, points, mode, padding_mode, align_corners)
         return sampled.reshape(*sampled.shape[:2], *grid.shape[1:-1])
 
+    def take_pixels(self, images: Tensor, places: Tensor, fill: np.ndarray[Any, Any]) -> Tensor:
+        return sampler.take_pixels(images, places, fill)
+
     def cpab_warp(
         self,
         images: Tensor,

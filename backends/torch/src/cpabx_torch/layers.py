@@ -35,8 +35,7 @@ class SpatialTransformer(nn.Module):
             created by the first input, as in torch's own lazy modules: run one batch before making an
             optimizer.
         output_size: (height, width), (length,) or (depth, height, width); that of the input by default.
-        mode: ``"linear"`` or ``"nearest"``, and
-        padding_mode, align_corners: as in ``torch.nn.functional.grid_sample``.
+        mode, padding_mode, align_corners, fill: as in :meth:`cpabx.Transformation.warp`.
         device, dtype: of the parameters.
     """
 
@@ -50,11 +49,12 @@ class SpatialTransformer(nn.Module):
         mode: str = "linear",
         padding_mode: str = "zeros",
         align_corners: bool = False,
+        fill: Any = 0.0,
         device: Any = None,
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
-        self.options = WarpOptions(output_size, mode, padding_mode, align_corners, transformation.ndim)
+        self.options = WarpOptions(output_size, mode, padding_mode, align_corners, transformation.ndim, fill)
         self.transformation = transformation
         self._build(localization, device=device, dtype=dtype)
         if input_shape is not None:
@@ -116,7 +116,7 @@ class SpatialTransformer(nn.Module):
         o = self.options
         return (
             f"{self.transformation!r}, output_size={o.output_size}, mode={o.mode!r}, "
-            f"padding_mode={o.padding_mode!r}, align_corners={o.align_corners}"
+            f"padding_mode={o.padding_mode!r}, align_corners={o.align_corners}, fill={o.fill}"
         )
 
 

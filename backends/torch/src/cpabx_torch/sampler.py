@@ -7,9 +7,11 @@ Three ways with the same numbers: libcpab on the CPU, torch's own kernels on oth
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -101,6 +103,32 @@ def _lost(points: Tensor) -> Tensor:
     """(N, 1, P): NaN where a point is not finite, its gradient too, and else 0."""
     nothing = (points * 0).sum(-1, keepdim=True).detach()
     return (points * nothing).sum(-1)[:, None]
+
+
+# -- label maps ----------------------------------------------------------------------------------
+
+
+def take_pixels(images: Tensor, places: Tensor, fill: np.ndarray[Any, Any]) -> Tensor:
+    """:meth:`cpabx.backend.Backend.take_pixels`."""
+    outside = torch.tensor(fill, device=images.device).reshape(-1, *[1] * (images.ndim - 2))
+    if str(images.dtype) in _UNSIGNED:  # torch cannot gather these
+        signed = getattr(torch, _UNSIGNED[str(images.dtype)])
+        return _take(images.view(signed), places, outside.view(signed)).view(images.dtype)
+    return _take(images, places, outside)
+
+
+def _take(images: Tensor, places: Tensor, outside: Tensor) -> Tensor:
+    (n, channels), out_size = images.shape[:2], places.shape[2:]
+    inside = (places >= 1).all(1)
+    steps = torch.where(inside[:, None], places, 1).long() - 1
+    index = steps[:, -1]
+    for axis in range(1, images.ndim - 2):  # z, y, x: of the sizes, that of z comes first
+        index = index * images.shape[2 + axis] + steps[:, -1 - axis]
+    taps = images.flatten(2).gather(2, index.reshape(n, 1, math.prod(out_size)).expand(-1, channels, -1))
+    return torch.where(inside[:, None], taps.reshape(n, channels, *out_size), outside)
+
+
+_UNSIGNED = {"torch.uint16": "int16", "torch.uint32": "int32", "torch.uint64": "int64"}
 
 
 # -- gradients -----------------------------------------------------------------------------------

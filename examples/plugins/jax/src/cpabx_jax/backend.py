@@ -17,6 +17,7 @@ from cpabx.errors import DtypeError
 from cpabx.native import Image
 from cpabx_jax import images as images_
 from cpabx_jax import ops
+from cpabx_jax.sampler import take_pixels
 
 
 class JaxBackend(Backend):
@@ -124,6 +125,9 @@ class JaxBackend(Backend):
         )
         points = grid.reshape(grid.shape[0], math.prod(grid.shape[1:-1]), image.ndim)
         return images_.sample(image, images, points).reshape(*grid.shape[:-1], image.channels)
+
+    def take_pixels(self, images: Array, places: Array, fill: np.ndarray[Any, Any]) -> Array:
+        return take_pixels(images, places, fill)
 
     def cpab_warp(
         self,

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import jax.numpy as jnp
+import numpy as np
 from jax import Array, lax
 
 from cpabx.native import Image
@@ -52,3 +54,12 @@ def _tap(flat: Array, places: list[Array], size: tuple[int, ...]) -> Array:
         inside &= (place >= 0) & (place < n)
         index = index * n + jnp.clip(place, 0, n - 1).astype(int)
     return jnp.where(inside[..., None], jnp.take_along_axis(flat, index[..., None], axis=1), 0)
+
+
+def take_pixels(images: Array, places: Array, fill: np.ndarray[Any, Any]) -> Array:
+    """Pixels of images (N, *size, C) by their numbers (N, ..., n), from 1 on; ``fill`` where these are 0 or NaN."""
+    inside = jnp.all(places >= 1, axis=-1, keepdims=True)
+    index = jnp.where(inside, places, 1).astype(int) - 1
+    batch = jnp.arange(len(images)).reshape(-1, *[1] * (places.ndim - 2))
+    taken = images[(batch, *jnp.moveaxis(index, -1, 0)[::-1])]
+    return jnp.where(inside, taken, jnp.asarray(fill))

@@ -1,0 +1,85 @@
+"""Label maps: images of integers or booleans, of which warping takes whole pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Unpack
+
+import numpy as np
+
+from cpabx.backend import Backend, Tensor
+from cpabx.errors import DtypeError, ShapeError
+from cpabx.pixel_grid import PixelGrid, Sampling
+from cpabx.tracing import kept
+from cpabx.transforms.fill import Array, fill_of
+
+if TYPE_CHECKING:
+    from cpabx.transforms.base import Transformation
+
+#: Element types of label maps.
+LABELS = ("bool", "uint8", "int8", "int16", "int32", "int64", "uint16", "uint32", "uint64")
+
+
+def are_labels(backend: Backend, images: Tensor, mode: str) -> bool:
+    """Whether a tensor is a label map.
+
+    Raises:
+        DtypeError: it is, but the mode makes other numbers of its labels.
+    """
+    dtype = backend.dtype(images)
+    if dtype in LABELS and mode != "nearest":
+        raise DtypeError(
+            f"images must be float32 or float64 with mode={mode!r}, which computes with them",
+            dtype,
+            "Use mode='nearest', which keeps labels as they are, or convert the images.",
+        )
+    return dtype in LABELS
+
+
+def warp_labels(
+    family: Transformation,
+    backend: Backend,
+    images: Tensor,
+    theta: Tensor,
+    grid: PixelGrid,
+    fill: Array,
+    **sampling: Unpack[Sampling],
+) -> Tensor:
+    """:meth:`cpabx.Transformation.warp` of label maps with arguments that are checked.
+
+    What is sampled is an image of the pixels' own numbers: no label is computed with, however large. A place
+    that is not finite, for which labels have no NaN, is outside.
+    """
+    shape = backend.shape(images)
+    size = shape[1:-1] if backend.channels_last else shape[2:]
+    channels = shape[-1] if backend.channels_last else shape[1]
+    values = fill_of(fill, backend.dtype(images), channels)
+    places = family._warp(backend, _numbers(backend, theta, size), theta, grid, **sampling)
+    return backend.take_pixels(images, places, values)
+
+
+def _numbers(backend: Backend, theta: Tensor, size: Sequence[int | None]) -> Tensor:
+    """(N, *size, n), or (N, n, *size): the numbers x, (y, (z)) of each pixel, from 1 on: 0 is outside.
+
+    Of an item whose theta is not finite they are NaN.
+    """
+    nothing, axes = backend.sum(theta * 0, axis=-1), []
+    for k, n in enumerate(size):
+        if n is None:
+            raise ShapeError(
+                "the size of label maps must be known", f"pixels {tuple(size)}", "Fix it in the model's input."
+            )
+        shape = [1] * (len(size) + 1)
+        shape[k if backend.channels_last else k + 1] = n
+        axes.append(backend.reshape(backend.constant(_counted(n), like=theta), (1, *shape)))
+    zeros = backend.reshape(nothing, (-1, *[1] * (len(size) + 1)))
+    for axis in axes:
+        zeros = zeros + axis * 0
+    return backend.concat([axis + zeros for axis in reversed(axes)], axis=-1 if backend.channels_last else 1)
+
+
+@kept(32)
+def _counted(n: int) -> Array:
+    counted = np.arange(1.0, n + 1)
+    counted.flags.writeable = False
+    return counted
