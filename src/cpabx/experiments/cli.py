@@ -22,6 +22,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (CpabxError, ImportError, OSError) as error:  # such as a full disk
         print(f"cpabx experiment: {error}", file=sys.stderr)
         return 2
+    except MemoryError as error:
+        said = f": {error}" if str(error) else ""
+        print(f"cpabx experiment: the memory does not suffice{said}. Choose fewer images by --subset.", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
         print(f"\ncpabx experiment: interrupted. {_how_to_go_on(options)}", file=sys.stderr)
         return 130

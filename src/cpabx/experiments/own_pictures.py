@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from cpabx.experiments import reading
+from cpabx.experiments.data.pictures import DAMAGE
 from cpabx.experiments.errors import ExperimentError
 from cpabx.experiments.network import Size
 
@@ -36,10 +38,10 @@ def _read(path: Path, image: Size) -> NDArray[np.uint8]:
 
     height, width, channels = image
     try:
-        with Image.open(path, formats=("JPEG", "PNG")) as picture:
+        with reading.opened(path) as file, Image.open(file, formats=("JPEG", "PNG")) as picture:
             upright = ImageOps.exif_transpose(picture).convert("RGB" if channels == 3 else "L")
             fitted = ImageOps.fit(upright, (width, height), Image.Resampling.BOX)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:  # what Pillow's readers raise
+    except (*DAMAGE, Image.DecompressionBombError) as error:
         remedy = "Name JPEG or PNG files."
         raise ExperimentError(f"--show {path} must be a picture", f"{type(error).__name__}: {error}", remedy) from error
     return np.asarray(fitted, np.uint8).reshape(image)

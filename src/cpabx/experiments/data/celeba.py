@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from cpabx.experiments import reading
 from cpabx.experiments.data import pictures
-from cpabx.experiments.data.archive import find
+from cpabx.experiments.data.archive import Limits, find
 from cpabx.experiments.data.dataset import Dataset
 from cpabx.experiments.data.sources import SOURCES
 
@@ -20,6 +21,9 @@ from cpabx.experiments.data.sources import SOURCES
 SIZE, ATTRIBUTES = (218, 178), 40
 #: The official partition has 162,770, 19,867 and 19,962 pictures; the paper's 192,469 and 10,130 are another.
 PARTITION = {"train": "0", "validation": "1", "test": "2"}
+
+#: Bytes of a picture and of a list, of which the longer one has 27 million; and files: 202,599 pictures.
+LIMITS, LIST = Limits(file=1 << 20, whole=4 << 30, names=250_000), 32 << 20
 
 CELEBA = SOURCES["celeba"]
 
@@ -52,9 +56,9 @@ def load(
     names = [name for name, code in partition.items() if code == PARTITION[part]][:first]
     unlabelled = [name for name in names if name not in attributes]
     if unlabelled:
-        expected = f"one that names {unlabelled[0]}, as list_eval_partition.txt does"
+        expected = f"one that names {unlabelled[0][:100]}, as list_eval_partition.txt does"
         raise CELEBA.error(folder / "list_attr_celeba.txt", expected, f"a list of {len(attributes)} others")
-    archive = find(folder, ("img_align_celeba/", "img_align_celeba.zip"), 1, CELEBA)
+    archive = find(folder, ("img_align_celeba/", "img_align_celeba.zip"), 1, CELEBA, LIMITS)
     images = pictures.read(archive, names, pictures.View(SIZE, size=size), cache)
     labels = np.array([attributes[name] for name in names], np.float32).reshape(len(names), ATTRIBUTES)
     return Dataset(f"celeba {part}", images, labels)
@@ -99,8 +103,8 @@ def read_partition(path: Path) -> dict[str, str]:
 def _lines(path: Path) -> list[list[str]]:
     """The fields of all lines that are not empty."""
     try:
-        return [fields for line in path.read_text("utf-8").splitlines() if (fields := line.split())]
-    except (OSError, UnicodeDecodeError) as error:
+        return [fields for line in reading.content(path, LIST).decode().splitlines() if (fields := line.split())]
+    except (OSError, UnicodeDecodeError, MemoryError) as error:
         raise CELEBA.error(path, "a text file to read", str(error)) from error
 
 

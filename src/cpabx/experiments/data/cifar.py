@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cpabx.experiments.data.archive import find
+from cpabx.experiments.data.archive import Limits, find
 from cpabx.experiments.data.dataset import Array, Dataset
 from cpabx.experiments.data.sources import SOURCES, Source
 from cpabx.experiments.data.unpickle import unpickle
+from cpabx.experiments.reading import shown
 
 #: Folder in the archive, its files by part, the key of the labels, and the number of classes.
 LAYOUT: dict[str, tuple[str, dict[str, list[str]], str, int]] = {
@@ -24,6 +25,9 @@ LAYOUT: dict[str, tuple[str, dict[str, list[str]], str, int]] = {
     ),
     "cifar100": ("cifar-100-python", {"train": ["train"], "test": ["test"]}, "fine_labels", 100),
 }
+
+#: Bytes of a file: at most 50,000 images, of 3,072 bytes that text may double, and of a name and labels; and of all.
+LIMITS = Limits(file=50_000 * (2 * 3_072 + 256), whole=1 << 30, names=1_000)
 
 
 def load(name: str, root: Path, part: str) -> Dataset:
@@ -44,7 +48,7 @@ def load(name: str, root: Path, part: str) -> Dataset:
     source = SOURCES[name]
     stem = f"cifar-{classes}-python"
     patterns = (folder, f"{stem}.tar.gz", f"{stem}-subset*.tar.gz", f"{stem}-subset*.tar")
-    archive = find(root / name, patterns, 2, source)
+    archive = find(root / name, patterns, 2, source, LIMITS)
     wanted = [f"{folder}/{file}" for file in files[part]]
     if "-subset" in archive.path.name:
         wanted = sorted(set(wanted) & set(archive.names())) or wanted
@@ -68,12 +72,12 @@ def _batch(path: Path, content: bytes, key: str, classes: int, source: Source) -
         raise source.error(path, f"a pickle with a list {key} of {len(data)} labels", found)
     wrong = [label for label in labels if type(label) is not int or not 0 <= label < classes]
     if wrong:
-        raise source.error(path, f"a pickle with {key} from 0 to {classes - 1}", repr(wrong[0]))
+        raise source.error(path, f"a pickle with {key} from 0 to {classes - 1}", shown(wrong[0]))
     return data.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1), np.array(labels, np.int64)
 
 
 def _shape(value: Any) -> str:
-    return f"{value.shape} {value.dtype}" if isinstance(value, np.ndarray) else f"{type(value).__name__}"
+    return f"{value.shape} {value.dtype}" if isinstance(value, np.ndarray) else type(value).__name__
 
 
 __all__ = ["load"]

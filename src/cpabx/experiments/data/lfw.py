@@ -13,14 +13,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cpabx.errors import OptionError
+from cpabx.experiments import reading
 from cpabx.experiments.data import pictures
-from cpabx.experiments.data.archive import find
+from cpabx.experiments.data.archive import Limits, find
 from cpabx.experiments.data.dataset import Array, Pairs
 from cpabx.experiments.data.form import form_pairs
 from cpabx.experiments.data.sources import SOURCES
 
 #: Sides of a photograph, and folds of View 2.
 SIDE, FOLDS = 250, 10
+#: Bytes of a photograph and of pairs.txt, which has 155,335; and files: 13,233 photographs of 5,749 people.
+LIMITS, LIST = Limits(file=1 << 20, whole=4 << 30, names=50_000), 1 << 20
 
 LFW = SOURCES["lfw"]
 Face = tuple[str, int]
@@ -97,7 +100,7 @@ def faces(
         DataError, OptionError: as for :func:`folds`.
     """
     pairs = read_pairs(root / "lfw" / "pairs.txt")
-    archive = find(root / "lfw", ("lfw*/", "lfw*.tar", "lfw*.tgz", "lfw*.tar.gz"), 2, LFW)
+    archive = find(root / "lfw", ("lfw*/", "lfw*.tar", "lfw*.tgz", "lfw*.tar.gz"), 2, LFW, LIMITS)
     fold_of_name = {person: fold for fold, lines in enumerate(pairs) for pair in lines for person, _ in pair}
     people = sorted(fold_of_name)
     names = {_file(face) for lines in pairs for pair in lines for face in pair}
@@ -136,7 +139,7 @@ def read_pairs(path: Path) -> list[list[tuple[Face, Face]]]:
         DataError: the file is missing, incomplete, or has another layout; or a person is in two folds.
     """
     try:
-        lines = path.read_text("utf-8").splitlines()
+        lines = reading.content(path, LIST).decode().splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise LFW.error(path, "a text file to read", str(error)) from error
     n_folds, n = _first_line(path, lines)
@@ -153,7 +156,7 @@ def _first_line(path: Path, lines: list[str]) -> tuple[int, int]:
         n_folds, n = (int(number) for number in lines[0].split("\t"))
     except (IndexError, ValueError):
         n_folds, n = 0, 0
-    if n_folds != FOLDS or n < 1:
+    if n_folds != FOLDS or not 1 <= n <= LIST:
         found = f"{lines[0][:60]!r} in line 1" if lines else "an empty file"
         raise LFW.error(path, f"View 2, which begins with {FOLDS} and the pairs per fold, as in '10\\t300'", found)
     return n_folds, n
@@ -179,7 +182,7 @@ def _check_apart(path: Path, per_fold: list[list[tuple[Face, Face]]]) -> None:
         for pair in pairs:
             for person, _ in pair:
                 if fold_of.setdefault(person, fold) != fold:
-                    found = f"{person} in fold {fold_of[person]} and in fold {fold}"
+                    found = f"{person[:100]} in fold {fold_of[person]} and in fold {fold}"
                     raise LFW.error(path, "ten folds that have no person in common", found)
 
 

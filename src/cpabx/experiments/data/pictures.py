@@ -19,6 +19,9 @@ from cpabx.experiments.errors import ExperimentError
 
 Bytes = NDArray[np.uint8]
 
+#: What Pillow's readers raise of a damaged picture, beside its own DecompressionBombError.
+DAMAGE = (OSError, SyntaxError, ValueError, MemoryError)
+
 
 @dataclass(frozen=True)
 class View:
@@ -96,8 +99,8 @@ def _fill(images: Bytes, archive: Archive, names: Sequence[str], view: View) -> 
                     raise ValueError("{} x {}".format(*picture.size))
                 rgb, (h, w) = picture.convert("RGB"), images.shape[1:3]
                 images[index[name]] = np.asarray(rgb.resize((w, h), Image.Resampling.BOX, view.box))
-        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:  # what Pillow's readers raise
-            raise archive.source.error(archive.where(name), expected, str(error)) from error
+        except (*DAMAGE, Image.DecompressionBombError) as error:
+            raise archive.source.error(archive.where(name), expected, str(error) or type(error).__name__) from error
 
 
 def _write(path: Path, shape: tuple[int, ...], archive: Archive, names: Sequence[str], view: View) -> None:
