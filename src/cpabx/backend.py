@@ -79,6 +79,14 @@ class Backend(abc.ABC):
     def to_numpy(self, tensor: Tensor) -> np.ndarray[Any, Any]:
         """The values, on the host, without history: an array to read, which may share the tensor's memory."""
 
+    def known_values(self, tensor: Tensor) -> np.ndarray[Any, Any] | None:
+        """The values as :meth:`to_numpy` has them, to say what is wrong with them; None if they are not known.
+
+        They are not while a function is traced, and need not be where a look at them would wait for a device.
+        What cannot be refused then becomes NaN.
+        """
+        return None
+
     @abc.abstractmethod
     def dtype(self, tensor: Tensor) -> str:
         """Name of the element type, e.g. ``"float32"``."""

@@ -61,6 +61,10 @@ class TessellationError(CpabxError, ValueError):
     """A tessellation that cannot be made: numbers of cells, domain, or basis."""
 
 
+class MatrixError(CpabxError, ValueError):
+    """A matrix is singular where its inverse is needed, or is none of the family's."""
+
+
 class RangeError(CpabxError, ValueError):
     """A velocity field too large to integrate."""
 
@@ -105,6 +109,7 @@ __all__ = [
     "DeviceError",
     "DivergenceError",
     "DtypeError",
+    "MatrixError",
     "MissingPackageError",
     "NativeLibraryError",
     "NativeMemoryError",

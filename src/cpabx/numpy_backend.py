@@ -47,6 +47,9 @@ class NumpyBackend(Backend):
     def to_numpy(self, tensor: Array) -> Array:
         return np.asarray(tensor)
 
+    def known_values(self, tensor: Array) -> Array:
+        return self.to_numpy(tensor)
+
     def dtype(self, tensor: Array) -> str:
         return str(tensor.dtype)
 

@@ -117,7 +117,7 @@ class SmoothPrior:
         """
         backend = registry.backend_for(theta=theta)
         (theta,) = as_floats(backend, theta=theta)
-        self.cpab.check_theta(backend, theta)
+        theta = self.cpab.flat_theta(backend, theta)
         white = backend.matmul(theta, backend.constant(self._whitening, like=theta))
         return backend.sum(white * white, axis=-1) * -0.5 - self._log_normaliser
 

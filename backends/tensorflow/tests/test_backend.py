@@ -47,6 +47,21 @@ def test_unknown_sizes_are_none():
     assert seen == [(None, 6), "graph"]
 
 
+@pytest.mark.parametrize("family", [cpabx.Affine(), cpabx.Homography()])
+def test_matrices_that_are_none_become_nan_in_graphs(family):
+    """Whose batch size is not known either; eagerly it is an error, as the suite checks."""
+    bad = np.tile(np.eye(3, dtype="float32"), (3, 1, 1))
+    bad[1, 2] = [1, 0, 0]
+
+    @tf.function(input_signature=[tf.TensorSpec((None, 3, 3), tf.float32)])
+    def move(theta):
+        return family.transform(POINTS.tolist(), theta)
+
+    moved = move(bad).numpy()
+    assert np.isnan(moved[1]).all()
+    np.testing.assert_allclose(moved[::2], np.stack([POINTS] * 2), rtol=0, atol=1e-6)
+
+
 def test_unknown_rank_is_an_error_that_says_so():
     @tf.function(input_signature=[tf.TensorSpec(None, tf.float32)])
     def move(theta):

@@ -81,6 +81,16 @@ def test_transform_of_paired_and_shared_points(family):
     assert agrees(once, family.transform, points[0], theta)
 
 
+@pytest.mark.parametrize("family", [cpabx.Affine(), cpabx.AffineDiffeo(), cpabx.Homography()])
+def test_theta_as_matrices(family):
+    _, points, theta = draw(family)
+    matrices = torch.cat([theta, theta[:, :1]], 1) if family.n_params == 8 else theta
+    last_row = torch.tensor([0.0, 0, isinstance(family, cpabx.Affine)]).expand(3, 1, 3)
+    matrices = matrices.reshape(3, -1, 3)
+    matrices = torch.cat([matrices, last_row], 1) if matrices.shape[1] == 2 else matrices
+    assert agrees(compiled(family.transform), family.transform, points, matrices)
+
+
 def test_derivatives_and_inverse_by_name():
     family = cpabx.Cpab((3, 2))
     _, points, theta = draw(family)

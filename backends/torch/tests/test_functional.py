@@ -51,6 +51,18 @@ def test_vmap(family, call):
     same([vmap(lambda t: function(first, t))(thetas)], [torch.stack([function(first, t) for t in thetas])])
 
 
+@pytest.mark.parametrize("family", [cpabx.Affine(), cpabx.Homography()])
+def test_matrices_that_are_none_become_nan_where_values_are_not_known(family):
+    """Under vmap, and on a device without values; eagerly it is an error, as the suite checks."""
+    bad = torch.eye(3, dtype=F64).repeat(3, 1, 1)
+    bad[1, 2] = torch.tensor([1.0, 0, 0])
+    points = torch.rand(4, 2, dtype=F64, generator=torch.Generator().manual_seed(0))
+    moved = vmap(lambda t: family.transform(points, t[None])[0])(bad)
+    assert moved[1].isnan().all()
+    torch.testing.assert_close(moved[::2], points.expand(2, 4, 2), rtol=0, atol=0)
+    assert family.transform(points.to("meta"), bad.to("meta")).shape == (3, 4, 2)
+
+
 @each_call
 @each_family
 def test_first_derivatives(family, call):

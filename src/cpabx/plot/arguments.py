@@ -27,7 +27,7 @@ def one_theta(transformation: Transformation, theta: Tensor) -> Array:
     values = host_values("theta", theta).astype(np.float64)
     if values.ndim == 1:
         values = values[None]
-    transformation.check_theta(registry.get_backend("numpy"), values)
+    values = as_array(transformation.flat_theta(registry.get_backend("numpy"), values))
     if len(values) != 1:
         raise ShapeError("a picture shows one transformation", f"{len(values)} of them", "Pass theta[i].")
     if not np.isfinite(values).all():

@@ -16,6 +16,7 @@ from cpabx.testing.invalid_input import TestInvalidInput, TestUnusualInput
 from cpabx.testing.label_maps import TestLabelMaps
 from cpabx.testing.layer_extras import TestLayerExtras
 from cpabx.testing.layers import TestLayers, TestLayersInNetworks
+from cpabx.testing.matrices import TestMatrices
 from cpabx.testing.not_finite import TestNotFinite
 from cpabx.testing.priors import TestPriors
 from cpabx.testing.sampling import TestSampling
@@ -43,6 +44,7 @@ __all__ = [
     "TestLayerExtras",
     "TestLayers",
     "TestLayersInNetworks",
+    "TestMatrices",
     "TestNamesOfModes",
     "TestNotFinite",
     "TestPriors",

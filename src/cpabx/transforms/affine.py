@@ -11,6 +11,7 @@ from cpabx.pixel_grid import PixelGrid
 from cpabx.tracing import kept
 from cpabx.transforms.arguments import dimension
 from cpabx.transforms.base import MOST_KEPT, Array, Transformation, frozen
+from cpabx.transforms.matrices import first_rows
 
 
 def _times(backend: Backend, matrix: Tensor, points: Tensor, ndim: int) -> Tensor:
@@ -45,6 +46,10 @@ def _grid_matrix(grid: PixelGrid) -> Array:
 class _AffineFamily(Transformation):
     """What the two families of affine maps have in common: theta is the rows of an (n, n + 1) matrix."""
 
+    #: The last entry of the homogeneous matrix, and what to do if its last row is another.
+    _corner: int
+    _other_row: str
+
     def __init__(self, ndim: int = 2) -> None:
         self._ndim = dimension(ndim)
 
@@ -63,11 +68,32 @@ class _AffineFamily(Transformation):
     def _rows(self, backend: Backend, theta: Tensor) -> Tensor:
         return backend.reshape(theta, (-1, self.ndim, self.ndim + 1))
 
-    def _theta_hint(self, received: int | None) -> str:
+    @property
+    def _forms(self) -> tuple[tuple[int, ...], ...]:  # type: ignore[override]
+        n = self.ndim
+        return (n, n + 1), (n + 1, n + 1)
+
+    def _flat(self, backend: Backend, theta: Tensor) -> Tensor:
+        form = backend.shape(theta)[1:]
+        if form == self._forms[1]:
+            theta = first_rows(backend, theta, (*(0,) * self.ndim, self._corner), self._other_row)
+        elif form != self._forms[0]:
+            return theta
+        return backend.reshape(theta, (-1, self.n_params))
+
+    def _pull_back_flat(self, theta: Array, grad: Array) -> Array:
+        n, given = self.ndim, np.zeros_like(theta)
+        if given.ndim < 3:
+            return grad
+        given[:, :n] = grad.reshape(-1, n, n + 1)
+        return given
+
+    def _theta_hint(self, shape: tuple[int | None, ...]) -> str:
+        received = shape[-1] if len(shape) == 2 else None
         for other in (1, 2, 3):
             if other != self.ndim and received == other * (other + 1):
                 return f"{received} is the dimension of {type(self).__name__}(ndim={other})."
-        return super()._theta_hint(received)
+        return super()._theta_hint(shape)
 
 
 class Affine(_AffineFamily):
@@ -76,9 +102,15 @@ class Affine(_AffineFamily):
     d = n * (n + 1) = 6, in 2D; the identity is theta = (1, 0, 0, 0, 1, 0). In 1D, T(x) = theta_1 x + theta_2;
     in 3D, rows and columns are in the order (x, y, z). Not necessarily invertible.
 
+    Matrices [A b], (N, n, n + 1), are theta as well, and so are homogeneous ones, (N, n + 1, n + 1). The last row
+    of these must be (0, ..., 0, 1): another is a MatrixError, or NaN where values are not known, as in a graph.
+
     Args:
         ndim: n, the number of coordinates of a point: 1, 2 or 3.
     """
+
+    _corner = 1
+    _other_row = "Divide by the last entry; if the others are not 0, the map is projective: cpabx.Homography."
 
     def _identity(self) -> Array:
         return np.eye(self.ndim, self.ndim + 1).ravel()
@@ -101,11 +133,22 @@ class AffineDiffeo(_AffineFamily):
     theta is the rows of [A b], as in :class:`Affine`, and has as many numbers. The identity is theta = 0,
     the inverse -theta.
 
+    T(x) = e^A x + c for some c. What exp reaches is every affine map whose matrix has a real logarithm: it is
+    invertible, and each Jordan block of a negative eigenvalue occurs an even number of times (Culver 1966). So the
+    determinant is positive, but not every such map is reached: the half turn diag(-1, -1) is, diag(-1, -2) is not,
+    and in 1D all positive slopes are. Two in a row, ``Composition(AffineDiffeo(), AffineDiffeo())``, reach all maps
+    of positive determinant, as a rotation after a symmetric matrix.
+
+    Matrices [A b] of the field, (N, n, n + 1), are theta as well, and so are (N, n + 1, n + 1) with a last row
+    of zeros, whose exponential is the homogeneous matrix of T.
+
     Args:
         ndim: n, the number of coordinates of a point: 1, 2 or 3.
     """
 
     _invertible = True
+    _corner = 0
+    _other_row = "Pass the matrix of the velocity field; cpabx.Affine takes that of the map."
 
     def _identity(self) -> Array:
         return np.zeros(self.n_params)

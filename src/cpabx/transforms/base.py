@@ -121,13 +121,14 @@ class Transformation(abc.ABC):
         Args:
             points: (P, n), shared by all theta, or (N, P, n); (x,), (x, y) or (x, y, z). Images have x along
                 their last axis of pixels, to the right, y along the one before it, down, and z along depth.
-            theta: (N, d).
+            theta: (N, d). Affine maps and homographies take their matrices as well.
             backend: only to insist on one; tensors bring their own.
 
         Returns:
             (N, P, n), with the dtype and device of theta.
 
         Raises:
+            MatrixError: a matrix is none of the family's.
             ShapeError, DtypeError, DeviceError: the arguments do not fit each other.
             BackendMismatchError: they belong to two frameworks.
         """
@@ -152,8 +153,8 @@ class Transformation(abc.ABC):
         Returns:
             The gradients of points and theta, in their shapes.
         """
-        backend, checked, theta = self._checked(points, theta, None)
-        _, cotangent = as_floats(backend, theta=theta, cotangent=cotangent)
+        backend, checked, flat = self._checked(points, theta, None)
+        theta, cotangent = as_floats(backend, theta=backend.asarray(theta, like=flat), cotangent=cotangent)
         expected = (*backend.shape(theta)[:1], *backend.shape(checked)[1:])
         if backend.shape(cotangent) != expected:
             raise ShapeError(
@@ -162,11 +163,14 @@ class Transformation(abc.ABC):
                 "Pass one number per coordinate of the result.",
             )
         if "autograd" in backend.supports:
-            grads = backend.vjp(lambda p, t: self._apply(backend, p, t), (checked, theta), cotangent)
+            grads = backend.vjp(
+                lambda p, t: self._apply(backend, p, self._flat(backend, t)), (checked, theta), cotangent
+            )
         else:
-            arrays = [backend.to_numpy(x) for x in (checked, theta, cotangent)]
+            arrays = [backend.to_numpy(x) for x in (checked, flat, cotangent)]
             everywhere = np.broadcast_to(arrays[0], arrays[2].shape)
-            grad_points, grad_theta = self._pull_back(everywhere, arrays[1], arrays[2])
+            grad_points, grad_flat = self._pull_back(everywhere, arrays[1], arrays[2])
+            grad_theta = self._pull_back_flat(backend.to_numpy(theta), grad_flat)
             if len(arrays[0]) == 1:
                 grad_points = grad_points.sum(0, keepdims=True)
             grads = (backend.asarray(grad_points, like=theta), backend.asarray(grad_theta, like=theta))
@@ -219,7 +223,7 @@ class Transformation(abc.ABC):
             theta, images = floats_beside(chosen, theta, images)
         else:
             theta, images = as_floats(chosen, theta=theta, images=images)
-        self.check_theta(chosen, theta)
+        theta = self.flat_theta(chosen, theta)
         size = pixels.image_size(chosen, images, theta, self.ndim)
         if output_size is not None:
             size = pixels.checked_size(output_size, self.ndim)
@@ -250,7 +254,7 @@ class Transformation(abc.ABC):
     def _checked(self, points: Tensor, theta: Tensor, name: str | None) -> tuple[Backend, Tensor, Tensor]:
         backend = registry.backend_for(name, points=points, theta=theta)
         theta, points = as_floats(backend, theta=theta, points=points)
-        self.check_theta(backend, theta)
+        theta = self.flat_theta(backend, theta)
         shape = backend.shape(points)
         if len(shape) not in (2, 3) or shape[-1] != self.ndim:
             raise ShapeError(
@@ -266,18 +270,35 @@ class Transformation(abc.ABC):
             )
         return backend, points, theta
 
-    def check_theta(self, backend: Backend, theta: Tensor) -> None:
-        """Raises ShapeError unless theta is (N, d)."""
-        shape = backend.shape(theta)
-        if len(shape) != 2 or shape[1] != self.n_params:
-            raise ShapeError(
-                f"theta must be (N, {self.n_params}) for {self!r}",
-                f"shape {shape}",
-                self._theta_hint(shape[-1] if shape else None),
-            )
+    def flat_theta(self, backend: Backend, theta: Tensor) -> Tensor:
+        """Theta as (N, d), also where a family takes matrices.
 
-    def _theta_hint(self, received: int | None) -> str:
-        return "Add a batch axis, theta[None]." if received == self.n_params else "Check the family and its options."
+        Raises:
+            ShapeError: it is neither (N, d) nor a form that the family takes.
+            MatrixError: it holds a matrix that is none of the family's.
+        """
+        flat = self._flat(backend, theta)
+        shape = backend.shape(flat)
+        if len(shape) != 2 or shape[1] != self.n_params:
+            forms = " or ".join(f"(N, {', '.join(map(str, form))})" for form in ((self.n_params,), *self._forms))
+            raise ShapeError(f"theta must be {forms} for {self!r}", f"shape {shape}", self._theta_hint(shape))
+        return flat
+
+    #: Shapes of theta for one map, besides (d,), that ``_flat`` takes.
+    _forms: tuple[tuple[int, ...], ...] = ()
+
+    def _flat(self, backend: Backend, theta: Tensor) -> Tensor:
+        """(N, d) of any of the forms; what has none of them stays as it is."""
+        return theta
+
+    def _pull_back_flat(self, theta: Array, grad: Array) -> Array:
+        """The gradient of theta in its own form, from that of ``_flat``'s result (N, d), in numpy."""
+        return grad
+
+    def _theta_hint(self, shape: tuple[int | None, ...]) -> str:
+        from cpabx.transforms.hints import shape_hint
+
+        return shape_hint(self, shape)
 
     # -- identity of the object ------------------------------------------------------------------
 

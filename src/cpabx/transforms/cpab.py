@@ -127,8 +127,7 @@ class Cpab(DifferentiableFlow):
 
         chosen = registry.backend_for(backend, theta=theta)
         (theta,) = as_floats(chosen, theta=theta)
-        self.check_theta(chosen, theta)
-        return self._velocity(chosen, theta)
+        return self._velocity(chosen, self.flat_theta(chosen, theta))
 
     def _velocity(self, backend: Backend, theta: Tensor) -> Tensor:
         flat = self._basis.velocity(backend, theta)
@@ -175,14 +174,15 @@ class Cpab(DifferentiableFlow):
             grad_velocity.reshape(len(theta), self.tessellation.n_vertices * self.ndim)
         )
 
-    def _theta_hint(self, received: int | None) -> str:
+    def _theta_hint(self, shape: tuple[int | None, ...]) -> str:
+        received = shape[-1] if shape else None
         for boundary in BOUNDARIES if isinstance(self._basis_argument, str) else ():
             outside = "linear" if boundary == "free" else "nearest"
             other = Tessellation(self.tessellation.cells, domain=self.domain, outside=outside)
             nodal = make_basis(other, boundary, "nodal", volume_preserving=self.volume_preserving)
             if boundary != self.boundary and nodal.n_params == received:
                 return f"{received} is the dimension with boundary={boundary!r}."
-        return super()._theta_hint(received)
+        return super()._theta_hint(shape)
 
     @functools.cached_property
     def _repr(self) -> str:

@@ -11,6 +11,7 @@ from cpabx.pixel_grid import PixelGrid
 from cpabx.tracing import kept
 from cpabx.transforms.affine import affine_at
 from cpabx.transforms.base import MOST_KEPT, Array, Transformation, frozen
+from cpabx.transforms.matrices import pull_back_without_last, without_last
 
 #: Closest that a denominator comes to zero: points at the horizon go far away, not to infinity.
 _HORIZON = 1e-6
@@ -22,9 +23,23 @@ class Homography(Transformation):
 
     d = 8; the identity is theta = (1, 0, 0, 0, 1, 0, 0, 0). Not necessarily invertible; a denominator
     below 1e-6 in size is held there.
+
+    Matrices H of any scale, (N, 3, 3) or their rows (N, 9), are theta as well: they are divided by H_33. If that is
+    0, T takes the origin to infinity: a MatrixError, or NaN where values are not known, as in a graph.
     """
 
     n_params = 8
+    _forms = ((3, 3), (9,))
+
+    def _flat(self, backend: Backend, theta: Tensor) -> Tensor:
+        if backend.shape(theta)[1:] not in self._forms:
+            return theta
+        return without_last(backend, backend.reshape(theta, (-1, 9)))
+
+    def _pull_back_flat(self, theta: Array, grad: Array) -> Array:
+        if theta.shape[1:] not in self._forms:
+            return grad
+        return pull_back_without_last(theta.reshape(-1, 9), grad).reshape(theta.shape)
 
     @property
     def config(self) -> dict[str, Any]:

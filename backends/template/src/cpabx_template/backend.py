@@ -36,6 +36,9 @@ class TemplateBackend(Backend):
     def to_numpy(self, tensor: Tensor) -> np.ndarray[Any, Any]:
         return np.asarray(tensor)
 
+    def known_values(self, tensor: Tensor) -> np.ndarray[Any, Any] | None:
+        return self.to_numpy(tensor)  # None while tracing, in a framework that traces
+
     def dtype(self, tensor: Tensor) -> str:
         return str(tensor.dtype)
 

@@ -54,6 +54,9 @@ class TensorFlowBackend(Backend):
     def to_numpy(self, tensor: Any) -> np.ndarray[Any, Any]:
         return np.asarray(tf.convert_to_tensor(tensor).numpy())
 
+    def known_values(self, tensor: Any) -> np.ndarray[Any, Any] | None:
+        return self.to_numpy(tensor) if tf.executing_eagerly() and self.device(tensor) == "cpu" else None
+
     def dtype(self, tensor: Any) -> str:
         return str(tf.as_dtype(tensor.dtype).name)
 

@@ -65,6 +65,13 @@ class TorchBackend(Backend):
     def to_numpy(self, tensor: Tensor) -> np.ndarray[Any, Any]:
         return np.asarray(tensor.detach().cpu().numpy())
 
+    def known_values(self, tensor: Tensor) -> np.ndarray[Any, Any] | None:
+        traced = torch.compiler.is_compiling() or torch._C._get_tracing_state() is not None
+        if traced or type(tensor) not in (Tensor, torch.nn.Parameter) or tensor.device.type != "cpu":
+            return None
+        # Inside of vmap and grad, a tensor is the wrapper of one.
+        return None if torch._C._functorch.is_functorch_wrapped_tensor(tensor) else self.to_numpy(tensor)
+
     def dtype(self, tensor: Tensor) -> str:
         return str(tensor.dtype).removeprefix("torch.")
 

@@ -164,6 +164,17 @@ def test_families_without_a_flow(wrap):
     close(wrap(family.transform)(points, theta), expected)
 
 
+@pytest.mark.parametrize("family", [cpabx.Affine(), cpabx.Homography()])
+def test_matrices_that_are_none_become_nan_under_jit(family):
+    """Eagerly it is an error, as the suite checks."""
+    bad = np.tile(np.eye(3), (3, 1, 1))
+    bad[1, 2] = [1, 0, 0]
+    points = problem(FLOWS[0], n=1)[0][0]
+    moved = np.asarray(jax.jit(family.transform)(points, jnp.asarray(bad)))
+    assert np.isnan(moved[1]).all()
+    assert np.array_equal(moved[::2], np.stack([points] * 2))
+
+
 def test_constants_meet_tracers():
     """Arrays that a compiled function closes over have a device, tracers do not know theirs yet."""
     flow = FLOWS[0]

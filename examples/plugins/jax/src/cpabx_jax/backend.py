@@ -49,6 +49,9 @@ class JaxBackend(Backend):
     def to_numpy(self, tensor: Array) -> np.ndarray[Any, Any]:
         return np.asarray(tensor)
 
+    def known_values(self, tensor: Array) -> np.ndarray[Any, Any] | None:
+        return self.to_numpy(tensor) if self.device(tensor) == "cpu" else None
+
     def dtype(self, tensor: Array) -> str:
         return str(tensor.dtype)
 
