@@ -18,7 +18,7 @@ Array = NDArray[Any]
 
 
 def one_theta(transformation: Transformation, theta: Tensor) -> Array:
-    """(1, d) in float64.
+    """(1, d) in float64, of (d,), (1, d) or a matrix (1, ...).
 
     Raises:
         ShapeError, DtypeError: it is not the theta of one transformation.
@@ -27,12 +27,12 @@ def one_theta(transformation: Transformation, theta: Tensor) -> Array:
     values = host_values("theta", theta).astype(np.float64)
     if values.ndim == 1:
         values = values[None]
-    values = as_array(transformation.flat_theta(registry.get_backend("numpy"), values))
-    if len(values) != 1:
-        raise ShapeError("a picture shows one transformation", f"{len(values)} of them", "Pass theta[i].")
-    if not np.isfinite(values).all():
+    flat: Array = transformation.flat_theta(registry.get_backend("numpy"), values)
+    if len(flat) != 1:
+        raise ShapeError("a picture shows one transformation", f"{len(flat)} of them", "Pass theta[i].")
+    if not np.isfinite(flat).all():
         raise OptionError("theta must be finite", "NaN or infinity", "There is nothing to draw.")
-    return values
+    return flat
 
 
 def as_flow(cpab: Any) -> Cpab:
