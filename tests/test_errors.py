@@ -17,6 +17,7 @@ BUILTIN = {
     "DivergenceError": ArithmeticError,
     "NativeLibraryError": ImportError,
     "NativeMemoryError": MemoryError,
+    "MatrixError": ValueError,
     "MissingPackageError": ImportError,
     "UnsupportedError": NotImplementedError,
     "BackendNotFoundError": ImportError,
