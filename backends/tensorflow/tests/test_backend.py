@@ -62,6 +62,19 @@ def test_matrices_that_are_none_become_nan_in_graphs(family):
     np.testing.assert_allclose(moved[::2], np.stack([POINTS] * 2), rtol=0, atol=1e-6)
 
 
+@pytest.mark.parametrize("family", [cpabx.Affine(), cpabx.Homography()])
+def test_inverses_that_are_not_there_become_nan_in_graphs(family):
+    theta = np.array(family.identity(3, backend="numpy"))
+    theta[1, 0] = 0
+
+    @tf.function(input_signature=[tf.TensorSpec((None, family.n_params), tf.float32)])
+    def back(theta):
+        return family.inverse(POINTS.tolist(), theta)
+
+    assert np.isnan(back(theta).numpy()[1]).all()
+    np.testing.assert_allclose(back(theta).numpy()[::2], np.stack([POINTS] * 2), rtol=0, atol=1e-6)
+
+
 def test_unknown_rank_is_an_error_that_says_so():
     @tf.function(input_signature=[tf.TensorSpec(None, tf.float32)])
     def move(theta):

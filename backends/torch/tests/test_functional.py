@@ -63,6 +63,20 @@ def test_matrices_that_are_none_become_nan_where_values_are_not_known(family):
     assert family.transform(points.to("meta"), bad.to("meta")).shape == (3, 4, 2)
 
 
+@pytest.mark.parametrize("family", [cpabx.Affine(), cpabx.Homography()])
+def test_inverses_that_are_not_there_become_nan_where_values_are_not_known(family):
+    theta = family.identity(3, backend="torch", dtype="float64")
+    theta[1, 0] = 0
+    points = torch.rand(4, 2, dtype=F64, generator=torch.Generator().manual_seed(0))
+    for back in (
+        vmap(lambda t: family.inverse(points, t[None])[0])(theta),
+        torch.compile(family.inverse, fullgraph=True, backend="eager")(points, theta),
+    ):
+        assert back[1].isnan().all()
+        torch.testing.assert_close(back[::2], points.expand(2, 4, 2), rtol=0, atol=0)
+    assert family.inverse(points.to("meta"), theta.to("meta")).shape == (3, 4, 2)
+
+
 @each_call
 @each_family
 def test_first_derivatives(family, call):

@@ -81,9 +81,9 @@ def _inverse(transformation: Transformation) -> Any:
         raise UnsupportedError(
             "inverse=True needs a family with an inverse",
             repr(transformation),
-            "AffineDiffeo, Cpab, and compositions of these have one.",
+            "All families but thin plate splines have one, and compositions without these.",
         )
-    return transformation.inverse  # type: ignore[attr-defined]
+    return transformation.inverse
 
 
 def _graph(ax: Axes, move: Any, theta: Array, domain: Domain, style: dict[str, Any]) -> Axes:

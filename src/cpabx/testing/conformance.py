@@ -13,6 +13,7 @@ from cpabx.testing.fills import TestFills, TestNamesOfModes
 from cpabx.testing.flow import TestFlow
 from cpabx.testing.gradients import TestGradients, TestGradientsOfWarp, TestGradientsOfWarpInAllDimensions
 from cpabx.testing.invalid_input import TestInvalidInput, TestUnusualInput
+from cpabx.testing.inverses import TestInverses
 from cpabx.testing.label_maps import TestLabelMaps
 from cpabx.testing.layer_extras import TestLayerExtras
 from cpabx.testing.layers import TestLayers, TestLayersInNetworks
@@ -40,6 +41,7 @@ __all__ = [
     "TestGradientsOfWarp",
     "TestGradientsOfWarpInAllDimensions",
     "TestInvalidInput",
+    "TestInverses",
     "TestLabelMaps",
     "TestLayerExtras",
     "TestLayers",

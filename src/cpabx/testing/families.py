@@ -9,9 +9,7 @@ from scipy.linalg import expm
 import cpabx
 from cpabx import Affine, AffineDiffeo, Composition, Cpab, Homography, ThinPlateSpline, Transformation
 from cpabx.backend import Backend
-from cpabx.errors import UnsupportedError
 from cpabx.testing.cases import Array, distance, draw_points, draw_theta, each_dtype, each_family, tensor
-from cpabx.testing.complaints import complains
 
 ROUNDING = 1e-12
 
@@ -211,17 +209,3 @@ class TestFamilies:
             assert distance(moved(backend, family, points, theta), expected) <= ROUNDING
         assert Composition(Composition(a, b), Composition(c, d)) == Composition(a, b, c, d)
         assert Composition(a, b, c, d) != Composition(a, c, b, d)
-
-    def test_inverse_of_a_composition(self, backend: Backend) -> None:
-        """Undoes it in both orders; refused where a part has no inverse."""
-        family = Composition(Cpab((3, 3)), AffineDiffeo(), Cpab((2, 2), outside="nearest"), Cpab((1, 2)))
-        theta = tensor(backend, 0.5 * draw_theta(family, 3, 13))
-        points = np.stack([draw_points(family, (9,), 13)] * 3)
-        there = family.transform(tensor(backend, points), theta)
-        assert distance(backend.to_numpy(family.inverse(there, theta)), points) <= 1e-11
-        before = family.inverse(tensor(backend, points), theta)
-        assert distance(backend.to_numpy(before), points) > 0.01
-        assert distance(backend.to_numpy(family.transform(before, theta)), points) <= 1e-11
-        rough = Composition(Affine(), Cpab((2, 2)))
-        with complains(UnsupportedError, match="Affine"):
-            rough.inverse(tensor(backend, points), rough.identity(3, backend=backend.name, dtype="float64"))

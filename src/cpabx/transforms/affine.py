@@ -11,7 +11,7 @@ from cpabx.pixel_grid import PixelGrid
 from cpabx.tracing import kept
 from cpabx.transforms.arguments import dimension
 from cpabx.transforms.base import MOST_KEPT, Array, Transformation, frozen
-from cpabx.transforms.matrices import first_rows
+from cpabx.transforms.matrices import first_rows, inverted
 
 
 def _times(backend: Backend, matrix: Tensor, points: Tensor, ndim: int) -> Tensor:
@@ -100,23 +100,30 @@ class Affine(_AffineFamily):
     """T(x) = A x + b: eq. 1 of the paper. theta is the rows of [A b], each a coordinate of the result.
 
     d = n * (n + 1) = 6, in 2D; the identity is theta = (1, 0, 0, 0, 1, 0). In 1D, T(x) = theta_1 x + theta_2;
-    in 3D, rows and columns are in the order (x, y, z). Not necessarily invertible.
+    in 3D, rows and columns are in the order (x, y, z). It may be singular: its ``inverse`` is then a MatrixError, or
+    NaN where values are not known, as in a graph.
 
     Matrices [A b], (N, n, n + 1), are theta as well, and so are homogeneous ones, (N, n + 1, n + 1). The last row
-    of these must be (0, ..., 0, 1): another is a MatrixError, or NaN where values are not known, as in a graph.
+    of these must be (0, ..., 0, 1); another is a MatrixError, or NaN, likewise.
 
     Args:
         ndim: n, the number of coordinates of a point: 1, 2 or 3.
     """
 
+    _invertible = True
     _corner = 1
     _other_row = "Divide by the last entry; if the others are not 0, the map is projective: cpabx.Homography."
 
     def _identity(self) -> Array:
         return np.eye(self.ndim, self.ndim + 1).ravel()
 
-    def _apply(self, backend: Backend, points: Tensor, theta: Tensor, **options: Any) -> Tensor:
-        return _times(backend, self._rows(backend, theta), points, self.ndim)
+    def _apply(self, backend: Backend, points: Tensor, theta: Tensor, time: float = 1.0, **options: Any) -> Tensor:
+        rows, n = self._rows(backend, theta), self.ndim
+        if time > 0:
+            return _times(backend, rows, points, n)
+        linear = inverted(backend, rows[:, :, :n], "AffineDiffeo is singular at no theta.")
+        offset = backend.reshape(rows[:, :, n], (-1, 1, n))
+        return backend.matmul(points - offset, backend.matrix_transpose(linear))
 
     def _apply_grid(self, backend: Backend, grid: PixelGrid, theta: Tensor) -> Tensor:
         return affine_at(backend, theta, grid)
@@ -164,10 +171,6 @@ class AffineDiffeo(_AffineFamily):
         rows = self._rows(backend, theta)
         generator = backend.concat([rows, rows[:, :1] * 0], axis=1)
         return backend.expm(generator)[:, : self.ndim]
-
-    def inverse(self, points: Tensor, theta: Tensor, *, backend: str | None = None) -> Tensor:
-        """Apply the inverse of T^theta; arguments as in :meth:`transform`."""
-        return self._transform(points, theta, backend, time=-1.0)
 
     def _pull_back(self, points: Array, theta: Array, cotangent: Array, **options: Any) -> tuple[Array, Array]:
         from cpabx.numpy_backend import NumpyBackend

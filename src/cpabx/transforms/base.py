@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from cpabx import registry
 from cpabx.backend import Backend, Tensor
-from cpabx.errors import ShapeError
+from cpabx.errors import ShapeError, UnsupportedError
 from cpabx.pixel_grid import PixelGrid, Sampling, pixel_grid
 from cpabx.transforms import pixels
 from cpabx.transforms.arguments import as_floats, count, float_name, floats_beside
@@ -133,6 +133,22 @@ class Transformation(abc.ABC):
             BackendMismatchError: they belong to two frameworks.
         """
         return self._transform(points, theta, backend)
+
+    def inverse(self, points: Tensor, theta: Tensor, *, backend: str | None = None) -> Tensor:
+        """Apply the inverse of T^theta.
+
+        Arguments and result as in :meth:`transform`.
+
+        Raises:
+            UnsupportedError: the family has none: :class:`ThinPlateSpline`, and compositions with one.
+            MatrixError: a matrix is singular, as those of :class:`Affine` and :class:`Homography` may be.
+            ShapeError, DtypeError, DeviceError, BackendMismatchError: as in :meth:`transform`.
+        """
+        if not self._invertible:
+            raise UnsupportedError(
+                "an inverse needs a family that has one", repr(self), "Maps may fold here; those of Cpab never do."
+            )
+        return self._transform(points, theta, backend, time=-1.0)
 
     def _transform(self, points: Tensor, theta: Tensor, backend: str | None, **options: Any) -> Tensor:
         chosen, points, theta = self._checked(points, theta, backend)

@@ -87,19 +87,16 @@ class Composition(Transformation):
     def inverse(self, points: Tensor, theta: Tensor, *, backend: str | None = None) -> Tensor:
         """Apply the inverse of T^theta: the parts' inverses in reversed order.
 
-        Arguments and errors as in :meth:`transform`.
-
-        Raises:
-            UnsupportedError: a part has no inverse.
+        Arguments and errors as in :meth:`Transformation.inverse`.
         """
         without = [type(part).__name__ for part in self.parts if not part._invertible]
         if without:
             raise UnsupportedError(
                 "the inverse of a composition needs parts that have one",
                 ", ".join(without),
-                "AffineDiffeo and Cpab have inverses; AffineDiffeo can take the place of Affine.",
+                "All other families have one; Cpab can take the place of a thin plate spline.",
             )
-        return self._transform(points, theta, backend, time=-1.0)
+        return super().inverse(points, theta, backend=backend)
 
     def _identity(self) -> Array:
         return np.concatenate([part._identity() for part in self.parts])

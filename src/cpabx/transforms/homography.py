@@ -11,7 +11,7 @@ from cpabx.pixel_grid import PixelGrid
 from cpabx.tracing import kept
 from cpabx.transforms.affine import affine_at
 from cpabx.transforms.base import MOST_KEPT, Array, Transformation, frozen
-from cpabx.transforms.matrices import pull_back_without_last, without_last
+from cpabx.transforms.matrices import inverted, pull_back_without_last, without_last
 
 #: Closest that a denominator comes to zero: points at the horizon go far away, not to infinity.
 _HORIZON = 1e-6
@@ -21,14 +21,15 @@ _HORIZON_ARRAY = frozen(np.array(_HORIZON))
 class Homography(Transformation):
     """T(x) = (H [x; 1])_12 / (H [x; 1])_3, H = [[th_1, th_2, th_3], [th_4, th_5, th_6], [th_7, th_8, 1]].
 
-    d = 8; the identity is theta = (1, 0, 0, 0, 1, 0, 0, 0). Not necessarily invertible; a denominator
-    below 1e-6 in size is held there.
+    d = 8; the identity is theta = (1, 0, 0, 0, 1, 0, 0, 0). A denominator below 1e-6 in size is held there.
+    ``inverse`` applies H^-1; of a singular H it is a MatrixError, or NaN where values are not known, as in a graph.
 
     Matrices H of any scale, (N, 3, 3) or their rows (N, 9), are theta as well: they are divided by H_33. If that is
-    0, T takes the origin to infinity: a MatrixError, or NaN where values are not known, as in a graph.
+    0, T takes the origin to infinity: a MatrixError, or NaN, likewise.
     """
 
     n_params = 8
+    _invertible = True
     _forms = ((3, 3), (9,))
 
     def _flat(self, backend: Backend, theta: Tensor) -> Tensor:
@@ -48,8 +49,10 @@ class Homography(Transformation):
     def _identity(self) -> Array:
         return np.array([1.0, 0, 0, 0, 1, 0, 0, 0])
 
-    def _apply(self, backend: Backend, points: Tensor, theta: Tensor, **options: Any) -> Tensor:
+    def _apply(self, backend: Backend, points: Tensor, theta: Tensor, time: float = 1.0, **options: Any) -> Tensor:
         matrix = backend.reshape(backend.concat([theta, theta[:, :1] * 0 + 1], axis=1), (-1, 3, 3))
+        if time < 0:
+            matrix = inverted(backend, matrix, "Keep theta where maps can be undone, as near the identity.")
         linear = backend.matmul(points, backend.matrix_transpose(matrix[:, :, :2]))
         projected = linear + backend.reshape(matrix[:, :, 2], (-1, 1, 3))
         return projected[:, :, :2] / _held(backend, projected[:, :, 2:])

@@ -175,6 +175,16 @@ def test_matrices_that_are_none_become_nan_under_jit(family):
     assert np.array_equal(moved[::2], np.stack([points] * 2))
 
 
+@pytest.mark.parametrize("family", [cpabx.Affine(), cpabx.Homography()])
+def test_inverses_that_are_not_there_become_nan_under_jit(family):
+    theta = np.array(family.identity(3, backend="numpy", dtype="float64"))
+    theta[1, 0] = 0
+    points = problem(FLOWS[0], n=1)[0][0]
+    back = np.asarray(jax.jit(family.inverse)(points, jnp.asarray(theta)))
+    assert np.isnan(back[1]).all()
+    assert np.array_equal(back[::2], np.stack([points] * 2))
+
+
 def test_constants_meet_tracers():
     """Arrays that a compiled function closes over have a device, tracers do not know theirs yet."""
     flow = FLOWS[0]
