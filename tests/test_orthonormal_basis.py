@@ -1,5 +1,10 @@
 """The paper's basis from the vertex description, in every dimension."""
 
+import copy
+import os
+import pickle
+import subprocess
+import sys
 import time
 
 import numpy as np
@@ -10,6 +15,7 @@ from cpabx.errors import TessellationError
 
 KINDS = [
     ((5,), {}),
+    ((40,), {"domain": (0, 1)}),
     ((1, 1), {"boundary": "sliding"}),
     ((3, 2), {"domain": ((0, 1), (-2, 3))}),
     ((3, 2), {"boundary": "fixed", "outside": "linear"}),
@@ -56,6 +62,61 @@ def test_many_boxes_are_made_in_seconds():
     assert family.n_params == 1509
     a = columns(family)
     np.testing.assert_allclose(a.T @ a, np.eye(family.n_params), rtol=0, atol=1e-13)
+
+
+def test_many_rectangles_take_seconds_and_little_more_than_the_result():
+    """(32, 32): 128 MiB of result. In a process of its own, whose peak is nobody else's; one thread."""
+    code = """if True:
+        import resource, sys, time, cpabx
+        unit = 1 if sys.platform == "darwin" else 1024
+        before, start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
+        family = cpabx.Cpab((32, 32))
+        seconds, after = time.process_time() - start, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        print(seconds, (after - before) * unit / family.basis.matrix.nbytes)
+    """
+    pytest.importorskip("resource", reason="Windows does not say how much memory a process has had")
+    alone = os.environ | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=alone)
+    seconds, memory = map(float, done.stdout.split())
+    assert seconds < 4
+    assert memory < 2
+
+
+def test_a_basis_is_kept_once():
+    """The matrix, and what frameworks multiply with, are views of one array, in copies as well."""
+    for family in (Cpab((3, 2)), Cpab((3, 2), basis="normalized"), Cpab((2, 2), volume_preserving=True)):
+        for same in (family, pickle.loads(pickle.dumps(family)), copy.deepcopy(family)):
+            assert np.shares_memory(same.basis.matrix, same.basis._transposed)
+            assert same.basis._transposed.flags.c_contiguous
+            np.testing.assert_array_equal(same.basis.matrix, family.basis.matrix)
+
+
+@pytest.mark.parametrize(
+    ("cells", "options", "remedy"),
+    [
+        ((64, 64), {}, 'basis="nodal"'),
+        ((64, 64), {"basis": "normalized", "boundary": "fixed"}, 'basis="nodal"'),
+        ((20, 20, 20), {}, 'basis="nodal"'),
+        ((20000,), {}, 'basis="nodal"'),
+        ((48, 48), {"volume_preserving": True}, "fewer cells"),
+        ((48, 48), {"volume_preserving": True, "basis": "nodal"}, "fewer cells"),
+    ],
+    ids=str,
+)
+def test_what_is_too_large_is_refused_at_once(cells, options, remedy):
+    """With the number of parameters, and before a matrix is made."""
+    start = time.process_time()
+    with pytest.raises(TessellationError, match=remedy) as caught:
+        Cpab(cells, **options)
+    assert time.process_time() - start < 3
+    sparse = Cpab(cells, **(options | {"basis": "nodal", "volume_preserving": False}))
+    assert f"{sparse.n_params} parameters" in str(caught.value)
+    assert all((caught.value.asked, caught.value.received, caught.value.remedy))
+
+
+def test_a_sparse_basis_too_large_to_be_dense_says_so():
+    with pytest.raises(TessellationError, match="16138 parameters"):
+        Cpab((64, 64), basis="nodal").basis.to_dense()
 
 
 def test_volume_preserving_boxes_are_made_in_seconds():

@@ -17,7 +17,7 @@ from typing import Any
 from cpabx.basis.affine_space import continues_linearly, from_affine, to_affine
 from cpabx.basis.constraints import BOUNDARIES
 from cpabx.basis.incompressible import incompressible_basis
-from cpabx.basis.maps import DenseBasis, NodalBasis
+from cpabx.basis.maps import DenseBasis, NodalBasis, check_dense
 from cpabx.basis.nodal import nodal_basis
 from cpabx.basis.orthonormal import orthonormal_basis
 from cpabx.errors import OptionError
@@ -33,7 +33,7 @@ def make_basis(
 
     Raises:
         OptionError: unknown boundary or kind.
-        TessellationError: an array that is not a basis of continuous fields.
+        TessellationError: an array that is not a basis of continuous fields, or a dense basis that would be too large.
     """
     if boundary not in BOUNDARIES:
         raise OptionError(f"boundary must be one of {', '.join(BOUNDARIES)}", repr(boundary), "Choose one of them.")
@@ -41,9 +41,11 @@ def make_basis(
         return from_affine(tess, kind)
     if kind not in BASES:
         raise OptionError(f"basis must be one of {', '.join(BASES)}, or an array", repr(kind), "Choose one of them.")
-    nodal = incompressible_basis(tess, boundary) if volume_preserving else nodal_basis(tess, boundary)
+    sparse = nodal_basis(tess, boundary)
+    nodal = incompressible_basis(tess, sparse) if volume_preserving else sparse
     if kind == "nodal":
         return nodal
+    check_dense(tess.n_vertices * tess.ndim, nodal.n_params)
     orthonormal = orthonormal_basis(tess, nodal)
     return orthonormal if kind == "orthonormal" else DenseBasis(math.sqrt(tess.n_cells) * orthonormal.matrix)
 

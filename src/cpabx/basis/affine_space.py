@@ -24,6 +24,38 @@ def to_affine(tess: Tessellation, matrix: Array) -> Array:
     return np.asarray(np.einsum("cka,ckid->ciad", barycentric(tess), at_corners)).reshape(-1, d)
 
 
+class HatProducts:
+    """Inner products in A-space of the fields along one axis that are 1 at one vertex: sparse.
+
+    Each vertex has products with itself and with those it shares a cell with.
+    """
+
+    def __init__(self, tess: Tessellation) -> None:
+        coordinates, corners = barycentric(tess), tess.cell_vertices
+        n, k = tess.n_vertices, corners.shape[1]
+        local = coordinates @ np.swapaxes(coordinates, -1, -2)  # C, n + 1, n + 1
+        pairs = (corners[:, :, None] * n + np.broadcast_to(corners[:, None], (len(corners), k, k))).ravel()
+        pairs, place = np.unique(pairs, return_inverse=True)
+        self._rows, self._columns = np.divmod(pairs, n)
+        self._values = np.bincount(place.ravel(), local.ravel())
+        self._n = n
+
+    def dense(self) -> Array:
+        """(V, V)."""
+        result = np.zeros((self._n, self._n))
+        result[self._rows, self._columns] = self._values
+        return result
+
+    def times(self, fields: Array) -> Array:
+        """(d, V) fields times the matrix."""
+        starts = np.searchsorted(self._rows, np.arange(self._n))
+        result = np.empty_like(fields)
+        for part in range(0, len(fields), step := max(1, 2**20 // len(self._rows))):  # 8 MiB at once
+            terms = fields[part : part + step, self._columns] * self._values
+            result[part : part + step] = np.add.reduceat(terms, starts, axis=1)
+        return result
+
+
 def gram(tess: Tessellation, fields: Array) -> Array:
     """(d, d) inner products in A-space of fields (V, m, d), m components of each."""
     total = np.zeros((fields.shape[2], fields.shape[2]))

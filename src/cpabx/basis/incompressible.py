@@ -6,17 +6,28 @@ import numpy as np
 
 from cpabx.basis.elimination import solve_dense
 from cpabx.basis.geometry import barycentric, widths
-from cpabx.basis.maps import Array, DenseBasis
-from cpabx.basis.nodal import nodal_basis
+from cpabx.basis.maps import Array, DenseBasis, NodalBasis, check_dense
 from cpabx.tessellation import Tessellation
 
+#: Of all fields with the boundary, before those without divergence are chosen; that takes ten times as much.
+_MOST_BYTES = 1 << 28
 
-def incompressible_basis(tess: Tessellation, boundary: str) -> DenseBasis:
-    """Velocities at vertices as parameters, as in :func:`nodal_basis`, of fields with trace A_c = 0.
+
+def incompressible_basis(tess: Tessellation, nodal: NodalBasis) -> DenseBasis:
+    """Velocities at vertices as parameters, as in a nodal basis, of those of its fields with trace A_c = 0.
 
     Dense: one free velocity moves all that its displacement of volume reaches.
+
+    Raises:
+        TessellationError: elimination would take minutes, and gigabytes.
     """
-    fields = nodal_basis(tess, boundary).to_dense().matrix
+    check_dense(
+        len(nodal.order),
+        nodal.n_params,
+        most=_MOST_BYTES,
+        remedy="Use fewer cells: fields without divergence have no sparse basis.",
+    )
+    fields = nodal.to_dense().matrix
     dependent, solution = solve_dense(divergence(tess, fields))
     # Solved in cells per time, where coefficients are of size 1 and do not depend on the domain.
     units = np.tile(widths(tess), tess.n_vertices)[np.argmax(fields == 1, axis=0)]

@@ -9,20 +9,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cpabx.backend import Backend, Tensor
+from cpabx.errors import TessellationError
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
 
+#: Of a dense basis: what takes some seconds to make.
+MOST_BYTES = 1 << 30
+
 
 @dataclass(frozen=True)
 class DenseBasis:
-    """V = matrix @ theta; ``matrix`` is (V n, d), rows by vertex, then component."""
+    """V = matrix @ theta; ``matrix`` is (V n, d), rows by vertex, then component, and a view of its transpose."""
 
     matrix: Array
     _transposed: Array = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_transposed", frozen(self.matrix.T))
+        transposed = np.ascontiguousarray(self.matrix.T)
+        transposed.flags.writeable = False  # backends may keep it
+        object.__setattr__(self, "_transposed", transposed)
+        object.__setattr__(self, "matrix", transposed.T)
 
     @property
     def n_params(self) -> int:
@@ -38,6 +45,9 @@ class DenseBasis:
 
     def to_dense(self) -> DenseBasis:
         return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return DenseBasis, (self.matrix,)
 
 
 @dataclass(frozen=True)
@@ -79,10 +89,41 @@ class NodalBasis:
         np.add.at(grad.T, self.index.reshape(-1), terms.reshape(len(grad), self.index.size).T)
         return grad
 
+    def along(self, axis: int, ndim: int) -> tuple[Index, NodalBasis]:
+        """The columns that move vertices along an axis, and the basis of that component of the velocities alone."""
+        own = self.order[axis::ndim]
+        columns = np.sort(own[own < self.n_params])
+        sums = np.sort(own[(own >= self.n_params) & (own < self.n_params + len(self.weight))]) - self.n_params
+        places = np.full(self.n_params + len(self.weight) + 1, len(columns) + len(sums))
+        places[np.concatenate([columns, self.n_params + sums])] = np.arange(len(columns) + len(sums))
+        return columns, NodalBasis(len(columns), places[self.index[sums]], self.weight[sums], places[own])
+
     def to_dense(self) -> DenseBasis:
-        dependent = np.zeros((len(self.weight) + 1, self.n_params))
-        np.add.at(dependent, (np.arange(len(self.weight))[:, None], self.index), self.weight)
-        return DenseBasis(np.vstack([np.eye(self.n_params), dependent])[self.order])
+        """The same map, dense.
+
+        Raises:
+            TessellationError: it would be larger than ``MOST_BYTES``.
+        """
+        check_dense(len(self.order), self.n_params)
+        rows = np.zeros((self.n_params, len(self.order)))
+        free = self.order < self.n_params
+        rows[self.order[free], np.flatnonzero(free)] = 1
+        places = np.empty(self.n_params + len(self.weight) + 1, np.int64)
+        places[self.order] = np.arange(len(self.order))
+        dependent = places[self.n_params : self.n_params + len(self.weight), None]
+        np.add.at(rows, (self.index, dependent), self.weight)
+        return DenseBasis(rows.T)
+
+
+def check_dense(n_velocities: int, n_params: int, *, most: int = MOST_BYTES, remedy: str = "") -> None:
+    """Raises TessellationError if a dense basis of that size would be larger than some bytes."""
+    size = 8 * n_velocities * n_params
+    if size > most:
+        raise TessellationError(
+            f"a dense basis may take {most / 2**20:g} MiB",
+            f"{n_params} parameters of fields with {n_velocities} numbers at vertices, {size / 2**20:.0f} MiB",
+            remedy or 'Use basis="nodal", which is sparse, or fewer cells.',
+        )
 
 
 def frozen(array: Array) -> Array:

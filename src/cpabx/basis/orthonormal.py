@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 
 import numpy as np
 
-from cpabx.basis.affine_space import gram, to_affine
-from cpabx.basis.components import by_component
+from cpabx.basis.affine_space import HatProducts, gram, to_affine
 from cpabx.basis.maps import Array, DenseBasis, NodalBasis
+from cpabx.basis.triangular import inverse_of_lower, lower_product, subtract_product
 from cpabx.errors import TessellationError
 from cpabx.tessellation import Tessellation
+
+#: Products of other sizes than this, where 1 and 0 are right, are better made from the fields themselves.
+_NEGLIGIBLE = 1e-10
 
 
 def orthonormal_basis(tess: Tessellation, nodal: DenseBasis | NodalBasis) -> DenseBasis:
@@ -19,15 +23,48 @@ def orthonormal_basis(tess: Tessellation, nodal: DenseBasis | NodalBasis) -> Den
     Raises:
         TessellationError: a domain so far from the origin that A_c [x; 1] is lost in rounding.
     """
-    matrix = nodal.to_dense().matrix
-    fields = matrix.reshape(tess.n_vertices, tess.ndim, nodal.n_params)
     if isinstance(nodal, DenseBasis):
-        return DenseBasis(_gram_schmidt(tess, fields).reshape(matrix.shape))
+        fields = nodal.matrix.reshape(tess.n_vertices, tess.ndim, nodal.n_params)
+        return DenseBasis(_gram_schmidt(tess, fields).reshape(nodal.matrix.shape))
     # Every nodal field moves along one axis, and such fields of different axes are orthogonal already.
-    result = np.zeros_like(fields)
-    for axis, columns, made in by_component(fields, lambda block: _gram_schmidt(tess, block[:, None])[:, 0]):
-        result[:, axis, columns] = made
-    return DenseBasis(result.reshape(matrix.shape))
+    result = np.zeros((nodal.n_params, tess.n_vertices, tess.ndim))
+    made: list[tuple[NodalBasis, Array]] = []
+    for axis in range(tess.ndim):
+        columns, own = nodal.along(axis, tess.ndim)
+        if not any(_alike(own, other) for other, _ in made):
+            made.append((own, _along_an_axis(tess, own)))
+        result[columns, :, axis] = next(fields for other, fields in made if _alike(own, other))
+    return DenseBasis(result.reshape(nodal.n_params, tess.n_vertices * tess.ndim).T)
+
+
+def _alike(a: NodalBasis, b: NodalBasis) -> bool:
+    return all(np.array_equal(x, y) for x, y in ((a.order, b.order), (a.index, b.index), (a.weight, b.weight)))
+
+
+def _along_an_axis(tess: Tessellation, nodal: NodalBasis) -> Array:
+    """(d, V) orthonormal fields along one axis.
+
+    T V, where V are the nodal fields and T the inverse of the lower Cholesky factor of their products. These are few,
+    and what rounding left of products of the result is removed, unless the domain leaves too much of it.
+    """
+    from cpabx.numpy_backend import NumpyBackend
+
+    if nodal.n_params == 0:
+        return np.zeros((0, tess.n_vertices))
+    products = HatProducts(tess)
+    to_fields = functools.partial(nodal.velocity, NumpyBackend())
+    with contextlib.suppress(np.linalg.LinAlgError):
+        lower = np.linalg.cholesky(nodal.pull_back(nodal.pull_back(products.dense()).T))
+        inverse = inverse_of_lower(np.asarray(lower, np.float64))
+        del lower
+        error = lower_product(nodal.pull_back(products.times(to_fields(inverse))), inverse)
+        error[np.diag_indices_from(error)] -= 1
+        if np.abs(error).max() < _NEGLIGIBLE:
+            error[np.diag_indices_from(error)] /= 2
+            subtract_product(error, inverse)
+            return np.asarray(to_fields(inverse), np.float64)
+    fields = to_fields(np.eye(nodal.n_params)).T
+    return _gram_schmidt(tess, fields[:, None])[:, 0].T
 
 
 def _gram_schmidt(tess: Tessellation, fields: Array) -> Array:

@@ -45,7 +45,8 @@ class Cpab(DifferentiableFlow):
             free, so is the flow outside. Not with an array as basis.
 
     Raises:
-        TessellationError, OptionError: impossible or unknown options.
+        TessellationError, OptionError: impossible or unknown options, or a dense basis of more than 1 GiB, which some
+            53 x 53 cells take (38 x 38, if volume_preserving). ``basis="nodal"`` is sparse.
     """
 
     def __init__(
