@@ -24,7 +24,6 @@ CALLS = ["transform", "warp"]
 each_family = pytest.mark.parametrize("family", SMOOTH + FLOWS, ids=lambda f: f"{type(f).__name__}{f.n_params}")
 each_flow = pytest.mark.parametrize("family", FLOWS, ids=lambda f: f"{type(f).__name__}{f.n_params}")
 each_call = pytest.mark.parametrize("call", CALLS)
-pytestmark = pytest.mark.filterwarnings("ignore:There is a performance drop")
 
 
 def problem(family, call):

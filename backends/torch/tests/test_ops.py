@@ -179,7 +179,6 @@ def test_second_derivatives_of_velocity_are_right_or_refused():
         grad_points.sum().backward()
 
 
-@pytest.mark.filterwarnings("ignore:There is a performance drop")
 def test_function_transforms():
     """torch.func.grad of a loss, and of one per item by vmap: the gradients of torch.autograd."""
     points, velocity, *_ = leaves()
@@ -213,7 +212,6 @@ def test_forward_mode_is_jvp():
         assert torch.equal(forward_ad.unpack_dual(result).tangent, only_points)
 
 
-@pytest.mark.filterwarnings("ignore:There is a performance drop")
 def test_forward_mode_through_a_family():
     """As users call it, with jacfwd's vmap around it."""
     family = cpabx.Cpab((3, 2))

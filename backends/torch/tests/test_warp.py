@@ -195,7 +195,6 @@ def test_opcheck(ndim, mode):
         torch.library.opcheck(native_images.warp_vjp_op, arguments)
 
 
-@pytest.mark.filterwarnings("ignore:There is a performance drop")
 def test_function_transforms():
     """torch.func.grad of a loss, and of one per item by vmap: the same gradients."""
     images, velocity, call = problem(2)
@@ -218,7 +217,6 @@ def test_function_transforms():
                 torch.testing.assert_close(a, b, rtol=0, atol=1e-12)
 
 
-@pytest.mark.filterwarnings("ignore:There is a performance drop")
 def test_batched_gradients():
     """Jacobians by vmap, whose tensors have no memory of their own."""
     images, velocity, call = problem(1)

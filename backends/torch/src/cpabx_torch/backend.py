@@ -167,11 +167,13 @@ class TorchBackend(Backend):
 
     def vjp(self, function: Callable[..., Any], arguments: Sequence[Tensor], cotangent: Tensor) -> tuple[Tensor, ...]:
         nested = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in (*arguments, cotangent))
-        with torch.enable_grad():
+        with torch.inference_mode(False), torch.enable_grad():
+            # What inference mode made takes no part in differentiation; a copy does.
+            *arguments, cotangent = (x.clone() if x.is_inference() else x for x in (*arguments, cotangent))
             # Aliases, so that arguments that depend on each other are still told apart.
             leaves = [a.view_as(a) if nested and a.requires_grad else a.detach().requires_grad_() for a in arguments]
             result = function(*leaves)
-        return torch.autograd.grad(result, leaves, cotangent, create_graph=nested, materialize_grads=True)
+            return torch.autograd.grad(result, leaves, cotangent, create_graph=nested, materialize_grads=True)
 
     def layers(self) -> ModuleType:
         from cpabx_torch import layers

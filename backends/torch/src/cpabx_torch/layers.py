@@ -66,6 +66,9 @@ class SpatialTransformer(nn.Module):
 
     def _check(self, images: Tensor) -> None:
         check_images(images.shape, self.transformation.ndim, channels_last=False)
+        if torch.is_inference_mode_enabled() and networks.has_lazy_parameters(self):
+            # Or what this input creates could never be trained.
+            networks.materialize(_Predictor(self), images.shape[1:], device=images.device, dtype=images.dtype)
 
     def _predict(self, images: Tensor) -> Prediction:
         """One run of the localization."""

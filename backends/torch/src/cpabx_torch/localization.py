@@ -92,11 +92,16 @@ def build(localization: Any, transformation: Transformation, **factory: Any) -> 
     return nn.Sequential(features, nn.Flatten(), LazyThetaLinear(with_parameters(transformation), **factory))
 
 
+def has_lazy_parameters(module: nn.Module) -> bool:
+    """Whether parameters wait for the first input."""
+    return any(nn.parameter.is_lazy(parameter) for parameter in module.parameters())
+
+
 def materialize(module: nn.Module, input_shape: Sequence[int], **factory: Any) -> None:
-    """Creates lazy parameters by a run on zeros, which leaves running statistics alone."""
+    """Creates lazy parameters, which can be trained, by a run on zeros, which leaves running statistics alone."""
     modes = {child: child.training for child in module.modules()}
     module.eval()
-    with torch.no_grad():
+    with torch.inference_mode(False), torch.no_grad():
         module(torch.zeros((1, *input_shape), **factory))
     for child in module.modules():
         child.training = modes.get(child, True)

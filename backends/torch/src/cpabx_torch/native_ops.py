@@ -201,9 +201,10 @@ def jacobian(
     return results["jacobian"], results["log_det"]
 
 
-transform_op, transform_vjp_op = operator(transform), operator(transform_vjp)
-transform_jvp_op, transform_vjp_jvp_op = operator(transform_jvp), operator(transform_vjp_jvp)
-velocity_op, jacobian_op = operator(velocity), operator(jacobian)
+transform_op, transform_vjp_op = operator(transform, shared=(0,)), operator(transform_vjp, shared=(0,))
+transform_jvp_op = operator(transform_jvp, shared=(0, 2))
+transform_vjp_jvp_op = operator(transform_vjp_jvp, shared=(0, 3))
+velocity_op, jacobian_op = operator(velocity, shared=(0,)), operator(jacobian, shared=(0,))
 
 
 @transform_op.register_fake

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.autograd import forward_ad
 
 from cpabx.errors import UnsupportedError
+from cpabx_torch.batching import in_one_batch, mapped, mapping
 
 if TYPE_CHECKING:
     from torch._library.custom_ops import CustomOpDef
@@ -22,33 +23,59 @@ if TYPE_CHECKING:
 _C: Any = torch._C
 
 
-def operator(function: Callable[..., Any]) -> CustomOpDef:
-    """``torch.ops.cpabx.NAME``."""
+def operator(function: Callable[..., Any], *, shared: Sequence[int] = ()) -> CustomOpDef:
+    """``torch.ops.cpabx.NAME`` of a function of batches; those of the inputs numbered are all of one item, or none is.
+
+    All other tensors, and all results, have the batch as their first axis; a result that was not asked for is
+    empty, with one axis.
+    """
     name = f"cpabx::{function.__name__}"
-    return torch.library.custom_op(name, function, mutates_args=(), device_types="cpu")
+    made = torch.library.custom_op(name, function, mutates_args=(), device_types="cpu")
+    made.register_vmap(lambda info, in_dims, *inputs: in_one_batch(made, shared, info.batch_size, in_dims, inputs))
+    _SHARED[made] = tuple(shared)
+    return made
+
+
+_SHARED: dict[CustomOpDef, tuple[int, ...]] = {}
 
 
 def differentiable(
-    function: Callable[..., Any], operator: CustomOpDef, save: Callable[..., None], backward: Callable[..., Any]
+    function: Callable[..., Any],
+    operator: CustomOpDef,
+    save: Callable[..., None],
+    backward: Callable[..., Any],
+    *,
+    tape: Callable[..., Any] | None = None,
+    taped_for: Sequence[int] = (),
 ) -> Callable[..., Any]:
-    """The function with its gradient, which are as for ``torch.library.register_autograd``."""
+    """The function with its gradient, which are as for ``torch.library.register_autograd``.
+
+    ``tape``, if given, is the function of two tensors and options that answers its output and a tape. It is called
+    for plain tensors, of which those numbered want a gradient, and ``backward`` finds the tape behind the two in
+    ``ctx.saved_tensors``; it is of use to :func:`takes_tapes`.
+    """
     operator.register_autograd(backward, setup_context=save)
+    shared = _SHARED[operator]
 
     class Differentiable(torch.autograd.Function):
-        generate_vmap_rule = True
-
         @staticmethod
-        def forward(*inputs: Any) -> Any:
+        def forward(*packed: Any) -> Any:
+            inputs = _unpacked(packed)
             plain = is_plain(*(x for x in inputs if isinstance(x, Tensor)))
             return (function if plain else operator)(*inputs)
 
         @staticmethod
-        def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
-            save(ctx, inputs, output)
+        def setup_context(ctx: Any, packed: tuple[Any, ...], output: Any) -> None:
+            ctx.n_packed = len(packed)
+            save(ctx, _unpacked(packed), output)
 
         @staticmethod
         def backward(ctx: Any, *grads: Any) -> Any:
-            return backward(ctx, *grads)
+            return backward(ctx, *grads)[: ctx.n_packed]
+
+        @staticmethod
+        def vmap(info: Any, in_dims: tuple[Any, ...], *packed: Any) -> Any:
+            return in_one_batch(call, shared, info.batch_size, in_dims, _unpacked(packed))
 
         @staticmethod
         def jvp(ctx: Any, *tangents: Any) -> Any:
@@ -58,51 +85,58 @@ def differentiable(
                 "Use torch.func.jacrev(torch.func.jacrev(f)), or jacrev(jacfwd(f)).",
             )
 
-    apply: Any = Differentiable.apply
-
-    def call(*inputs: Any) -> Any:
-        if torch.compiler.is_compiling():
-            return operator(*inputs)
-        tensors = [x for x in inputs if isinstance(x, Tensor)]
-        return (function if is_plain(*tensors) and not _is_watched(*tensors) else apply)(*inputs)
-
-    return call
-
-
-def _is_watched(*tensors: Tensor) -> bool:
-    """Whether autograd would have to remember a call; if not, going through it costs more than a small call itself."""
-    recorded = torch.is_grad_enabled() and any(t.requires_grad for t in tensors)
-    return recorded or any(forward_ad.unpack_dual(t).tangent is not None for t in tensors)  # type: ignore[no-untyped-call]
-
-
-def taped(
-    call: Callable[..., Any], forward: Callable[..., Any], backward: Callable[..., Any], *, wanted_for: Sequence[int]
-) -> Callable[..., Any]:
-    """The call of two tensors and options, but plain ones leave a tape where those numbered want a gradient.
-
-    ``forward`` answers the output and the tape, which ``backward`` finds behind the two in ``ctx.saved_tensors``; it
-    is of use to :func:`takes_tapes`.
-    """
-
     class Taped(torch.autograd.Function):
         @staticmethod
         def forward(ctx: Any, first: Tensor, second: Tensor, *options: Any) -> Any:
-            output, tape = forward(first, second, *options)
+            assert tape is not None
+            output, record = tape(first, second, *options)
             ctx.options = options
-            ctx.save_for_backward(first, second, tape)
+            ctx.save_for_backward(first, second, record)
             return output
 
         @staticmethod
         def backward(ctx: Any, grad: Tensor) -> Any:
             return backward(ctx, grad)
 
-    apply: Any = Taped.apply
+    apply: Any = Differentiable.apply
+    apply_taped: Any = Taped.apply
 
-    def tape(*inputs: Any) -> Any:
-        wanted = torch.is_grad_enabled() and any(inputs[i].requires_grad for i in wanted_for)
-        return (apply if wanted and is_plain(*inputs[:2]) else call)(*inputs)
+    def call(*inputs: Any) -> Any:
+        if torch.compiler.is_compiling():
+            return operator(*inputs)
+        tensors = [x for x in inputs if isinstance(x, Tensor)]
+        if (level := mapping()) is not None:
+            return mapped(level, call, shared, inputs)
+        if not is_plain(*tensors):
+            return apply(*_packed(inputs))
+        if tape is not None and torch.is_grad_enabled() and any(inputs[i].requires_grad for i in taped_for):
+            return apply_taped(*inputs)
+        return apply(*_packed(inputs)) if _is_watched(*tensors) else function(*inputs)
 
-    return tape
+    return call
+
+
+class _Options:
+    """What follows the last tensor, as one thing: torch.func looks into lists and tuples, again and again."""
+
+    def __init__(self, values: Sequence[Any]) -> None:
+        self.values = values
+
+
+def _packed(inputs: Sequence[Any]) -> tuple[Any, ...]:
+    n = 1 + max(i for i, x in enumerate(inputs) if isinstance(x, Tensor))
+    return *inputs[:n], _Options(inputs[n:])
+
+
+def _unpacked(packed: Sequence[Any]) -> tuple[Any, ...]:
+    *first, options = packed
+    return *first, *options.values
+
+
+def _is_watched(*tensors: Tensor) -> bool:
+    """Whether autograd would have to remember a call; if not, going through it costs more than a small call itself."""
+    recorded = torch.is_grad_enabled() and any(t.requires_grad for t in tensors)
+    return recorded or any(forward_ad.unpack_dual(t).tangent is not None for t in tensors)  # type: ignore[no-untyped-call]
 
 
 def takes_tapes(*tensors: Tensor) -> bool:

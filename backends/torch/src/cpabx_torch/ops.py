@@ -17,7 +17,7 @@ from cpabx.tessellation import Tessellation
 from cpabx_torch import native_ops
 from cpabx_torch.forward_mode import has_tangents, make_dual, nested, unpack
 from cpabx_torch.native_ops import options_of
-from cpabx_torch.operators import differentiable, takes_tapes, taped
+from cpabx_torch.operators import differentiable, takes_tapes
 
 
 def transform(points: Tensor, velocity: Tensor, tessellation: Tessellation, time: float) -> Tensor:
@@ -208,15 +208,14 @@ def _refuse(ctx: Any, *grads: Any) -> Any:
     )
 
 
-def _with_gradient(name: str, save: Callable[..., None], backward: Callable[..., Any]) -> Callable[..., Any]:
-    return differentiable(getattr(native_ops, name), getattr(native_ops, f"{name}_op"), save, backward)
+def _with_gradient(
+    name: str, save: Callable[..., None], backward: Callable[..., Any], **taped: Any
+) -> Callable[..., Any]:
+    return differentiable(getattr(native_ops, name), getattr(native_ops, f"{name}_op"), save, backward, **taped)
 
 
-_transform = taped(
-    _with_gradient("transform", _save_transform, _backward_transform),
-    native_ops.transform_taped,
-    _backward_transform,
-    wanted_for=(0, 1),
+_transform = _with_gradient(
+    "transform", _save_transform, _backward_transform, tape=native_ops.transform_taped, taped_for=(0, 1)
 )
 _transform_vjp = _with_gradient("transform_vjp", _save_vjp, _backward_vjp)
 _transform_jvp = _with_gradient("transform_jvp", _save_jvp, _backward_jvp)

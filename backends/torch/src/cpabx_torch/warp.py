@@ -17,7 +17,7 @@ from cpabx.tessellation import Tessellation
 from cpabx_torch import native_images, ops
 from cpabx_torch.forward_mode import has_tangents
 from cpabx_torch.native_ops import options_of, tessellation_of
-from cpabx_torch.operators import differentiable, takes_tapes, taped
+from cpabx_torch.operators import differentiable, takes_tapes
 from cpabx_torch.sampler import given, interpolate, vjp_of_vjp
 
 
@@ -93,10 +93,12 @@ def _backward_vjp(ctx: Any, *cotangents: Tensor | None) -> tuple[Any, ...]:
     return *grads, *[None] * (2 + len(ctx.options))
 
 
-_warp = taped(
-    differentiable(native_images.warp, native_images.warp_op, _save_warp, _backward_warp),
-    native_images.warp_taped,
+_warp = differentiable(
+    native_images.warp,
+    native_images.warp_op,
+    _save_warp,
     _backward_warp,
-    wanted_for=(1,),
+    tape=native_images.warp_taped,
+    taped_for=(1,),
 )
 _warp_vjp = differentiable(native_images.warp_vjp, native_images.warp_vjp_op, _save_vjp, _backward_vjp)
