@@ -16,6 +16,7 @@ from tests.experiments.engine_cases import bars, disturbed, network
 def main(name, directory):
     engine = load_engine(name)
     engine.prepare(threads=1)
+    engine.meet()
     # 29 images: two batches of 14, and one image that but one process gets.
     data, training = bars(29), Training(epochs=2, batch=14, learning_rate=1e-3, dropout=0.2)
     trainer = engine.trainer(network("ST-CPAB"), training, 0)

@@ -61,6 +61,9 @@ class FakeEngine:
     def prepare(self, threads=None, device=None):
         pass
 
+    def meet(self):
+        pass
+
     def trainer(self, network, training, seed, augment=None):
         self.made.append((seed, augment))
         return FakeTrainer(self, network, training, seed)

@@ -19,13 +19,12 @@ import pytest
 from cpabx.__main__ import main
 from cpabx.errors import MissingPackageError
 from cpabx.experiments import figures, folder, options
-from cpabx.experiments.errors import ExperimentError
 from cpabx.experiments.kinds import FILES, OWN, TABLE
 from cpabx.experiments.material import Material
 from cpabx.experiments.protocol import NAMES, REDUCED
 from cpabx.experiments.run import perform
 from cpabx.testing.plugin import backend_or_skip
-from tests.experiments.run_cases import PROTOCOL, digits, run_in
+from tests.experiments.run_cases import digits, run_in
 
 for module in ("rich", "matplotlib"):
     pytest.importorskip(module)
@@ -149,57 +148,6 @@ def test_a_dry_run_imports_no_framework():
     loaded = set(done.stdout.splitlines()[-1].split())
     assert "cpabx.experiments.pca" in loaded
     assert not loaded & {"torch", "tensorflow", "keras", "matplotlib", "rich", "PIL", "sklearn"}
-
-
-# -- folders ---------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def begun(tmp_path):
-    """A folder that has a run."""
-    perform(run_in(tmp_path))
-    settings = folder.settings("mnist", "torch", PROTOCOL)
-    (tmp_path / folder.CONFIGURATION).write_text(json.dumps({"settings": settings}))
-    return tmp_path
-
-
-def test_a_run_with_the_same_settings_is_gone_on_with(begun):
-    settings = folder.settings("mnist", "torch", PROTOCOL)
-    for mode in (None, "resume"):
-        folder.prepare(begun, settings, mode)
-        assert folder.complete(begun, PROTOCOL) == 4
-
-
-def test_so_is_one_of_other_networks_and_seeds_but_not_of_another_basis(begun):
-    other = replace(PROTOCOL, models=("CNN", "ST-CPAB"), seeds=(1, 2))
-    folder.prepare(begun, folder.settings("mnist", "torch", other), "resume")
-    assert folder.complete(begun, other) == 1
-    other = replace(other, basis="normalized")
-    with pytest.raises(ExperimentError, match="basis is 'orthonormal' there and 'normalized' here"):
-        folder.prepare(begun, folder.settings("mnist", "torch", other), None)
-
-
-@pytest.mark.parametrize(
-    ("name", "backend", "said"),
-    [("fashion-mnist", "torch", "experiment is 'mnist' there"), ("mnist", "tensorflow", "backend is 'torch' there")],
-)
-def test_another_run_is_left_alone(begun, name, backend, said):
-    with pytest.raises(ExperimentError, match=said):
-        folder.prepare(begun, folder.settings(name, backend, PROTOCOL), None)
-    assert folder.complete(begun, PROTOCOL) == 4
-
-
-def test_fresh_removes_what_runs_write_and_nothing_else(begun):
-    for path in (begun / "notes.txt", begun / "checkpoints" / "notes.txt"):
-        path.write_text("mine")
-    folder.prepare(begun, folder.settings("other", "tensorflow", PROTOCOL), "fresh")
-    assert sorted(path.name for path in begun.rglob("*")) == ["checkpoints", "notes.txt", "notes.txt"]
-
-
-def test_a_damaged_configuration_is_named(begun):
-    (begun / folder.CONFIGURATION).write_text("{")
-    with pytest.raises(ExperimentError, match=r"configuration\.json.*--fresh"):
-        folder.prepare(begun, folder.settings("mnist", "torch", PROTOCOL), None)
 
 
 # -- the whole -------------------------------------------------------------------------------------

@@ -20,16 +20,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options = parse(arguments)
         print(_said(options))
     except (CpabxError, ImportError, OSError) as error:  # such as a full disk
-        print(f"cpabx experiment: {error}", file=sys.stderr)
+        print(" ".join([f"cpabx experiment: {error}", *_notes(error)]), file=sys.stderr)
         return 2
     except MemoryError as error:
-        said = f": {error}" if str(error) else ""
-        print(f"cpabx experiment: the memory does not suffice{said}. Choose fewer images by --subset.", file=sys.stderr)
+        said = f"the memory does not suffice{f': {error}' if str(error) else ''}. Choose fewer images by --subset."
+        print(" ".join([f"cpabx experiment: {said}", *_notes(error)]), file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        print(f"\ncpabx experiment: interrupted. {_how_to_go_on(options)}", file=sys.stderr)
+    except KeyboardInterrupt as interrupt:
+        said = " ".join(_notes(interrupt)) or _how_to_go_on(options)
+        print(f"\ncpabx experiment: interrupted. {said}", file=sys.stderr)
         return 130
     return 0
+
+
+def _notes(error: BaseException) -> list[str]:
+    """What became of the folder."""
+    return getattr(error, "__notes__", [])
 
 
 def _said(options: Options) -> str:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections.abc import Callable
 
 from cpabx.experiments import folder, own_pictures, progress, report, run
 from cpabx.experiments.data.fetch import fetch
 from cpabx.experiments.engines import load_engine
 from cpabx.experiments.files import write_all
-from cpabx.experiments.jobs import jobs
-from cpabx.experiments.kinds import kind
+from cpabx.experiments.jobs import Job, jobs
+from cpabx.experiments.kinds import FILES, OWN, kind
 from cpabx.experiments.material import material, source_name
 from cpabx.experiments.options import Options
 from cpabx.experiments.protocol import Protocol
+from cpabx.experiments.records import Record
 
 
 def conduct(options: Options, protocol: Protocol) -> str:
@@ -22,30 +24,53 @@ def conduct(options: Options, protocol: Protocol) -> str:
     Raises:
         CpabxError: something about options, data or folder; nothing but finished epochs is then written.
     """
-    start, name, out = time.perf_counter(), options.name, options.out
-    mine = folder.settings(name, options.backend, protocol)
+    start, name, out, chosen = time.perf_counter(), options.name, options.out, kind(options.name)
     own = own_pictures.read(options.show, jobs(protocol)[0].network(protocol).image) if options.show else None
-    folder.prepare(out, mine, options.mode)
+    reports = (*FILES, *chosen.files, *([OWN] if options.show else []))
+    mine = folder.settings(name, options.backend, protocol)
+    claim = folder.Claim(out, mine, folder.files_of(out, protocol, reports), options.mode)
+    folder.check(claim)
     if options.download and (wanted := source_name(protocol)):
         fetch(wanted, options.data)
     source = material(protocol, options.data, out / "cache")
     engine = load_engine(options.backend)
     engine.prepare(options.threads, options.device)
-    leads, chosen = engine.rank == 0, kind(name)
-    if leads:
-        write_all(out, {folder.CONFIGURATION: folder.configuration(mine, protocol, engine)})
+    leads = engine.rank == 0
     task = run.Run(protocol, engine, source, out, chosen.probe, own)
-    with progress.bar(protocol) if leads else contextlib.nullcontext(lambda job, record: None) as tick:
-        results = run.perform(task, tick)
-    files = chosen.finish(task, results)
-    if not leads:
-        return ""
-    files |= {"epochs.csv": report.epochs_csv(results), "results.csv": report.results_csv(results)}
-    files["results.md"] = report.results_md(name, protocol, results, engine, full=options.full).encode()
-    write_all(out, files)
+    with folder.taken(claim, engine, protocol) if leads else contextlib.nullcontext(_nothing) as forget:
+        engine.meet()  # nobody reads a checkpoint before the folder is this run's
+        with progress.bar(protocol) if leads else contextlib.nullcontext(_no_bar) as tick:
+            results = run.perform(task, _both(tick, forget))
+        files = chosen.finish(task, results)
+        if not leads:
+            return ""
+        files |= {"epochs.csv": report.epochs_csv(results), "results.csv": report.results_csv(results)}
+        files["results.md"] = report.results_md(name, protocol, results, engine, full=options.full).encode()
+        write_all(out, files)
     written = ", ".join(str(out / file) for file in sorted(files))
     seconds = progress.duration(time.perf_counter() - start)
-    return f"{report.table(name, results)}\nWrote {written} after {seconds}."
+    left = folder.others(out) if options.mode == "fresh" else ""
+    untouched = f"\nLeft alone in {out}, for no run wrote it: {left}." if left else ""
+    return f"{report.table(name, results)}\nWrote {written} after {seconds}.{untouched}"
+
+
+def _both(tick: run.Tick, forget: Callable[[], None]) -> run.Tick:
+    """Results from before are forgotten as soon as there is an epoch of this run."""
+
+    def told(job: Job, record: Record) -> None:
+        if record.rows or record.diverged:
+            forget()
+        tick(job, record)
+
+    return told
+
+
+def _no_bar(job: Job, record: Record) -> None:
+    pass
+
+
+def _nothing() -> None:
+    pass
 
 
 __all__ = ["conduct"]

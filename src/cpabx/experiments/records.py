@@ -7,8 +7,12 @@ import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from cpabx.experiments import reading
 from cpabx.experiments.errors import ExperimentError
-from cpabx.experiments.files import write_all
+from cpabx.experiments.files import write
+
+#: Bytes of a record: a thousand epochs have less than one.
+MOST = 16 << 20
 
 
 @dataclass(frozen=True)
@@ -62,7 +66,7 @@ class Record:
 
     def write(self, path: Path) -> None:
         """All or nothing."""
-        write_all(path.parent, {path.name: json.dumps(dataclasses.asdict(self), indent=1).encode()})
+        write(path, json.dumps(dataclasses.asdict(self), indent=1).encode())
 
 
 def read(path: Path) -> Record | None:
@@ -72,12 +76,12 @@ def read(path: Path) -> Record | None:
         ExperimentError: the file is damaged.
     """
     try:
-        found = json.loads(path.read_text("utf-8"))
+        found = json.loads(reading.content(path, MOST))
         rows = [Row(**row) for row in found["rows"]]
         return Record(found["parameters"], rows, found["diverged"], found["complete"])
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         problem = f"{type(error).__name__}: {error}"
         raise ExperimentError(f"{path} must be a record of a training", problem, "Start over with --fresh.") from error
 

@@ -11,13 +11,14 @@ from collections.abc import Mapping
 import numpy as np
 
 from cpabx import Cpab
+from cpabx.experiments import folder
 from cpabx.experiments.contest import Array, contestants, medians
 from cpabx.experiments.data import Dataset, load
 from cpabx.experiments.data.distortions import distort
 from cpabx.experiments.data.fetch import fetch
 from cpabx.experiments.data.subset import subset
 from cpabx.experiments.engines import Engine, Training, load_engine
-from cpabx.experiments.files import check_folder, write_all
+from cpabx.experiments.files import write_all
 from cpabx.experiments.material import SUBSET_SEED, TRAIN_SEED
 from cpabx.experiments.models import network
 from cpabx.experiments.options import Options
@@ -25,7 +26,7 @@ from cpabx.experiments.paper import PURE_BACKWARD, PURE_FORWARD, figures
 from cpabx.experiments.pure import STEPS
 from cpabx.experiments.report import as_csv, markdown, versions_line
 
-FILES = ("speed.md", "speed.csv")
+FILES = ("speed.md", "speed.csv", "configuration.json")
 _ABOUT = (__doc__ or "").partition("\n\n")[2].strip()
 
 #: Fields, points per side, rounds, and the standard deviation of theta: points move by some 5 % of the domain's side.
@@ -38,18 +39,20 @@ MODELS = ("ST-Affine CNN", "ST-CPAB CNN")
 
 def perform(options: Options) -> str:
     """Measures, writes the files, and returns what to tell."""
-    check_folder(options.out)
+    claim = folder.Claim(options.out, folder.settings("speed", options.backend, None), frozenset(FILES))
+    folder.check(claim)
     if options.download:
         fetch("mnist", options.data)
     digits = distort("rts", subset(load("mnist", options.data, "train"), IMAGES, SUBSET_SEED), TRAIN_SEED)
     engine = load_engine(options.backend)
     engine.prepare(options.threads, options.device)
-    operations, errors = operation_seconds(options.backend)
-    networks = network_seconds(engine, digits)
-    text = report(operations, errors, networks, engine)
-    rows = [["operation", *item] for item in operations.items()] + [["network", *item] for item in networks.items()]
-    files = {"speed.md": text.encode(), "speed.csv": as_csv(["of", "what", "median_seconds"], rows)}
-    write_all(options.out, files)
+    with folder.taken(claim, engine, None):
+        operations, errors = operation_seconds(options.backend)
+        networks = network_seconds(engine, digits)
+        text = report(operations, errors, networks, engine)
+        rows = [["operation", *item] for item in operations.items()] + [["network", *item] for item in networks.items()]
+        table = as_csv(["of", "what", "median_seconds"], rows)
+        write_all(options.out, {"speed.md": text.encode(), "speed.csv": table})
     return f"{text}\nWrote {', '.join(str(options.out / name) for name in FILES)}."
 
 

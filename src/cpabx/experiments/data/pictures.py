@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from cpabx.errors import MissingPackageError, OptionError
 from cpabx.experiments.data.archive import Archive
-from cpabx.experiments.errors import ExperimentError
+from cpabx.experiments.files import unwritable
 
 Bytes = NDArray[np.uint8]
 
@@ -110,21 +110,25 @@ def _write(path: Path, shape: tuple[int, ...], archive: Archive, names: Sequence
         handle, unfinished = tempfile.mkstemp(dir=path.parent, prefix=".writing-", suffix=".npy")
         os.close(handle)
     except OSError as error:
-        raise _unwritable(path, error) from error
+        raise unwritable(path, error) from error
     try:
         images = np.lib.format.open_memmap(unfinished, mode="w+", dtype=np.uint8, shape=shape)
+        _reserve(unfinished)
         _fill(images, archive, names, view)
         images.flush()
         del images
         os.replace(unfinished, path)
     except OSError as error:
-        raise _unwritable(path, error) from error
+        raise unwritable(path, error) from error
     finally:
         Path(unfinished).unlink(missing_ok=True)
 
 
-def _unwritable(path: Path, error: OSError) -> ExperimentError:
-    return ExperimentError(f"the cache {path.parent} must take {path.name}", str(error), "Choose another folder.")
+def _reserve(name: str) -> None:
+    """All of a mapped file's space: if the disk were full later, it would be a signal that ends the process."""
+    if hasattr(os, "posix_fallocate"):
+        with open(name, "r+b") as file:
+            os.posix_fallocate(file.fileno(), 0, os.fstat(file.fileno()).st_size)
 
 
 def _is_complete(path: Path, shape: tuple[int, ...]) -> bool:

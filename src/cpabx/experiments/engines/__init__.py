@@ -165,6 +165,9 @@ class Engine(Protocol):
             DeviceError: this machine has no such device.
         """
 
+    def meet(self) -> None:
+        """Returns when every process has called it."""
+
     def trainer(self, network: Network, training: Training, seed: int, augment: Augment | None = None) -> Trainer:
         """A network with the initial weights of the seed."""
 

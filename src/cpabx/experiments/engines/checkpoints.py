@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 import json
-import os
-import tempfile
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from cpabx.experiments import files, reading
 from cpabx.experiments.engines import Array, CheckpointError, Training
 from cpabx.experiments.network import Network, shapes
 
@@ -44,39 +43,42 @@ def identity(network: Network, training: Training, seed: int) -> dict[str, Any]:
 
 
 def write(path: Path, state: State, described: dict[str, Any]) -> None:
-    """All or nothing: a file that is interrupted leaves the one before in its place."""
+    """All or nothing: a file that is interrupted, or for which there is no space, leaves the one before in its place.
+
+    Raises:
+        ExperimentError: it cannot be written.
+    """
     header = json.dumps({"format": FORMAT, "epoch": state.epoch, "step": state.step, **described})
     arrays = {
         f"{kind}_{i}": array for kind in ("weights", "means", "squares") for i, array in enumerate(getattr(state, kind))
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, unfinished = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            np.savez(file, header=np.array(header), **arrays)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(unfinished, path)
-    except BaseException:
-        Path(unfinished).unlink(missing_ok=True)
-        raise
+    content = io.BytesIO()
+    np.savez(content, header=np.array(header), **arrays)
+    files.write(path, content.getvalue())
 
 
 def read(path: Path, network: Network, described: dict[str, Any]) -> State:
     """Raises CheckpointError if it cannot be read, or belongs to something else."""
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with reading.opened(path) as opened, np.load(opened, allow_pickle=False) as file:
             header = json.loads(str(file["header"]))
-            n = len(shapes(network))
             _check(path, header, described)
-            parts = {kind: [file[f"{kind}_{i}"] for i in range(n)] for kind in ("weights", "means", "squares")}
-    except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile) as error:
-        if isinstance(error, CheckpointError):
-            raise
+            parts = {kind: _arrays(file, kind, network) for kind in ("weights", "means", "squares")}
+            return State(int(header["epoch"]), int(header["step"]), **parts)
+    except CheckpointError:
+        raise
+    except Exception as error:  # zipfile, zlib, numpy and json raise whatever they like of a damaged file
         raise CheckpointError(
             f"{path} must be a checkpoint of a training", f"{type(error).__name__}: {error}", "Start without it."
         ) from error
-    return State(header["epoch"], header["step"], **parts)
+
+
+def _arrays(file: Any, kind: str, network: Network) -> list[Array]:
+    found = [file[f"{kind}_{i}"] for i in range(len(shapes(network)))]
+    for i, (array, shape) in enumerate(zip(found, shapes(network), strict=True)):
+        if array.shape != shape or array.dtype != np.float32:
+            raise ValueError(f"{kind}_{i} of {array.shape} {array.dtype}, not {shape} float32")
+    return found
 
 
 def _check(path: Path, header: dict[str, Any], described: dict[str, Any]) -> None:

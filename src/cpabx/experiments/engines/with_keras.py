@@ -216,6 +216,11 @@ class KerasEngine:
         tf.config.experimental.enable_op_determinism()
         tf.random.set_seed(0)  # random operations are errors without: the engine has none, but others may
 
+    def meet(self) -> None:
+        if self.world > 1:
+            one = tf.ones((1,), tf.float64)
+            tf.function(lambda: self._strategy.run(KerasTrainer._replica_sum, args=(one,)))()
+
     @staticmethod
     def _see(device: str) -> None:
         """Hides all devices but one; the CPU is always there."""

@@ -226,6 +226,10 @@ class TorchEngine:
         if distributed.is_initialized():
             self.rank, self.world = distributed.get_rank(), distributed.get_world_size()
 
+    def meet(self) -> None:
+        if self.world > 1:
+            distributed.barrier()
+
     def trainer(self, network: Network, training: Training, seed: int, augment: Augment | None = None) -> Trainer:
         return TorchTrainer(network, training, seed, augment, Share(self.rank, self.world), self._device)
 
