@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-import numbers
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from cpabx import registry
 from cpabx.backend import Tensor
-from cpabx.errors import OptionError, ShapeError
+from cpabx.errors import OptionError
+from cpabx.layer_inputs import layers_for
 from cpabx.pixel_grid import Sampling, pixel_grid
 from cpabx.transforms import Affine, Composition, Cpab, Transformation
 from cpabx.transforms.arguments import dimension
 from cpabx.transforms.fill import checked_fill
-from cpabx.transforms.pixels import KINDS, checked_size, image_size, layout, sampling_options
+from cpabx.transforms.pixels import checked_size, image_size, sampling_options
 
 LOCALIZATIONS = ("cnn", "fcn")
 INTERPOLATE = ("once", "twice")
@@ -85,44 +85,9 @@ def only_2d(family: Transformation, ndim: Any) -> Transformation:
     """
     if (n := dimension(ndim)) != family.ndim:
         raise OptionError(
-            f"ndim must be 2 for {type(family).__name__}, which exists in 2D alone", f"{n}", f"Use {_layers_for(n)}."
+            f"ndim must be 2 for {type(family).__name__}, which exists in 2D alone", f"{n}", f"Use {layers_for(n)}."
         )
     return family
-
-
-def _layers_for(ndim: int) -> str:
-    """What a remedy recommends for signals, images or volumes."""
-    cells = {1: "(n,)", 2: "(nx, ny)", 3: "(nx, ny, nz)"}[ndim]
-    return f"STAffine or STAffineDiffeo with ndim={ndim}, STCPAB or STAffineCPAB with {cells} cells"
-
-
-def check_images(shape: Sequence[int | None], ndim: int, *, channels_last: bool) -> None:
-    """Raises ShapeError unless a layer in that many dimensions can take them."""
-    if len(shape) != ndim + 2:
-        raise ShapeError(
-            f"{KINDS[ndim]} must be {layout(ndim, channels_last=channels_last)}",
-            f"shape {tuple(shape)}",
-            _remedy("Add the missing axes", ndim, len(shape) - 2, channels_last),
-        )
-
-
-def check_input_shape(input_shape: Any, ndim: int, *, channels_last: bool) -> None:
-    """Raises ShapeError unless it is the shape of one image, without the batch."""
-    axes = input_shape if isinstance(input_shape, Sequence) and not isinstance(input_shape, str) else ()
-    if len(axes) != ndim + 1 or not all(isinstance(n, numbers.Integral) and int(n) > 0 for n in axes):
-        raise ShapeError(
-            f"input_shape must be {layout(ndim, channels_last=channels_last, batch=False)}, at least 1 each",
-            repr(input_shape),
-            _remedy("Leave out the batch axis", ndim, len(axes) - 1, channels_last),
-        )
-
-
-def _remedy(first: str, ndim: int, received: int, channels_last: bool) -> str:
-    """What to do; where another dimension may have been meant, how to get that."""
-    if received == ndim or received not in KINDS:
-        return f"{first}."
-    axes = layout(received, channels_last=channels_last)
-    return f"{first}; or for {KINDS[received]} {axes}, use {_layers_for(received)}."
 
 
 def localization_pair(localization: Any) -> tuple[Any, Any]:
@@ -144,11 +109,12 @@ def side_by_side(layers: Any, merge: Any, kind: type) -> list[Any]:
     Raises:
         OptionError: they are none, or something else, or their results do not fit each other.
     """
-    given = list(layers) if isinstance(layers, (list, tuple)) else []
+    several = isinstance(layers, Iterable) and not isinstance(layers, str)
+    given = list(layers) if several else []
     if not given or not all(isinstance(layer, kind) for layer in given):
         raise OptionError(
             "layers must be a list of ST layers of one framework",
-            repr(layers),
+            f"{type(layers).__name__} of {[type(layer).__name__ for layer in given]}" if several else repr(layers),
             "For instance [STCPAB((2, 2)), STAffineDiffeo()].",
         )
     if merge not in MERGE:
@@ -175,6 +141,11 @@ def with_parameters(family: Transformation) -> Transformation:
 
 def unknown_localization(localization: Any, kind: str) -> OptionError:
     """The error for what is neither the name of a localization network nor one of ``kind``."""
+    remedy = "Pass one of these."
+    if isinstance(localization, type):
+        remedy = f"Pass what {localization.__name__}(...) makes, not the class."
+    elif isinstance(localization, (list, tuple)):
+        remedy = "Pass one of these; only STAffineCPAB has two networks."
     return OptionError(
-        f"localization must be one of {', '.join(LOCALIZATIONS)}, or a {kind}", repr(localization), "Pass one of these."
+        f"localization must be one of {', '.join(LOCALIZATIONS)}, or a {kind}", repr(localization), remedy
     )

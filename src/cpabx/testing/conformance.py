@@ -6,7 +6,6 @@ from cpabx.testing.bases import TestBases
 from cpabx.testing.borders import TestBorders
 from cpabx.testing.contract import TestContract
 from cpabx.testing.derivatives import TestDerivatives
-from cpabx.testing.draws import TestDraws
 from cpabx.testing.empty_input import TestEmptyInput
 from cpabx.testing.exact_gradients import TestExactGradients
 from cpabx.testing.families import TestFamilies
@@ -17,6 +16,7 @@ from cpabx.testing.invalid_input import TestInvalidInput, TestUnusualInput
 from cpabx.testing.inverses import TestInverses
 from cpabx.testing.label_maps import TestLabelMaps
 from cpabx.testing.layer_extras import TestLayerExtras
+from cpabx.testing.layer_inputs import TestLayerInputs
 from cpabx.testing.layers import TestLayers, TestLayersInNetworks
 from cpabx.testing.matrices import TestMatrices
 from cpabx.testing.not_finite import TestNotFinite
@@ -33,7 +33,6 @@ __all__ = [
     "TestBorders",
     "TestContract",
     "TestDerivatives",
-    "TestDraws",
     "TestEmptyInput",
     "TestExactGradients",
     "TestFamilies",
@@ -46,6 +45,7 @@ __all__ = [
     "TestInverses",
     "TestLabelMaps",
     "TestLayerExtras",
+    "TestLayerInputs",
     "TestLayers",
     "TestLayersInNetworks",
     "TestMatrices",

@@ -5,6 +5,8 @@ from __future__ import annotations
 import operator
 from typing import Any
 
+import numpy as np
+
 from cpabx.backend import Backend, Tensor
 from cpabx.errors import OptionError, ShapeError
 from cpabx.pixel_grid import Sampling
@@ -32,6 +34,8 @@ def sampling_options(mode: Any, padding_mode: Any, align_corners: Any, ndim: int
     for name, value, known in (("mode", mode, MODES), ("padding_mode", padding_mode, PADDING_MODES)):
         if not isinstance(value, str) or value not in known:
             raise OptionError(f"{name} must be one of {', '.join(known)}", repr(value), "Choose one of them.")
+    if not isinstance(align_corners, (bool, np.bool_)):
+        raise OptionError("align_corners must be True or False", repr(align_corners), "Pass one of the two.")
     return {"mode": mode, "padding_mode": padding_mode, "align_corners": bool(align_corners)}
 
 

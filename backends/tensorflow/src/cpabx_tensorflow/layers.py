@@ -8,14 +8,13 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from cpabx.errors import OptionError
+from cpabx.errors import DtypeError, OptionError
 from cpabx.layer_call import Prediction, side_by_side_results, with_extras
+from cpabx.layer_inputs import Shape, check_images, check_input_shape, not_floats
 from cpabx.layer_options import (
     WarpOptions,
     affine_cpab,
     as_cpab,
-    check_images,
-    check_input_shape,
     localization_pair,
     only_2d,
     side_by_side,
@@ -60,13 +59,14 @@ class SpatialTransformer(keras.layers.Layer):  # type: ignore[misc]
         # autocast=False: images come as they are, so that half precision does not move them.
         super().__init__(autocast=False, **keras_options)
         _check_data_format()
+        if not keras.backend.is_float_dtype(self.compute_dtype):
+            raise DtypeError("dtype must be a floating-point type", repr(self.compute_dtype), "For instance 'float32'.")
         self.supports_jit = False  # the native transform is no operation that XLA could compile
         self.options = WarpOptions(output_size, mode, padding_mode, align_corners, transformation.ndim, fill)
         self.transformation = transformation
         self._make(localization)
         if input_shape is not None:
-            check_input_shape(input_shape, transformation.ndim, channels_last=True)
-            self.build((None, *input_shape))
+            self.build((None, *check_input_shape(input_shape, transformation.ndim, channels_last=True)))
 
     def _make(self, localization: Any) -> None:
         self.localization = self._network(localization, self.transformation, "localization")
@@ -86,22 +86,30 @@ class SpatialTransformer(keras.layers.Layer):  # type: ignore[misc]
 
     def build(self, input_shape: Any) -> None:
         check_images(input_shape, self.transformation.ndim, channels_last=True)
+        self._image_shape: Shape = tuple(input_shape)[1:]
         for network in self._networks:
             if not network.built:
-                network.build(tuple(input_shape))
+                networks.build_for(network, self._image_shape)
         self.built = True
 
     def _images(self, images: Any) -> tf.Tensor:
         """Images, checked, as they are computed with."""
         images = keras.ops.convert_to_tensor(images)
-        check_images(images.shape, self.transformation.ndim, channels_last=True)
+        self._check(images)
         if not self.built:
             self.build(images.shape)
         return keras.ops.cast(images, self._working_dtype)
 
+    def _check(self, images: Any) -> None:
+        ndim, dtype = self.transformation.ndim, keras.backend.standardize_dtype(images.dtype)
+        check_images(images.shape, ndim, channels_last=True)
+        if not keras.backend.is_float_dtype(dtype):
+            conversion = "keras.ops.cast(images, 'float32'), divided by 255 where they are pixels of 8 bits"
+            raise not_floats(ndim, dtype, conversion)
+
     def _predict(self, images: tf.Tensor, training: bool | None) -> Prediction:
         """One run of the localization."""
-        theta = self.localization(images, training=training)
+        theta = networks.run(self.localization, images, training, self._image_shape)
         return Prediction(theta, images, self.transformation, theta)
 
     def theta(self, images: Any, training: bool | None = None) -> tf.Tensor:
@@ -124,7 +132,8 @@ class SpatialTransformer(keras.layers.Layer):  # type: ignore[misc]
             The output, or a tuple: the output, then theta, then the grid, as far as they are asked for.
 
         Raises:
-            ShapeError: the images have another number of axes.
+            ShapeError: the images have another number of axes, or a size that the localization does not take.
+            DtypeError: they are no floats.
         """
         images = self._images(images)
         found = self._predict(images, training)
@@ -142,6 +151,7 @@ class SpatialTransformer(keras.layers.Layer):  # type: ignore[misc]
         self, images: Any, training: bool | None = None, return_theta: bool = False, return_grid: bool = False
     ) -> Any:
         """Shapes and types of all that :meth:`call` returns."""
+        self._check(images)
         family = self.transformation
         batch, *size, channels = self.compute_output_shape(images.shape)
         output = keras.KerasTensor((batch, *size, channels), self.compute_dtype)
@@ -268,9 +278,9 @@ class STAffineCPAB(SpatialTransformer):
         return (self.localization, self.refinement)
 
     def _predict(self, images: tf.Tensor, training: bool | None) -> Prediction:
-        affine = self.localization(images, training=training)
+        affine = networks.run(self.localization, images, training, self._image_shape)
         between = self.options.keeping_size().warp(self.transformation.outer, images, affine)
-        fine = self.refinement(between, training=training)
+        fine = networks.run(self.refinement, between, training, self._image_shape)
         theta = tf.concat([affine, fine], axis=-1)
         if self.interpolate == "twice":
             return Prediction(theta, between, self.transformation.inner, fine)

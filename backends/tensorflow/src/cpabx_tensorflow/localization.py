@@ -5,7 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import keras
+import tensorflow as tf
 
+from cpabx.errors import CpabxError
+from cpabx.layer_inputs import Shape, check_features, check_one_for_each, made_for_others, needs_known_size
 from cpabx.layer_options import unknown_localization, with_parameters
 from cpabx.transforms import Transformation
 
@@ -35,12 +38,23 @@ class Halving3D(keras.layers.Layer):  # type: ignore[misc]
                 volumes = keras.ops.concatenate([volumes, last], axis=axis)
             before, after = volumes.shape[1:axis], volumes.shape[axis + 1 :]
             pairs = keras.ops.reshape(volumes, (-1, *before, volumes.shape[axis] // 2, 2, *after))
-            volumes = keras.ops.max(pairs, axis=axis + 1)
+            first, second = keras.ops.split(pairs, 2, axis=axis + 1)
+            # Not keras.ops.max, which refuses a batch of none.
+            volumes = keras.ops.squeeze(keras.ops.maximum(first, second), axis=axis + 1)
         return volumes
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
         batch, *size, channels = input_shape
         return (batch, *(-(-n // 2) for n in size), channels)
+
+
+class Flat(keras.layers.Flatten):  # type: ignore[misc]
+    """Features (N, ...) as (N, F)."""
+
+    def __call__(self, features: Any, **options: Any) -> Any:
+        is_tensor = isinstance(features, keras.KerasTensor) or keras.ops.is_tensor(features)
+        check_features(tuple(features.shape) if is_tensor else None, features)
+        return super().__call__(features, **options)
 
 
 def theta_dense(transformation: Transformation, dtype: str) -> keras.layers.Layer:
@@ -96,11 +110,52 @@ def build(
         features = [localization]
     else:
         raise unknown_localization(localization, "keras.layers.Layer")
-    flatten = keras.layers.Flatten(dtype=theta_dtype, name="theta_features")
+    flatten = Flat(dtype=theta_dtype, name="theta_features")
     last = theta_dense(with_parameters(transformation), theta_dtype)
     network = keras.Sequential([*features, flatten, last], name=name)
     network.dtype_policy = dtype
     return network
+
+
+def build_for(network: keras.Sequential, image_shape: Shape) -> None:
+    """Makes the weights of a network for images of that shape, without the batch.
+
+    Raises:
+        ShapeError: a size is not known, and the weights depend on it.
+    """
+    try:
+        network.build((None, *image_shape))
+    except CpabxError:
+        raise
+    except Exception as error:
+        if None not in image_shape:
+            raise
+        ndim = len(image_shape) - 1
+        raise needs_known_size(image_shape, ndim, channels_last=True, pooling=_pooling(ndim)) from error
+
+
+def _pooling(ndim: int) -> str:
+    return f"its last layer keras.layers.GlobalAveragePooling{ndim}D(), for instance"
+
+
+def run(network: keras.Sequential, images: Any, training: bool | None, made_for: Shape) -> Any:
+    """Theta of images, by a network that was built for images of shape ``made_for``, without the batch.
+
+    Raises:
+        ShapeError: it does not take others, or mixes up the items of the batch.
+    """
+    try:
+        theta = network(images, training=training)
+    except CpabxError:
+        raise
+    except (ValueError, TypeError, tf.errors.InvalidArgumentError) as error:
+        pooling = _pooling(len(made_for) - 1)
+        better = made_for_others(made_for, images.shape[1:], channels_last=True, pooling=pooling)
+        if better is None:
+            raise
+        raise better from error
+    check_one_for_each(images.shape[0], theta.shape[0])
+    return theta
 
 
 def to_config(localization: Any, network: keras.Sequential) -> Any:

@@ -9,12 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from cpabx.layer_call import Prediction, side_by_side_results, with_extras
+from cpabx.layer_inputs import check_images, check_input_shape, not_floats
 from cpabx.layer_options import (
     WarpOptions,
     affine_cpab,
     as_cpab,
-    check_images,
-    check_input_shape,
     localization_pair,
     only_2d,
     side_by_side,
@@ -54,18 +53,24 @@ class SpatialTransformer(nn.Module):
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
+        networks.check_dtype(dtype)
         self.options = WarpOptions(output_size, mode, padding_mode, align_corners, transformation.ndim, fill)
         self.transformation = transformation
         self._build(localization, device=device, dtype=dtype)
         if input_shape is not None:
-            check_input_shape(input_shape, transformation.ndim, channels_last=False)
-            networks.materialize(_Predictor(self), input_shape, device=device, dtype=dtype)
+            shape = check_input_shape(input_shape, transformation.ndim, channels_last=False)
+            networks.materialize(_Predictor(self), shape, device=device, dtype=dtype)
 
     def _build(self, localization: Any, **factory: Any) -> None:
         self.localization = networks.build(localization, self.transformation, **factory)
 
     def _check(self, images: Tensor) -> None:
-        check_images(images.shape, self.transformation.ndim, channels_last=False)
+        ndim = self.transformation.ndim
+        if not isinstance(images, Tensor):
+            raise not_floats(ndim, f"a {type(images).__name__}", "torch.as_tensor(images, dtype=torch.float32)")
+        check_images(images.shape, ndim, channels_last=False)
+        if not images.is_floating_point():
+            raise not_floats(ndim, str(images.dtype), "images.float(), divided by 255 where they are pixels of 8 bits")
         if torch.is_inference_mode_enabled() and networks.has_lazy_parameters(self):
             # Or what this input creates could never be trained.
             networks.materialize(_Predictor(self), images.shape[1:], device=images.device, dtype=images.dtype)
@@ -94,7 +99,8 @@ class SpatialTransformer(nn.Module):
             The output, or a tuple: the output, then theta, then the grid, as far as they are asked for.
 
         Raises:
-            ShapeError: the images have another number of axes.
+            ShapeError: the images have another number of axes, or a size that the localization does not take.
+            DtypeError: they are no floats, or of another type than the parameters.
         """
         self._check(images)
         found = self._predict(images)

@@ -8,9 +8,63 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from cpabx.errors import CpabxError, DtypeError
+from cpabx.layer_inputs import check_features, check_one_for_each, made_for_others
 from cpabx.layer_options import unknown_localization, with_parameters
 from cpabx.transforms import Transformation
-from cpabx_torch.precision import at_least_single, without_autocast
+from cpabx_torch.precision import at_least_single, is_autocast, without_autocast
+
+
+class Localization(nn.Sequential):
+    """Features of images, made flat, and the last layer to theta: images (N, C, *size) to (N, d)."""
+
+    #: (C, *size) of the images that the parameters were made for, where that is known.
+    input_shape: tuple[int, ...] | None = None
+
+    def forward(self, images: Tensor) -> Tensor:
+        try:
+            theta: Tensor = super().forward(images)  # type: ignore[no-untyped-call]
+        except CpabxError:
+            raise
+        except Exception as error:
+            if (better := self._explanation(images, error)) is None:
+                raise
+            raise better from error
+        check_one_for_each(images.shape[0], theta.shape[0])
+        if self.input_shape is None and not torch.compiler.is_compiling():
+            self.input_shape = tuple(images.shape[1:])
+        return theta
+
+    def _explanation(self, images: Tensor, error: Exception) -> CpabxError | None:
+        """What is wrong with the images, if that is it."""
+        own: Any = self[-1].weight
+        if nn.parameter.is_lazy(own) or isinstance(error, (torch.OutOfMemoryError, MemoryError)):
+            return None
+        if images.dtype != own.dtype and not is_autocast(images):
+            return _other_type("images", images.dtype, own.dtype)
+        if self.input_shape is None and not isinstance(error, (RuntimeError, AssertionError)):  # torch's for shapes
+            return None
+        return made_for_others(
+            self.input_shape, tuple(images.shape[1:]), channels_last=False, pooling=_POOLING[images.dim() - 2]
+        )
+
+
+def _other_type(what: str, received: torch.dtype, own: torch.dtype) -> DtypeError:
+    return DtypeError(
+        f"{what} must have the type of the layer's parameters, {own}", str(received), f"Convert them: .to({own})."
+    )
+
+
+_POOLING = {n: f"its last layer torch.nn.AdaptiveAvgPool{n}d(1), for instance" for n in (1, 2, 3)}
+
+
+class Flat(nn.Module):
+    """Features (N, ...) as (N, F)."""
+
+    def forward(self, features: Any) -> Tensor:
+        check_features(features.shape if isinstance(features, Tensor) else None, features)
+        flat: Tensor = features.flatten(1) if features.dim() > 1 else features[:, None]
+        return flat
 
 
 class ThetaLinear(nn.Linear):
@@ -22,8 +76,11 @@ class ThetaLinear(nn.Linear):
     identity: tuple[float, ...]
 
     def forward(self, features: Tensor) -> Tensor:
+        features, weight, bias = map(at_least_single, (features, self.weight, self.bias))
+        if features.dtype != weight.dtype:
+            raise _other_type("features of a localization network", features.dtype, weight.dtype)
         with without_autocast(features):
-            return nn.functional.linear(*map(at_least_single, (features, self.weight, self.bias)))
+            return nn.functional.linear(features, weight, bias)
 
     def reset_parameters(self) -> None:
         start_at_identity(self)
@@ -89,7 +146,15 @@ def build(localization: Any, transformation: Transformation, **factory: Any) -> 
         features = localization
     else:
         raise unknown_localization(localization, "torch.nn.Module")
-    return nn.Sequential(features, nn.Flatten(), LazyThetaLinear(with_parameters(transformation), **factory))
+    return Localization(features, Flat(), LazyThetaLinear(with_parameters(transformation), **factory))
+
+
+def check_dtype(dtype: Any) -> None:
+    """Raises DtypeError unless parameters can have it."""
+    if dtype is not None and not (isinstance(dtype, torch.dtype) and dtype.is_floating_point):
+        raise DtypeError(
+            "dtype must be one of torch's floating-point types", repr(dtype), "For instance torch.float32, or None."
+        )
 
 
 def has_lazy_parameters(module: nn.Module) -> bool:
