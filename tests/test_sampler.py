@@ -1,5 +1,7 @@
 """The numpy backend's sampler against the function whose options it borrows."""
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -9,10 +11,13 @@ SIZES = [(4, 5), (7, 2), (1, 6), (5, 1), (1, 1), (3, 4, 5), (2, 1, 3)]
 NUMPY = cpabx.get_backend("numpy")
 
 
-@pytest.mark.parametrize("mode", ["linear", "nearest"])
+@pytest.mark.parametrize(
+    ("mode", "size"),
+    [*itertools.product(["linear", "nearest"], SIZES), *(("cubic", size) for size in SIZES if len(size) == 2)],
+    ids=str,
+)
 @pytest.mark.parametrize("align_corners", [False, True])
 @pytest.mark.parametrize("padding_mode", ["zeros", "border", "reflection"])
-@pytest.mark.parametrize("size", SIZES, ids=str)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_grid_sample_agrees(size, padding_mode, align_corners, dtype, mode):
     """To 1e-6, inside and outside, at pixels, at their edges, and at the corners of the image."""
@@ -20,14 +25,14 @@ def test_grid_sample_agrees(size, padding_mode, align_corners, dtype, mode):
     rng, ndim = np.random.default_rng(0), len(size)
     images = rng.uniform(size=(2, *size, 3)).astype(dtype)
     grid = rng.uniform(-4, 4, (2, *(12, 9, 2)[:ndim], ndim)).astype(dtype)
-    if mode == "linear":  # where the nearest pixel is a matter of rounding
+    if mode != "nearest":  # where the nearest pixel is a matter of rounding
         for axis, n in enumerate(reversed(size)):
             grid[:, :4, ..., axis] = (2 * rng.integers(-1, 2 * n + 2, grid[:, :4, ..., axis].shape) - n) / n / 2
         grid[:, 4] = rng.integers(-1, 2, grid[:, 4].shape)
     expected = torch.nn.functional.grid_sample(
         torch.tensor(np.moveaxis(images, -1, 1)),
         torch.tensor(grid),
-        mode="bilinear" if mode == "linear" else "nearest",
+        mode={"linear": "bilinear", "cubic": "bicubic"}.get(mode, mode),
         padding_mode=padding_mode,
         align_corners=align_corners,
     )

@@ -26,10 +26,11 @@ static inline cpab_image take_image(bytes *b, int ndim, cpab_status *expected) {
     memset(&image, 0, sizeof image);
     image.struct_size = sizeof image;
     image.ndim = ndim;
-    image.padding = (int32_t)take_below(b, 3);
+    image.padding = (int32_t)take_below(b, 4);
     const uint8_t flags = take(b);
     image.interpolation = flags & 1, image.align_corners = flags >> 1 & 1,
     image.channels_last = flags >> 2 & 1;
+    if (flags >> 3 & 1) image.interpolation = 2 * image.interpolation; /* cubic for nearest */
     image.channels = take_below(b, 4);
     for (int d = 0; d < 3; d++) image.size[d] = 1 + take_below(b, 6);
     *expected = CPAB_OK;

@@ -302,23 +302,29 @@ CPAB_API cpab_status cpab_jacobian_f64(const cpab_tessellation *tess, const doub
                                        int32_t n_threads, int64_t *failed_item);
 
 /* What images are where they have no pixels. For REFLECTION, mirrors stand at the centres of the outermost
-   pixels (align_corners), or at their outer edges. */
+   pixels (align_corners), or at their outer edges. For WRAP, pixel i is pixel i modulo their number: a period
+   is as long as so many pixels, which with align_corners is longer than the box that the image covers. */
 typedef enum cpab_padding {
     CPAB_PADDING_ZEROS = 0,
     CPAB_PADDING_BORDER = 1, /* the value of the nearest place in the image */
-    CPAB_PADDING_REFLECTION = 2
+    CPAB_PADDING_REFLECTION = 2,
+    CPAB_PADDING_WRAP = 3
 } cpab_padding;
 
 /* LINEAR is linear in 1D, bilinear in 2D and trilinear in 3D. NEAREST takes the nearest pixel, of two that
-   are equally near the one with the even number. */
+   are equally near the one with the even number. CUBIC is cubic convolution (Keys 1981) with a = -3/4 along
+   each axis, bicubic in 2D and tricubic in 3D; padding applies to each of the 4^ndim pixels around a point.
+ */
 typedef enum cpab_interpolation {
     CPAB_INTERPOLATION_LINEAR = 0,
-    CPAB_INTERPOLATION_NEAREST = 1
+    CPAB_INTERPOLATION_NEAREST = 1,
+    CPAB_INTERPOLATION_CUBIC = 2
 } cpab_interpolation;
 
 /*
  * An image covers a box: with align_corners the centres of its outermost pixels lie on the border of the box,
- * without it their outer edges do. All options mean what they mean in torch's grid_sample.
+ * without it their outer edges do. All options but WRAP mean what they mean in torch's grid_sample, and CUBIC
+ * what it means there in 2D.
  *
  * Set struct_size to sizeof(cpab_image). Entries of `size` from ndim on are ignored.
  */
@@ -343,9 +349,9 @@ typedef struct cpab_image {
  *   n_threads as in cpab_transform_*
  *
  * A point that is not finite is NaN in all its channels. What is not finite in the data shows in `out` only
- * where such a pixel is one of the 2^ndim around a point. Sizes of 0 are fine (but for those of an image),
- * and arrays without elements may be NULL. On an error `out` is untouched. It may not share memory with the
- * inputs.
+ * where such a pixel is one of those around a point, and has weight. Sizes of 0 are fine (but for those of an
+ * image), and arrays without elements may be NULL. On an error `out` is untouched. It may not share memory
+ * with the inputs.
  */
 CPAB_API cpab_status cpab_sample_f32(const cpab_image *image, const float *data, const float *points,
                                      float *out, int64_t n_batch, int64_t n_points, int64_t points_batch,

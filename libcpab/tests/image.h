@@ -20,13 +20,13 @@ static inline int64_t pixels_of(const cpab_image *image) {
     return n;
 }
 
-/* Sets options by a number below 24. */
-enum { n_variants = 24 };
+/* Sets options by a number below 48. */
+enum { n_variants = 48 };
 static inline void set_variant(cpab_image *image, int variant) {
-    image->padding = variant % 3;
-    image->interpolation = variant / 3 % 2;
-    image->align_corners = variant / 6 % 2;
-    image->channels_last = variant / 12;
+    image->padding = variant % 4;
+    image->interpolation = variant / 4 % 3;
+    image->align_corners = variant / 12 % 2;
+    image->channels_last = variant / 24;
 }
 
 /* Position in pixels of coordinate x along an axis of n pixels. */
@@ -41,10 +41,10 @@ static inline double coordinate_of(const cpab_image *image, int d, double pixel)
     return n > 1 ? 2 * pixel / (n - 1) - 1 : 0;
 }
 
-/* The same after padding: where in the image the value comes from. */
-static inline double padded_pixel(const cpab_image *image, int d, double x) {
+/* Where in the image padding puts a place on the line of pixels that goes on, also between two of them. */
+static inline double padded_pixel(const cpab_image *image, int d, double u) {
     const double end = (double)image->size[d] - 1;
-    double u = pixel_at(image, d, x);
+    if (image->padding == CPAB_PADDING_WRAP) return u - floor(u / (end + 1)) * (end + 1);
     if (image->padding == CPAB_PADDING_REFLECTION) {
         const double low = image->align_corners ? 0 : -0.5, span = image->align_corners ? end : end + 1;
         const double distance = span > 0 ? fmod(fabs(u - low), 2 * span) : 0;
@@ -53,13 +53,27 @@ static inline double padded_pixel(const cpab_image *image, int d, double x) {
     return image->padding == CPAB_PADDING_ZEROS ? u : fmin(fmax(u, 0), end);
 }
 
+/* What a pixel at this distance counts: by the hat function, or Keys' cubic one with a = -3/4. */
+static inline double interpolating(int interpolation, double distance) {
+    const double s = fabs(distance), a = -0.75;
+    if (interpolation == CPAB_INTERPOLATION_LINEAR) return fmax(0, 1 - s);
+    if (s < 1) return ((a + 2) * s - (a + 3)) * s * s + 1;
+    return s < 2 ? ((a * s - 5 * a) * s + 8 * a) * s - 4 * a : 0;
+}
+
 /* The weight of each pixel at a point: dense, from the definitions. */
 static inline double pixel_weight(const cpab_image *image, const double *x, int64_t pixel) {
     double weight = 1;
     for (int d = 0; d < image->ndim; d++) {
-        const double u = padded_pixel(image, d, x[d]), i = (double)(pixel % image->size[d]);
-        const double near = fmax(0, 1 - fabs(u - i));
-        weight *= image->interpolation == CPAB_INTERPOLATION_NEAREST ? (nearbyint(u) == i) : near;
+        const double u = pixel_at(image, d, x[d]), i = (double)(pixel % image->size[d]);
+        double along = 0;
+        if (image->interpolation == CPAB_INTERPOLATION_NEAREST)
+            along = padded_pixel(image, d, nearbyint(padded_pixel(image, d, u))) == i;
+        else /* the pixels around it on the line that goes on */
+            for (double place = floor(u) - 1; place <= floor(u) + 2; place++)
+                if (padded_pixel(image, d, place) == i)
+                    along += interpolating(image->interpolation, u - place);
+        weight *= along;
         pixel /= image->size[d];
     }
     return weight;

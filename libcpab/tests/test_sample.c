@@ -31,6 +31,7 @@ static void one_value(int padding, int interpolation, int align_corners, double 
 static void by_hand(void) {
     enum { Z = CPAB_PADDING_ZEROS, B = CPAB_PADDING_BORDER, R_ = CPAB_PADDING_REFLECTION };
     enum { LINEAR = CPAB_INTERPOLATION_LINEAR, NEAREST = CPAB_INTERPOLATION_NEAREST };
+    enum { W = CPAB_PADDING_WRAP, CUBIC = CPAB_INTERPOLATION_CUBIC };
     for (int padding = Z; padding <= R_; padding++) { /* centres at -1, 0, 1: inside, padding says nothing */
         one_value(padding, LINEAR, 1, -0.75, 1.25, 1);
         one_value(padding, LINEAR, 1, 0.25, 2.5, 2);
@@ -61,6 +62,24 @@ static void by_hand(void) {
     one_value(R_, LINEAR, 0, 1.5, 3.5, -3);
     one_value(R_, LINEAR, 0, 0.75, 4, 0); /* between the last centre and its edge */
     one_value(R_, NEAREST, 0, 2, 2, 0);
+    /* three pixels are a period: 2 of the line without align_corners, 3 with it */
+    one_value(W, LINEAR, 0, 1, 2.5, -4.5);
+    one_value(W, LINEAR, 0, -1, 2.5, -4.5);
+    one_value(W, LINEAR, 0, -4.5, 1.25, 1.5);
+    one_value(W, LINEAR, 1, 1.25, 3.25, -3);
+    one_value(W, LINEAR, 1, -31, 1, 1);
+    one_value(W, NEAREST, 1, 1.6, 1, 0);
+    one_value(W, NEAREST, 0, -1.1, 4, 0);
+    for (int padding = Z; padding <= W; padding++)
+        one_value(padding, CUBIC, 1, 0, 2, 2.25); /* (4 - 1) * 3 / 4 */
+    /* in the middle of two: -3/32 and 19/32 of what is around, from the left */
+    one_value(Z, CUBIC, 1, 0.5, (-3 * 1 + 19 * 2 + 19 * 4) / 32.0, (3 * 1 - 21 * 2 + 21 * 4) / 16.0);
+    one_value(B, CUBIC, 1, 0.5, (-3 * 1 + 19 * 2 + 19 * 4 - 3 * 4) / 32.0,
+              (3 * 1 - 21 * 2 + 21 * 4 - 3 * 4) / 16.0);
+    one_value(R_, CUBIC, 1, 0.5, (-3 * 1 + 19 * 2 + 19 * 4 - 3 * 2) / 32.0,
+              (3 * 1 - 21 * 2 + 21 * 4 - 3 * 2) / 16.0);
+    one_value(W, CUBIC, 1, 0.5, (-3 * 1 + 19 * 2 + 19 * 4 - 3 * 1) / 32.0,
+              (3 * 1 - 21 * 2 + 21 * 4 - 3 * 1) / 16.0);
 }
 
 /* Gradients of points against central differences, away from kinks. */

@@ -21,6 +21,7 @@ from cpabx.transforms import (
     ThinPlateSpline,
     Transformation,
 )
+from cpabx.transforms.series import lengths_of
 
 __version__ = _version("cpabx")
 
@@ -40,6 +41,7 @@ __all__ = [
     "get_backend",
     "hookimpl",
     "layers",
+    "lengths_of",
     "plot",
     "set_backend",
     "use_backend",

@@ -87,6 +87,10 @@ class Backend(abc.ABC):
         """
         return None
 
+    def peek(self, tensor: Tensor) -> np.ndarray[Any, Any] | None:
+        """The values, or None where they are not known yet: while a function is traced."""
+        return None if self.device(tensor) is None else self.to_numpy(tensor)
+
     @abc.abstractmethod
     def dtype(self, tensor: Tensor) -> str:
         """Name of the element type, e.g. ``"float32"``."""
@@ -122,6 +126,10 @@ class Backend(abc.ABC):
 
     @abc.abstractmethod
     def sum(self, tensor: Tensor, axis: int) -> Tensor: ...
+
+    def max(self, tensor: Tensor, axis: int) -> Tensor:
+        """The largest number along one axis, which is dropped. A backend that traces needs its own."""
+        return self.asarray(self.to_numpy(tensor).max(axis), like=tensor)
 
     @abc.abstractmethod
     def log(self, tensor: Tensor) -> Tensor: ...
@@ -182,11 +190,36 @@ class Backend(abc.ABC):
     ) -> Tensor:
         """Images at grid (N, H, W, 2), in general (N, ..., n), of (x, y, z) in [-1, 1]^n over the image.
 
-        ``mode`` is ``"linear"``, interpolation in every direction, or ``"nearest"``. All options mean what
-        they mean in ``torch.nn.functional.grid_sample``, also at and beyond the border, and so do
-        derivatives. A place that is not finite is NaN. Images are in the backend's layout, with n axes of
-        pixels.
+        ``mode`` is ``"linear"``, interpolation in every direction, ``"nearest"``, or ``"cubic"``, convolution by
+        Keys' kernel with a = -3/4 in every direction. ``padding_mode`` is ``"zeros"``, ``"border"``,
+        ``"reflection"`` or ``"wrap"``: pixel i is pixel i modulo their number. All options but cubic in 1D and 3D,
+        and wrap, mean what they mean in ``torch.nn.functional.grid_sample``, also at and beyond the border, and so
+        do derivatives. A place that is not finite is NaN. Images are in the backend's layout, with n axes of
+        pixels. A mode or padding that a backend does not have must be an error.
         """
+
+    def sample_series(
+        self, series: Tensor, places: Tensor, lengths: Tensor, *, mode: str, padding_mode: str, align_corners: bool
+    ) -> Tensor:
+        """Series at places (N, P, 1) of [-1, 1], which the first ``lengths`` (N,) samples of each series cover.
+
+        As :meth:`sample`, of the i-th series up to its length alone, whatever is beyond. Lengths are whole numbers
+        as floats, or NaN. This samples one after the other, so a backend that traces needs its own.
+        """
+        counts = [int(n) for n in self.to_numpy(lengths)]
+        samples = [
+            self.sample(
+                series[i : i + 1, :n] if self.channels_last else series[i : i + 1, :, :n],
+                places[i : i + 1],
+                mode=mode,
+                padding_mode=padding_mode,
+                align_corners=align_corners,
+            )
+            for i, n in enumerate(counts)
+        ]
+        if not samples:
+            return self.sample(series, places, mode=mode, padding_mode=padding_mode, align_corners=align_corners)
+        return self.concat(samples, axis=0)
 
     def take_pixels(self, images: Tensor, places: Tensor, fill: np.ndarray[Any, Any]) -> Tensor:
         """Pixels of images as they are, of integers or booleans, which have no derivative.

@@ -77,8 +77,8 @@ absl::Status warped(InferenceContext *context) {
 
 #define CPABX_IMAGE_ATTRS                                        \
     Attr("output_size: list(int)")                               \
-        .Attr("mode: {'linear', 'nearest'}")                     \
-        .Attr("padding_mode: {'zeros', 'border', 'reflection'}") \
+        .Attr("mode: {'linear', 'nearest', 'cubic'}")                     \
+        .Attr("padding_mode: {'zeros', 'border', 'reflection', 'wrap'}") \
         .Attr("align_corners: bool")
 
 REGISTER_OP("CpabxTransform")

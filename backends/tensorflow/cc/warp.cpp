@@ -29,10 +29,13 @@ public:
         std::reverse(output_size_.begin(), output_size_.end());  // libcpab counts x first
         image_.struct_size = sizeof(image_);
         image_.ndim = ndim();
-        image_.padding = padding == "zeros"    ? CPAB_PADDING_ZEROS
-                         : padding == "border" ? CPAB_PADDING_BORDER
-                                               : CPAB_PADDING_REFLECTION;
-        image_.interpolation = mode == "linear" ? CPAB_INTERPOLATION_LINEAR : CPAB_INTERPOLATION_NEAREST;
+        image_.padding = padding == "zeros"        ? CPAB_PADDING_ZEROS
+                         : padding == "border"     ? CPAB_PADDING_BORDER
+                         : padding == "reflection" ? CPAB_PADDING_REFLECTION
+                                                   : CPAB_PADDING_WRAP;
+        image_.interpolation = mode == "linear"    ? CPAB_INTERPOLATION_LINEAR
+                               : mode == "nearest" ? CPAB_INTERPOLATION_NEAREST
+                                                   : CPAB_INTERPOLATION_CUBIC;
         image_.align_corners = align_corners;
         image_.channels_last = 1;
     }

@@ -8,8 +8,8 @@ cpab_status check_fields(const cpab_image *image) {
     if (!image) return CPAB_E_NULL;
     if (image->struct_size != sizeof *image) return CPAB_E_ABI;
     if (image->ndim < 1 || image->ndim > CPAB_MAX_NDIM) return CPAB_E_NDIM;
-    if (image->padding < CPAB_PADDING_ZEROS || image->padding > CPAB_PADDING_REFLECTION) return CPAB_E_OPTION;
-    if (image->interpolation < CPAB_INTERPOLATION_LINEAR || image->interpolation > CPAB_INTERPOLATION_NEAREST)
+    if (image->padding < CPAB_PADDING_ZEROS || image->padding > CPAB_PADDING_WRAP) return CPAB_E_OPTION;
+    if (image->interpolation < CPAB_INTERPOLATION_LINEAR || image->interpolation > CPAB_INTERPOLATION_CUBIC)
         return CPAB_E_OPTION;
     for (const int32_t flag : {image->align_corners, image->channels_last})
         if (flag != 0 && flag != 1) return CPAB_E_OPTION;

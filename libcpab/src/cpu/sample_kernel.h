@@ -6,30 +6,13 @@
 #include <new>
 
 #include "../sample.h"
+#include "columns.h"
+#include "free_sampler.h"
 #include "kernel.h"
 #include "sampler.h"
 
 namespace cpab {
 namespace CPAB_ISA {
-
-/* The pixels from `first` to `last` along an axis; of all, where the others count as outside. */
-template <typename T, int n_taps>
-ImageAxis<T> image_axis(const Raster &raster, int d, int64_t first, int64_t last) {
-    const double size = double(raster.size[d]), pixels = raster.align_corners ? size - 1 : size;
-    const bool pairs = n_taps == 2 && first < last;
-    ImageAxis<T> axis;
-    axis.lower = T(raster.lower[d]);
-    axis.scale = T(pixels / raster.extent[d]);
-    axis.shift = axis.mirror = raster.align_corners ? T(0) : T(-0.5);
-    axis.span = T(pixels);
-    axis.end = T(size - 1);
-    axis.first_base = T(first);
-    axis.last_base = T(pairs ? last - 1 : last);
-    axis.has_next = T(pairs);
-    axis.stride = raster.stride[d];
-    axis.step = pairs ? axis.stride : 0;
-    return axis;
-}
 
 template <typename V, int D, int n_taps, bool adjacent>
 class LaneSampler final : public Sampler<typename V::Scalar> {
@@ -50,7 +33,8 @@ public:
             for (int64_t c = 0; c < raster_.channels; c++) {
                 V at_corner[corners];
                 gather_corners<adjacent>(axis_, data + c * raster_.channel_stride, stencil, at_corner);
-                put(stencil.combined(at_corner, -1), count, at(out, c, first), raster_.out_point_stride);
+                put_column(stencil.combined(at_corner, -1), count, at(out, c, first),
+                           raster_.out_point_stride);
             }
         });
     }
@@ -80,7 +64,7 @@ private:
         V sum[corners], gradient[D];
         for (int k = 0; k < corners; k++) sum[k] = V(0);
         for (int64_t c = 0; c < raster_.channels; c++) {
-            const V grad = get(at(grad_out, c, 0), count, raster_.out_point_stride);
+            const V grad = get_column<V>(at(grad_out, c, 0), count, raster_.out_point_stride);
             V at_corner[corners];
             gather_corners<adjacent>(axis_, data + c * raster_.channel_stride, stencil, at_corner);
             for (int k = 0; k < corners; k++) sum[k] = sum[k] + grad * at_corner[k];
@@ -101,7 +85,7 @@ private:
         }
         if (!any(used)) return;
         for (int64_t c = 0; c < raster_.channels; c++) {
-            const V grad = get(at(grad_out, c, 0), count, raster_.out_point_stride);
+            const V grad = get_column<V>(at(grad_out, c, 0), count, raster_.out_point_stride);
             T part[corners][W];
             for (int k = 0; k < corners; k++) select(V(0) < weight[k], grad * weight[k], V(0)).store(part[k]);
             T *channel = grad_data + c * raster_.channel_stride;
@@ -127,24 +111,6 @@ private:
         return results + channel * raster_.out_channel_stride + point * raster_.out_point_stride;
     }
 
-    /* `count` numbers; the last one also in the lanes that are left. */
-    CPAB_INLINE static V get(const T *from, int count, int64_t stride) {
-        if (count == W && stride == 1) return V::load(from);
-        int64_t offset[W];
-        for (int r = 0; r < W; r++) offset[r] = (r < count ? r : count - 1) * stride;
-        return gather<V>(from, offset);
-    }
-
-    CPAB_INLINE static void put(const V &value, int count, T *to, int64_t stride) {
-        if (count == W && stride == 1) {
-            value.store(to);
-            return;
-        }
-        T all[W];
-        value.store(all);
-        for (int r = 0; r < count; r++) to[r * stride] = all[r];
-    }
-
     Raster raster_;
     ImageAxis<T> axis_[D];
 };
@@ -152,6 +118,11 @@ private:
 template <typename V, int D>
 Sampler<typename V::Scalar> *make_lane_sampler(const Raster &raster) {
     constexpr bool can_pair = V::width > 1 && sizeof(typename V::Scalar) == 4;
+    if (raster.interpolation == CPAB_INTERPOLATION_CUBIC)
+        return new (std::nothrow) FreeSampler<V, D, 4>(raster);
+    if (raster.padding == CPAB_PADDING_WRAP && raster.interpolation == CPAB_INTERPOLATION_NEAREST)
+        return new (std::nothrow) FreeSampler<V, D, 1>(raster);
+    if (raster.padding == CPAB_PADDING_WRAP) return new (std::nothrow) FreeSampler<V, D, 2>(raster);
     if (raster.interpolation == CPAB_INTERPOLATION_NEAREST)
         return new (std::nothrow) LaneSampler<V, D, 1, false>(raster);
     if (can_pair && raster.stride[0] == 1 && raster.size[0] > 1)

@@ -11,8 +11,8 @@ import numpy as np
 
 from cpabx.native.library import Library
 
-Padding = Literal["zeros", "border", "reflection"]
-Mode = Literal["linear", "nearest"]
+Padding = Literal["zeros", "border", "reflection", "wrap"]
+Mode = Literal["linear", "nearest", "cubic"]
 Array = np.ndarray[Any, Any]
 
 
@@ -25,10 +25,10 @@ class Image:
         channels: how many.
         channels_last: (N, (z, (y,)) x, channels), or else (N, channels, (z, (y,)) x).
         padding: what lies around the image.
-        mode: n-linear interpolation, or the nearest pixel.
+        mode: n-linear interpolation, the nearest pixel, or cubic convolution.
         align_corners: whether the outermost pixels' centres, or their outer edges, lie on the border of the domain.
 
-    The options mean what they mean in torch's ``grid_sample``.
+    The options mean what they mean in :meth:`cpabx.backend.Backend.sample`.
     """
 
     size: tuple[int, ...]

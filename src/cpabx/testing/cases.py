@@ -87,8 +87,8 @@ each_dimension = pytest.mark.parametrize(
 )
 each_family = pytest.mark.parametrize("family", FAMILIES, ids=name_of)
 each_dtype = pytest.mark.parametrize("dtype", ["float32", "float64"])
-each_padding = pytest.mark.parametrize("padding_mode", ["zeros", "border", "reflection"])
-each_mode = pytest.mark.parametrize("mode", ["linear", "nearest"])
+each_padding = pytest.mark.parametrize("padding_mode", ["zeros", "border", "reflection", "wrap"])
+each_mode = pytest.mark.parametrize("mode", ["linear", "nearest", "cubic"])
 each_alignment = pytest.mark.parametrize("align_corners", [False, True])
 
 

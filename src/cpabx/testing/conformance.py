@@ -22,6 +22,7 @@ from cpabx.testing.matrices import TestMatrices
 from cpabx.testing.not_finite import TestNotFinite
 from cpabx.testing.priors import TestPriors
 from cpabx.testing.sampling import TestSampling
+from cpabx.testing.series import TestSeries
 from cpabx.testing.too_large import TestTooLarge
 from cpabx.testing.warping import TestWarping
 from cpabx.testing.wrong_types import TestWrongTypes
@@ -53,6 +54,7 @@ __all__ = [
     "TestNotFinite",
     "TestPriors",
     "TestSampling",
+    "TestSeries",
     "TestTooLarge",
     "TestUnusualInput",
     "TestWarping",

@@ -117,7 +117,7 @@ class TestFills:
         with complains(OptionError, builtin=ValueError, match="float32"):
             Affine().warp(images, tensor(backend, np.zeros((1, 6)), "float32"), fill=1e300)
 
-    @pytest.mark.parametrize("padding_mode", ["border", "reflection"])
+    @pytest.mark.parametrize("padding_mode", ["border", "reflection", "wrap"])
     def test_nothing_to_fill(self, backend: Backend, padding_mode: str) -> None:
         """Other paddings have no zeros; zero, the default, is no wish."""
         images, theta = image_tensor(backend, np.ones((1, 3, 3, 2))), tensor(backend, np.eye(2, 3).reshape(1, 6))
@@ -128,7 +128,10 @@ class TestFills:
 
 
 class TestNamesOfModes:
-    @pytest.mark.parametrize(("name", "ndim", "mode"), [("bilinear", 2, "linear"), ("trilinear", 3, "linear")])
+    @pytest.mark.parametrize(
+        ("name", "ndim", "mode"),
+        [("bilinear", 2, "linear"), ("trilinear", 3, "linear"), ("bicubic", 2, "cubic"), ("tricubic", 3, "cubic")],
+    )
     def test_in_their_dimension(self, backend: Backend, name: str, ndim: int, mode: str) -> None:
         """Another name is the same function; elsewhere the right name is told."""
         for n in (1, 2, 3):
@@ -141,3 +144,11 @@ class TestNamesOfModes:
             else:
                 with complains(OptionError, builtin=ValueError, match=f"mode='{mode}'"):
                     family.warp(images, theta, mode=name)
+
+    def test_circular(self, backend: Backend) -> None:
+        """Another name of wrap, where images are padded."""
+        images, theta = image_tensor(backend, draw_images(1, 4, 5, 1, 0)), tensor(backend, [[2.0, 0, 0.3, 0, 2, 0.1]])
+        got, expected = (
+            image_array(backend, Affine().warp(images, theta, padding_mode=name)) for name in ("circular", "wrap")
+        )
+        assert np.array_equal(got, expected)

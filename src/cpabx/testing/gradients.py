@@ -197,6 +197,7 @@ class TestGradientsOfWarp:
 
 
 class TestGradientsOfWarpInAllDimensions:
+    @pytest.mark.parametrize("mode", ["linear", "cubic"])
     @each_padding
     @each_dimension
     def test_of_images_and_theta(
@@ -206,6 +207,7 @@ class TestGradientsOfWarpInAllDimensions:
         size: tuple[int, ...],
         output_size: tuple[int, ...],
         padding_mode: str,
+        mode: str,
     ) -> None:
         """Signals, images and volumes; and where one gradient alone is asked for, it is the same."""
         needs(backend, "autograd")
@@ -214,7 +216,7 @@ class TestGradientsOfWarpInAllDimensions:
         given, weights = (image_tensor(backend, images), tensor(backend, theta)), image_tensor(backend, cotangent)
 
         def warp(images: Any, theta: Any) -> Any:
-            return family.warp(images, theta, output_size, padding_mode=padding_mode)
+            return family.warp(images, theta, output_size, mode=mode, padding_mode=padding_mode)
 
         def loss(images: Array, theta: Array) -> Array:
             result = image_array(backend, warp(image_tensor(backend, images), tensor(backend, theta)))
@@ -249,9 +251,16 @@ class TestGradientsOfWarpInAllDimensions:
         assert np.array_equal(counts, counts.round())
         assert counts.sum() == 4 * np.prod(output_size)
 
+    @pytest.mark.parametrize(("mode", "padding_mode"), [("linear", "border"), ("linear", "wrap"), ("cubic", "border")])
     @each_dimension
     def test_second_derivatives(
-        self, backend: Backend, family: Cpab, size: tuple[int, ...], output_size: tuple[int, ...]
+        self,
+        backend: Backend,
+        family: Cpab,
+        size: tuple[int, ...],
+        output_size: tuple[int, ...],
+        mode: str,
+        padding_mode: str,
     ) -> None:
         """Of a loss that is not linear, by theta and the images: differences of the gradient along a direction."""
         needs(backend, "autograd", "double_backward")
@@ -262,7 +271,7 @@ class TestGradientsOfWarpInAllDimensions:
 
         def gradients(images: Any, theta: Any) -> Any:
             def squared(images: Any, theta: Any) -> Any:
-                result = family.warp(images, theta, output_size, padding_mode="border")
+                result = family.warp(images, theta, output_size, mode=mode, padding_mode=padding_mode)
                 return result * result
 
             return backend.vjp(squared, (images, theta), weights)

@@ -186,8 +186,8 @@ class TestLayers:
     @pytest.mark.parametrize(
         "options",
         [
-            {"padding_mode": "wrap"},
-            {"mode": "cubic"},
+            {"padding_mode": "periodic"},
+            {"mode": "quintic"},
             {"localization": "rnn"},
             {"output_size": (0, 4, 4)},
             {"output_size": (4, 4, 4, 4)},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import functools
 from typing import Any, Unpack
 
 import numpy as np
@@ -14,8 +15,9 @@ from cpabx.errors import ShapeError, UnsupportedError
 from cpabx.pixel_grid import PixelGrid, Sampling, pixel_grid
 from cpabx.transforms import pixels
 from cpabx.transforms.arguments import as_floats, count, float_name, floats_beside
-from cpabx.transforms.fill import beside_channels, checked_fill, fill_of
+from cpabx.transforms.fill import checked_fill, warp_filled
 from cpabx.transforms.labels import are_labels, warp_labels
+from cpabx.transforms.series import checked_lengths, warp_series
 
 Array = NDArray[Any]
 
@@ -203,6 +205,7 @@ class Transformation(abc.ABC):
         padding_mode: str = "zeros",
         align_corners: bool = False,
         fill: Any = 0,
+        lengths: Any = None,
         backend: str | None = None,
     ) -> Tensor:
         """Sample images at the transformed grid: result(x) = image(T^theta(x)).
@@ -215,12 +218,19 @@ class Transformation(abc.ABC):
             theta: (N, d).
             output_size: (height, width) of the result, (length,) or (depth, height, width); that of the
                 images by default.
-            mode: ``"linear"``, interpolation between the 2, 4 or 8 pixels around a point, also called
-                ``"bilinear"`` in 2D and ``"trilinear"`` in 3D; or ``"nearest"``.
-            padding_mode: ``"zeros"``, ``"border"`` or ``"reflection"``, and
-            align_corners: as in ``torch.nn.functional.grid_sample``.
+            mode: ``"linear"``, interpolation between the 2, 4 or 8 pixels around a point; ``"cubic"``, cubic
+                convolution of the 4, 16 or 64 around it; or ``"nearest"``. ``"bilinear"`` and ``"bicubic"`` are
+                names of the first two in 2D, ``"trilinear"`` and ``"tricubic"`` in 3D.
+            padding_mode: ``"zeros"``, ``"border"``, ``"reflection"`` or ``"wrap"``, also called ``"circular"``, and
+            align_corners: as in ``torch.nn.functional.grid_sample``, which has no wrap: there pixel i is pixel i
+                modulo their number, with either alignment.
             fill: what takes the place of zeros outside of the images: a number, or one for each channel.
                 The result is that of images - fill, plus fill.
+            lengths: in 1D, (N,) whole numbers, for series of different lengths in one batch: the first so many
+                samples of each are what covers the domain, and the result is what it would be of these alone. What
+                is beyond them is padding, which may hold anything: it is ``fill`` in the result, and has no
+                gradient. ``"nan"``: padding is what is NaN to the end, see :func:`cpabx.lengths_of`. With
+                ``output_size``, all results are as long as that, and have no padding.
             backend: only to insist on one.
 
         Returns:
@@ -229,12 +239,13 @@ class Transformation(abc.ABC):
 
         Raises:
             OptionError: unknown mode or padding mode, an impossible size, or a fill that is no value of the images,
-                not one for each channel, or beside another padding than zeros.
+                not one for each channel, or beside another padding than zeros; lengths that are impossible, or not
+                in 1D.
             ShapeError, DtypeError, DeviceError, BackendMismatchError: as in :meth:`transform`.
         """
         chosen = registry.backend_for(backend, images=images, theta=theta)
         sampling = pixels.sampling_options(mode, padding_mode, align_corners, self.ndim)
-        outside = checked_fill(fill, sampling["padding_mode"])
+        outside = checked_fill(fill, "zeros" if lengths is not None else sampling["padding_mode"])
         if labels := registry.owner(images) is not None and are_labels(chosen, images, sampling["mode"]):
             theta, images = floats_beside(chosen, theta, images)
         else:
@@ -243,27 +254,17 @@ class Transformation(abc.ABC):
         size = pixels.image_size(chosen, images, theta, self.ndim)
         if output_size is not None:
             size = pixels.checked_size(output_size, self.ndim)
+        warp = self._warp
+        if lengths is not None:
+            pixels.only_series(self.ndim)
+            own = checked_lengths(chosen, lengths, images, theta)
+            warp = functools.partial(warp_series, self, lengths=own, resampled=output_size is not None)
         grid = pixel_grid(size, sampling["align_corners"], self.domain)
         if labels:
-            return warp_labels(self, chosen, images, theta, grid, outside, **sampling)
-        if not outside.any():
-            return self._warp(chosen, images, theta, grid, **sampling)
-        return self._warp_filled(chosen, images, theta, grid, outside, **sampling)
-
-    def _warp_filled(
-        self,
-        backend: Backend,
-        images: Tensor,
-        theta: Tensor,
-        grid: PixelGrid,
-        fill: Array,
-        **sampling: Unpack[Sampling],
-    ) -> Tensor:
-        channels = backend.shape(images)[-1 if backend.channels_last else 1]
-        values = fill_of(fill, backend.dtype(images), channels)
-        values = beside_channels(values, self.ndim, channels_last=backend.channels_last)
-        shift = backend.asarray(values, like=images)
-        return self._warp(backend, images - shift, theta, grid, **sampling) + shift
+            return warp_labels(warp, chosen, images, theta, grid, outside, **sampling)
+        if outside.any():
+            warp = functools.partial(warp_filled, warp, fill=outside)
+        return warp(chosen, images, theta, grid, **sampling)
 
     # -- arguments -------------------------------------------------------------------------------
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cpabx.backend import Backend, Tensor
 from cpabx.errors import OptionError
+from cpabx.pixel_grid import PixelGrid, Sampling
 
 Array = NDArray[Any]
 
@@ -63,6 +66,20 @@ def _same(a: Any, b: Any) -> bool:
     return bool(a == b)
 
 
-def beside_channels(values: Array, ndim: int, *, channels_last: bool) -> Array:
-    """(1 or C, ...), such that it fits images in a layout."""
-    return values if channels_last else values.reshape(-1, *[1] * ndim)
+def warp_filled(
+    warp: Callable[..., Tensor],
+    backend: Backend,
+    images: Tensor,
+    theta: Tensor,
+    grid: PixelGrid,
+    *,
+    fill: Array,
+    **sampling: Unpack[Sampling],
+) -> Tensor:
+    """:meth:`cpabx.Transformation.warp` by a function that knows zeros alone."""
+    shape = backend.shape(images)
+    values = fill_of(fill, backend.dtype(images), shape[-1 if backend.channels_last else 1])
+    if not backend.channels_last:
+        values = values.reshape(-1, *[1] * (len(shape) - 2))
+    shift = backend.asarray(values, like=images)
+    return warp(backend, images - shift, theta, grid, **sampling) + shift

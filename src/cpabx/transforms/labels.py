@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Unpack
+from collections.abc import Callable, Sequence
+from typing import Unpack
 
 import numpy as np
 
@@ -12,9 +12,6 @@ from cpabx.errors import DtypeError, ShapeError
 from cpabx.pixel_grid import PixelGrid, Sampling
 from cpabx.tracing import kept
 from cpabx.transforms.fill import Array, fill_of
-
-if TYPE_CHECKING:
-    from cpabx.transforms.base import Transformation
 
 #: Element types of label maps.
 LABELS = ("bool", "uint8", "int8", "int16", "int32", "int64", "uint16", "uint32", "uint64")
@@ -37,7 +34,7 @@ def are_labels(backend: Backend, images: Tensor, mode: str) -> bool:
 
 
 def warp_labels(
-    family: Transformation,
+    warp: Callable[..., Tensor],
     backend: Backend,
     images: Tensor,
     theta: Tensor,
@@ -45,7 +42,7 @@ def warp_labels(
     fill: Array,
     **sampling: Unpack[Sampling],
 ) -> Tensor:
-    """:meth:`cpabx.Transformation.warp` of label maps with arguments that are checked.
+    """:meth:`cpabx.Transformation.warp` of label maps, by a function that does it for floats.
 
     What is sampled is an image of the pixels' own numbers: no label is computed with, however large. A place
     that is not finite, for which labels have no NaN, is outside.
@@ -54,7 +51,7 @@ def warp_labels(
     size = shape[1:-1] if backend.channels_last else shape[2:]
     channels = shape[-1] if backend.channels_last else shape[1]
     values = fill_of(fill, backend.dtype(images), channels)
-    places = family._warp(backend, _numbers(backend, theta, size), theta, grid, **sampling)
+    places = warp(backend, _numbers(backend, theta, size), theta, grid, **sampling)
     return backend.take_pixels(images, places, values)
 
 

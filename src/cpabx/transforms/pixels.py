@@ -11,11 +11,16 @@ from cpabx.backend import Backend, Tensor
 from cpabx.errors import OptionError, ShapeError
 from cpabx.pixel_grid import Sampling
 
-PADDING_MODES = ("zeros", "border", "reflection")
-MODES = ("linear", "nearest")
+PADDING_MODES = ("zeros", "border", "reflection", "wrap")
+MODES = ("linear", "nearest", "cubic")
 
 #: What modes are called in one dimension alone.
-_NAMES: dict[str, tuple[int, str]] = {"bilinear": (2, "linear"), "trilinear": (3, "linear")}
+_NAMES: dict[str, tuple[int, str]] = {
+    "bilinear": (2, "linear"),
+    "trilinear": (3, "linear"),
+    "bicubic": (2, "cubic"),
+    "tricubic": (3, "cubic"),
+}
 
 #: By the number of coordinates: what is sampled, its axes, and their letters.
 KINDS = {1: "signals", 2: "images", 3: "volumes"}
@@ -31,6 +36,8 @@ def sampling_options(mode: Any, padding_mode: Any, align_corners: Any, ndim: int
         OptionError: there is no such mode, or not in that many dimensions.
     """
     mode = _named(mode, ndim)
+    if isinstance(padding_mode, str) and padding_mode == "circular":  # as padding is called where it is of images
+        padding_mode = "wrap"
     for name, value, known in (("mode", mode, MODES), ("padding_mode", padding_mode, PADDING_MODES)):
         if not isinstance(value, str) or value not in known:
             raise OptionError(f"{name} must be one of {', '.join(known)}", repr(value), "Choose one of them.")
@@ -64,6 +71,16 @@ def checked_size(output_size: Any, ndim: int = 2) -> tuple[int, ...]:
             f"output_size must be ({names}), at least 1 each", repr(output_size), f"Pass {_NUMBERS[ndim]}."
         ) from None
     return size
+
+
+def only_series(ndim: int) -> None:
+    """Raises OptionError unless it is 1D."""
+    if ndim != 1:
+        raise OptionError(
+            "lengths are for series, in 1D",
+            f"a transformation of {KINDS[ndim]}, in {ndim}D",
+            f"Crop the {KINDS[ndim]}, and warp those of one size together.",
+        )
 
 
 def layout(ndim: int, *, channels_last: bool, batch: bool = True) -> str:

@@ -57,6 +57,9 @@ class TensorFlowBackend(Backend):
     def known_values(self, tensor: Any) -> np.ndarray[Any, Any] | None:
         return self.to_numpy(tensor) if tf.executing_eagerly() and self.device(tensor) == "cpu" else None
 
+    def peek(self, tensor: Any) -> np.ndarray[Any, Any] | None:
+        return self.to_numpy(tensor) if hasattr(tensor, "numpy") and tf.executing_eagerly() else None
+
     def dtype(self, tensor: Any) -> str:
         return str(tf.as_dtype(tensor.dtype).name)
 
@@ -97,6 +100,9 @@ class TensorFlowBackend(Backend):
     def sum(self, tensor: tf.Tensor, axis: int) -> tf.Tensor:
         return tf.reduce_sum(tensor, axis)
 
+    def max(self, tensor: tf.Tensor, axis: int) -> tf.Tensor:
+        return tf.reduce_max(tensor, axis)
+
     def log(self, tensor: tf.Tensor) -> tf.Tensor:
         return tf.math.log(tensor)
 
@@ -132,6 +138,18 @@ class TensorFlowBackend(Backend):
         self, images: tf.Tensor, grid: tf.Tensor, *, mode: str = "linear", padding_mode: str, align_corners: bool
     ) -> tf.Tensor:
         return sampler.interpolate(images, grid, mode, padding_mode, align_corners)
+
+    def sample_series(
+        self,
+        series: tf.Tensor,
+        places: tf.Tensor,
+        lengths: tf.Tensor,
+        *,
+        mode: str,
+        padding_mode: str,
+        align_corners: bool,
+    ) -> tf.Tensor:
+        return sampler.interpolate(series, places, mode, padding_mode, align_corners, lengths)
 
     def take_pixels(self, images: tf.Tensor, places: tf.Tensor, fill: np.ndarray[Any, Any]) -> tf.Tensor:
         return sampler.take_pixels(images, places, fill)

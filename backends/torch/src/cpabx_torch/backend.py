@@ -18,7 +18,7 @@ from cpabx.errors import DeviceError
 from cpabx.tessellation import Tessellation
 from cpabx_torch import ops, sampler, warp
 from cpabx_torch.constants import Constants
-from cpabx_torch.operators import sees_constants
+from cpabx_torch.operators import has_values, sees_constants
 from cpabx_torch.precision import at_least_single, is_autocast, without_autocast
 
 
@@ -72,6 +72,9 @@ class TorchBackend(Backend):
         # Inside of vmap and grad, a tensor is the wrapper of one.
         return None if torch._C._functorch.is_functorch_wrapped_tensor(tensor) else self.to_numpy(tensor)
 
+    def peek(self, tensor: Tensor) -> np.ndarray[Any, Any] | None:
+        return self.to_numpy(tensor) if has_values(tensor) else None
+
     def dtype(self, tensor: Tensor) -> str:
         return str(tensor.dtype).removeprefix("torch.")
 
@@ -103,6 +106,9 @@ class TorchBackend(Backend):
 
     def sum(self, tensor: Tensor, axis: int) -> Tensor:
         return tensor.sum(axis)
+
+    def max(self, tensor: Tensor, axis: int) -> Tensor:
+        return tensor.amax(axis)
 
     def log(self, tensor: Tensor) -> Tensor:
         return tensor.log()
@@ -146,6 +152,11 @@ class TorchBackend(Backend):
         points = grid.reshape(grid.shape[0], math.prod(grid.shape[1:-1]), grid.shape[-1])
         sampled = sampler.sample(images, points, mode, padding_mode, align_corners)
         return sampled.reshape(*sampled.shape[:2], *grid.shape[1:-1])
+
+    def sample_series(
+        self, series: Tensor, places: Tensor, lengths: Tensor, *, mode: str, padding_mode: str, align_corners: bool
+    ) -> Tensor:
+        return sampler.interpolate(series, places, mode, padding_mode, align_corners, lengths)
 
     def take_pixels(self, images: Tensor, places: Tensor, fill: np.ndarray[Any, Any]) -> Tensor:
         return sampler.take_pixels(images, places, fill)

@@ -35,8 +35,10 @@ def _address(tensor: Tensor, needed: bool) -> int:
     return tensor.data_ptr() if needed else 0
 
 
-def _is_for_torch(images: Tensor, points: Tensor) -> bool:
+def _is_for_torch(images: Tensor, points: Tensor, mode: str, padding_mode: str) -> bool:
     """Whether torch's own kernel can take it: the faster one in 2D, but it makes some pixel of what is not finite."""
+    if mode not in _MODES or padding_mode not in _PADDINGS:
+        return False
     if images.ndim != 4 or images.numel() == 0 or points.numel() == 0:
         return False
     flat = points.reshape(-1)
@@ -44,14 +46,17 @@ def _is_for_torch(images: Tensor, points: Tensor) -> bool:
         return math.isfinite(torch.dot(flat, flat).item())  # nor is a square of what overflows in pixels
 
 
+_MODES, _PADDINGS = ("linear", "nearest"), ("zeros", "border", "reflection")
+
+
 def _torchs(mode: str, padding_mode: str) -> tuple[int, int]:
     """Options as its kernels know them."""
-    return ("linear", "nearest").index(mode), ("zeros", "border", "reflection").index(padding_mode)
+    return _MODES.index(mode), _PADDINGS.index(padding_mode)
 
 
 def sample(images: Tensor, points: Tensor, mode: str, padding_mode: str, align_corners: bool) -> Tensor:
     """Images at points of [-1, 1]^n, (N, C, P)."""
-    if _is_for_torch(images, points):
+    if _is_for_torch(images, points, mode, padding_mode):
         return torch.grid_sampler_2d(images, points[:, None], *_torchs(mode, padding_mode), align_corners)[:, :, 0]
     images, points = images.contiguous(), points.contiguous()
     out = images.new_empty((*images.shape[:2], points.shape[1]))
@@ -80,7 +85,7 @@ def sample_vjp(
     align_corners: bool,
 ) -> tuple[Tensor, Tensor]:
     """Gradients of the images and of the points."""
-    if _is_for_torch(images, points):
+    if _is_for_torch(images, points, mode, padding_mode):
         grads = torch.ops.aten.grid_sampler_2d_backward(
             *(grad_out[:, :, None], images, points[:, None], *_torchs(mode, padding_mode), align_corners),
             [need_images, need_points],

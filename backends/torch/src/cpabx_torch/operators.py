@@ -168,6 +168,12 @@ def sees_constants(tensor: Tensor) -> bool:
 _ORDINARY = (Tensor, nn.Parameter)
 
 
+def has_values(tensor: Tensor) -> bool:
+    """Whether the tensor's numbers can be read now: it is no tracer's, no transformation's, and not on ``meta``."""
+    traced = torch.compiler.is_compiling() or _C._get_tracing_state() is not None
+    return not traced and sees_constants(tensor) and not _is_wrapper(tensor) and not tensor.is_meta
+
+
 def _is_wrapper(tensor: Tensor) -> bool:
     """Of torch.func, or of the vmap before it: one without memory of its own, which may outlive its transformation."""
     functorch = _C._functorch

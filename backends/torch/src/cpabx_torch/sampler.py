@@ -32,6 +32,8 @@ def sample(images: Tensor, points: Tensor, mode: str, padding_mode: str, align_c
 
 def _grid_sample(images: Tensor, points: Tensor, mode: str, padding_mode: str, align_corners: bool) -> Tensor:
     """By torch, for which there is no 1D: a signal is an image of one row, seen at y = 0."""
+    if padding_mode == "wrap" or (mode == "cubic" and points.shape[-1] != 2):  # which torch does not have
+        return interpolate(images, points, mode, padding_mode, align_corners)
     n, channels, n_points, ndim = *images.shape[:2], *points.shape[1:]
     if images.shape[0] == 0 or images.shape[1] == 0 or n_points == 0:
         return images.new_zeros((n, channels, n_points))
@@ -40,7 +42,7 @@ def _grid_sample(images: Tensor, points: Tensor, mode: str, padding_mode: str, a
     sampled = torch.nn.functional.grid_sample(
         images,
         points.reshape(n, *[1] * (points.shape[-1] - 1), n_points, -1),
-        mode="bilinear" if mode == "linear" else "nearest",
+        mode={"linear": "bilinear", "cubic": "bicubic"}.get(mode, mode),
         padding_mode=padding_mode,
         align_corners=align_corners,
     )
@@ -50,47 +52,86 @@ def _grid_sample(images: Tensor, points: Tensor, mode: str, padding_mode: str, a
 # -- in torch's own operations -------------------------------------------------------------------
 
 
-def interpolate(images: Tensor, points: Tensor, mode: str, padding_mode: str, align_corners: bool) -> Tensor:
-    """The same as :func:`sample`, differentiable as often as one likes, and in forward mode."""
-    sizes = images.shape[2:][::-1]
-    finite = points.isfinite().all(-1)
-    pixels = [_pixel(points[..., axis], size, finite, padding_mode, align_corners) for axis, size in enumerate(sizes)]
-    starts = [pixel.detach().round() if mode == "nearest" else pixel.detach().floor() for pixel in pixels]
+def interpolate(
+    images: Tensor, points: Tensor, mode: str, padding_mode: str, align_corners: bool, lengths: Tensor | None = None
+) -> Tensor:
+    """The same as :func:`sample`, differentiable as often as one likes, and in forward mode.
+
+    With ``lengths`` (N,), the first samples of each series alone, so many, are what covers [-1, 1].
+    """
+    sizes = images.shape[2:][::-1] if lengths is None else (lengths[:, None],)
+    finite, axes = points.isfinite().all(-1), []
+    for axis, size in enumerate(sizes):
+        pixel = _pixel(points[..., axis], size, finite, mode, padding_mode, align_corners)
+        start = pixel.detach().round() if mode == "nearest" else pixel.detach().floor()
+        taps = _weights(pixel - start, mode).items()
+        axes.append([(_resolved(start + step, size, padding_mode, align_corners), weight) for step, weight in taps])
     result = _lost(points)
-    for corner in itertools.product((0, 1) if mode == "linear" else (0,), repeat=len(sizes)):
-        tap = _tap(images, [start + step for start, step in zip(starts, corner, strict=True)])
-        if mode == "linear":
-            for pixel, start, step in zip(pixels, starts, corner, strict=True):
-                tap = tap * (pixel - start if step else 1 - (pixel - start))[:, None]
+    for corner in itertools.product(*axes):
+        tap = _tap(images, [place for place, _ in corner], sizes)
+        for _, weight in corner:
+            tap = tap if weight is None else tap * weight[:, None]
         result = result + tap
     return result
 
 
-def _pixel(coordinate: Tensor, size: int, finite: Tensor, padding_mode: str, align_corners: bool) -> Tensor:
+def _weights(t: Tensor, mode: str) -> dict[int, Tensor | None]:
+    """What pixels that many steps from floor(u) count, t being u - floor(u); those of torch's cubic have a = -3/4."""
+    if mode == "nearest":
+        return {0: None}
+    s = 1 - t
+    if mode == "linear":
+        return {0: s, 1: t}
+    a = -0.75
+    return {
+        -1: a * t * s * s,
+        0: ((a + 2) * t - (a + 3)) * t * t + 1,
+        1: ((a + 2) * s - (a + 3)) * s * s + 1,
+        2: a * s * t * t,
+    }
+
+
+def _pixel(coordinate: Tensor, size: Any, finite: Tensor, mode: str, padding_mode: str, align_corners: bool) -> Tensor:
     """Pixel coordinates: pixel i has its centre at i."""
     pixel = (coordinate + 1) / 2 * (size - 1) if align_corners else ((coordinate + 1) * size - 1) / 2
     pixel = torch.where(finite, pixel, 0.0)
     if padding_mode == "reflection":
-        low, span = (0.0, size - 1.0) if align_corners else (-0.5, float(size))
-        pixel = _reflect(pixel - low, span) + low if span > 0 else torch.zeros_like(pixel)
-    if padding_mode in ("border", "reflection"):
-        pixel = torch.where((pixel > 0) & (pixel < size - 1), pixel, pixel.detach().clamp(0, size - 1))
-    # What is far outside, or nowhere, contributes nothing, and must not overflow an integer.
-    return torch.where(finite, pixel.clamp(-2, size + 1), -2.0)
+        pixel = _reflect(pixel, size, align_corners)
+    if padding_mode == "wrap":
+        pixel = torch.where(pixel.isfinite(), pixel, 0.0).remainder(size)  # what overflowed ends up at 0
+    if padding_mode in ("border", "reflection") and mode != "cubic":
+        pixel = torch.where((pixel > 0) & (pixel < size - 1), pixel, _within(pixel.detach(), 0, size - 1))
+    # What is far outside, or nowhere, contributes nothing, or no more, and must not overflow an integer.
+    return torch.where(finite, _within(pixel, -2, size + 1), -2.0)
 
 
-def _reflect(distance: Tensor, span: float) -> Tensor:
-    """Folds the line into [0, span]; what overflowed ends up at 0."""
-    folded = torch.where(distance.isfinite(), distance, 0.0).abs().remainder(2 * span)
-    return torch.where(folded > span, 2 * span - folded, folded)
+def _resolved(place: Tensor, size: Any, padding_mode: str, align_corners: bool) -> Tensor:
+    """The pixel of the image, or none, that padding puts at a whole number near it."""
+    if padding_mode == "reflection":
+        place = _reflect(place, size, align_corners)
+    if padding_mode == "wrap":
+        return place.remainder(size)
+    return place if padding_mode == "zeros" else _within(place, 0, size - 1)
 
 
-def _tap(images: Tensor, places: Sequence[Tensor]) -> Tensor:
+def _reflect(pixel: Tensor, size: Any, align_corners: bool) -> Tensor:
+    """Folds the line into the image, as two mirrors do; what overflowed ends up at the first of them."""
+    low, span = (0.0, size - 1) if align_corners else (-0.5, size)
+    period = (2 * span).clamp(min=1) if isinstance(span, Tensor) else max(2 * span, 1)
+    folded = torch.where(pixel.isfinite(), pixel - low, 0.0).abs().remainder(period)
+    return torch.where(folded > span, 2 * span - folded, folded) + low
+
+
+def _within(pixel: Tensor, low: int, high: Any) -> Tensor:
+    return torch.minimum(pixel.clamp(min=low), high) if isinstance(high, Tensor) else pixel.clamp(low, high)
+
+
+def _tap(images: Tensor, places: Sequence[Tensor], sizes: Sequence[Any]) -> Tensor:
     """(N, C, P) pixels at whole numbers (x, y, z) of shape (N, P), zero outside of the image."""
     index = inside = None
-    for place, size in zip(reversed(places), images.shape[2:], strict=True):
+    for place, size in zip(reversed(places), reversed(sizes), strict=True):
         within = (place >= 0) & (place < size)
-        step = place.clamp(0, size - 1).long()
+        step = torch.where(within, place, 0.0).long()
         inside = within if inside is None else inside & within
         index = step if index is None else index * size + step
     assert index is not None

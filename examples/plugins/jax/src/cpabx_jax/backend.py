@@ -17,7 +17,7 @@ from cpabx.errors import DtypeError
 from cpabx.native import Image
 from cpabx_jax import images as images_
 from cpabx_jax import ops
-from cpabx_jax.sampler import take_pixels
+from cpabx_jax.sampler import interpolate, take_pixels
 
 
 class JaxBackend(Backend):
@@ -83,6 +83,9 @@ class JaxBackend(Backend):
     def sum(self, tensor: Array, axis: int) -> Array:
         return jnp.sum(tensor, axis)
 
+    def max(self, tensor: Array, axis: int) -> Array:
+        return jnp.max(tensor, axis)
+
     def log(self, tensor: Array) -> Array:
         return jnp.log(tensor)
 
@@ -128,6 +131,14 @@ class JaxBackend(Backend):
         )
         points = grid.reshape(grid.shape[0], math.prod(grid.shape[1:-1]), image.ndim)
         return images_.sample(image, images, points).reshape(*grid.shape[:-1], image.channels)
+
+    def sample_series(
+        self, series: Array, places: Array, lengths: Array, *, mode: str, padding_mode: str, align_corners: bool
+    ) -> Array:
+        image = Image.of_shape(
+            series.shape, channels_last=True, mode=mode, padding_mode=padding_mode, align_corners=align_corners
+        )
+        return interpolate(image, series, places, lengths)
 
     def take_pixels(self, images: Array, places: Array, fill: np.ndarray[Any, Any]) -> Array:
         return take_pixels(images, places, fill)

@@ -12,47 +12,86 @@ from jax import Array, lax
 from cpabx.native import Image
 
 
-def interpolate(image: Image, images: Array, points: Array) -> Array:
-    """Images (N, *size, C) at points (N, P, n): (N, P, C); what is not finite is NaN."""
-    pixels = [_pixel(points[..., axis], size, image) for axis, size in enumerate(image.size)]
-    nearest = image.mode == "nearest"
-    starts = [lax.stop_gradient(jnp.round(pixel) if nearest else jnp.floor(pixel)) for pixel in pixels]
+def interpolate(image: Image, images: Array, points: Array, lengths: Array | None = None) -> Array:
+    """Images (N, *size, C) at points (N, P, n): (N, P, C); what is not finite is NaN.
+
+    With ``lengths`` (N,), the first samples of each series alone, so many, are what covers [-1, 1].
+    """
+    sizes = image.size if lengths is None else (lengths[:, None],)
+    axes = []
+    for axis, size in enumerate(sizes):
+        pixel = _pixel(points[..., axis], size, image)
+        start = lax.stop_gradient(jnp.round(pixel) if image.mode == "nearest" else jnp.floor(pixel))
+        taps = _weights(pixel - start, image.mode).items()
+        axes.append([(_resolved(start + step, size, image), weight) for step, weight in taps])
     flat = images.reshape(images.shape[0], image.n_pixels, image.channels)
     result = jnp.sum(points * 0, axis=-1, keepdims=True)
-    for corner in itertools.product((0,) if nearest else (0, 1), repeat=image.ndim):
+    for corner in itertools.product(*axes):
         weight = jnp.ones_like(points[..., 0])
-        for pixel, start, step in zip(pixels, starts, corner, strict=True):
-            if not nearest:
-                weight *= pixel - start if step else 1 - (pixel - start)
-        places = [start + step for start, step in zip(starts, corner, strict=True)]
-        result += weight[..., None] * _tap(flat, places, image.size)
+        for _, of_axis in corner:
+            weight *= of_axis
+        result += weight[..., None] * _tap(flat, [place for place, _ in corner], sizes)
     return result
 
 
-def _pixel(coordinate: Array, size: int, image: Image) -> Array:
+def _weights(t: Array, mode: str) -> dict[int, Any]:
+    """What pixels that many steps from floor(u) count, t being u - floor(u); the parameter of cubic ones is -3/4."""
+    if mode == "nearest":
+        return {0: 1}
+    s = 1 - t
+    if mode == "linear":
+        return {0: s, 1: t}
+    a = -0.75
+    return {
+        -1: a * t * s * s,
+        0: ((a + 2) * t - (a + 3)) * t * t + 1,
+        1: ((a + 2) * s - (a + 3)) * s * s + 1,
+        2: a * s * t * t,
+    }
+
+
+def _pixel(coordinate: Array, size: Any, image: Image) -> Array:
     """Pixel coordinates, padding applied: pixel i has its centre at i."""
     coordinate = jnp.where(jnp.isfinite(coordinate), coordinate, 0)
     pixel = (coordinate + 1) / 2 * (size - 1) if image.align_corners else ((coordinate + 1) * size - 1) / 2
     if image.padding == "reflection":
-        low, span = (0.0, size - 1.0) if image.align_corners else (-0.5, float(size))
-        pixel = _reflect(pixel - low, span) + low if span > 0 else jnp.zeros_like(pixel)
-    if image.padding != "zeros":
+        pixel = _reflect(pixel, size, image)
+    if image.padding == "wrap":
+        pixel = jnp.mod(_counted(pixel), size)
+    if image.padding in ("border", "reflection") and image.mode != "cubic":
         pixel = jnp.where((pixel > 0) & (pixel < size - 1), pixel, lax.stop_gradient(jnp.clip(pixel, 0, size - 1)))
-    return jnp.clip(pixel, -2, size + 1)  # what is far outside contributes nothing, and must not overflow an integer
+    return jnp.clip(pixel, -2, size + 1)  # what is far outside contributes no more, and must not overflow an integer
 
 
-def _reflect(distance: Array, span: float) -> Array:
-    """Folds the line into [0, span]; what overflowed ends up at 0."""
-    folded = jnp.mod(jnp.abs(jnp.where(jnp.isfinite(distance), distance, 0)), 2 * span)
-    return jnp.minimum(folded, 2 * span - folded)
+def _resolved(place: Array, size: Any, image: Image) -> Array:
+    """The pixel of the image, or none, that padding puts at a whole number near it."""
+    if image.padding == "reflection":
+        place = _reflect(place, size, image)
+    if image.padding == "wrap":
+        return jnp.mod(place, size)
+    return place if image.padding == "zeros" else jnp.clip(place, 0, size - 1)
 
 
-def _tap(flat: Array, places: list[Array], size: tuple[int, ...]) -> Array:
+def _reflect(pixel: Array, size: Any, image: Image) -> Array:
+    """Folds the line into the image, as two mirrors do; what overflowed ends up at the first of them."""
+    low, span = (0.0, size - 1) if image.align_corners else (-0.5, size)
+    folded = jnp.mod(jnp.abs(_counted(pixel) - low), jnp.maximum(2 * span, 1))
+    return jnp.minimum(folded, 2 * span - folded) + low
+
+
+def _counted(pixel: Array) -> Array:
+    """0 for what overflowed."""
+    return jnp.where(jnp.isfinite(pixel), pixel, 0)
+
+
+def _tap(flat: Array, places: list[Array], sizes: tuple[Any, ...]) -> Array:
     """Pixels at whole numbers (x, (y, (z))) of images (N, pixels, C); 0 outside of the image."""
     index, inside = jnp.zeros(places[0].shape, int), jnp.ones(places[0].shape, bool)
-    for place, n in reversed(list(zip(places, size, strict=True))):
-        inside &= (place >= 0) & (place < n)
-        index = index * n + jnp.clip(place, 0, n - 1).astype(int)
+    for axis, (place, size) in reversed(list(enumerate(zip(places, sizes, strict=True)))):
+        within = (place >= 0) & (place < size)
+        inside &= within
+        step = jnp.where(within, place, 0).astype(int)
+        index = step if axis == len(sizes) - 1 else index * size + step
     return jnp.where(inside[..., None], jnp.take_along_axis(flat, index[..., None], axis=1), 0)
 
 
