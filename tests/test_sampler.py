@@ -20,7 +20,7 @@ NUMPY = cpabx.get_backend("numpy")
 @pytest.mark.parametrize("padding_mode", ["zeros", "border", "reflection"])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_grid_sample_agrees(size, padding_mode, align_corners, dtype, mode):
-    """To 1e-6, inside and outside, at pixels, at their edges, and at the corners of the image."""
+    """To 1e-6 (cubic: 2e-6), inside and outside, at pixels, at their edges, and at the corners of the image."""
     torch = pytest.importorskip("torch")
     rng, ndim = np.random.default_rng(0), len(size)
     images = rng.uniform(size=(2, *size, 3)).astype(dtype)
@@ -38,7 +38,8 @@ def test_grid_sample_agrees(size, padding_mode, align_corners, dtype, mode):
     )
     got = NUMPY.sample(images, grid, mode=mode, padding_mode=padding_mode, align_corners=align_corners)
     assert got.dtype == dtype
-    np.testing.assert_allclose(got, np.moveaxis(expected.numpy(), 1, -1), rtol=0, atol=1e-6)
+    tolerance = 2e-6 if mode == "cubic" else 1e-6
+    np.testing.assert_allclose(got, np.moveaxis(expected.numpy(), 1, -1), rtol=0, atol=tolerance)
 
 
 def test_no_value_makes_it_fail():

@@ -98,7 +98,7 @@ struct FreeStencil {
 
     /* The sum of what is at the corners by these factors; as in Stencil, what has a factor of 0 has no part.
      */
-    CPAB_INLINE V combined(const V *at_corner, int along) const {
+    CPAB_APART V combined(const V *at_corner, int along) const {
         V part[corners];
         for (int k = 0; k < corners; k++) part[k] = at_corner[k];
         int n = corners;
@@ -122,7 +122,8 @@ struct FreeStencil {
     }
 };
 
-/* Pixels that the axis leaves out, as bands do, have no weight, like those that zeros take the place of. */
+/* Pixels that the axis leaves out, as bands do, have no weight, like those that zeros take the place of:
+   another pixel of the band stands for them, so that nobody writes to the others. */
 template <typename V, int D, int n_taps>
 CPAB_APART void make_stencil(const ImageAxis<typename V::Scalar> (&axis)[D], int32_t padding, const V *x,
                              FreeStencil<V, D, n_taps> &stencil) {
@@ -140,16 +141,16 @@ CPAB_APART void make_stencil(const ImageAxis<typename V::Scalar> (&axis)[D], int
         for (int t = 0; t < n_taps; t++) {
             const V place = whole + V(typename V::Scalar(t - (n_taps == 4 ? 1 : 0)));
             const V pixel = pixel_on(axis[d], padding, place);
-            const auto there = (V(axis[d].first_base) <= pixel) & (pixel <= V(axis[d].last_base)) &
-                               (padding == CPAB_PADDING_ZEROS ? pixel == place : pixel == pixel);
+            const V kept = smaller(larger(pixel, V(axis[d].first_base)), V(axis[d].last_base));
+            const auto there =
+                (kept == pixel) & (padding == CPAB_PADDING_ZEROS ? pixel == place : pixel == pixel);
             const V spoilt = d == 0 ? stencil.nothing : V(0);
             stencil.weight[d][t] = select(there, stencil.weight[d][t], V(0)) + spoilt;
             stencil.change[d][t] = select(there, at.slope * stencil.change[d][t], V(0)) + spoilt;
             if constexpr (V::width == 1) {
-                along[d][t][0] = int64_t(truncated(pixel)[0]) * axis[d].stride;
+                along[d][t][0] = int64_t(truncated(kept)[0]) * axis[d].stride;
             } else {
-                const typename V::Index offset =
-                    truncated(pixel) * typename V::Index(Integer(axis[d].stride));
+                const typename V::Index offset = truncated(kept) * typename V::Index(Integer(axis[d].stride));
                 std::memcpy(along[d][t], &offset.v, sizeof along[d][t]);
             }
         }
