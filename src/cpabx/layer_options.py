@@ -15,7 +15,8 @@ from cpabx.pixel_grid import Sampling, pixel_grid
 from cpabx.transforms import Affine, Composition, Cpab, Transformation
 from cpabx.transforms.arguments import dimension
 from cpabx.transforms.fill import checked_fill
-from cpabx.transforms.pixels import checked_size, image_size, sampling_options
+from cpabx.transforms.pixels import checked_size, image_size, only_series, sampling_options
+from cpabx.transforms.series import Lengths, checked_lengths, series_places, without_padding
 
 LOCALIZATIONS = ("cnn", "fcn")
 INTERPOLATE = ("once", "twice")
@@ -36,6 +37,7 @@ class WarpOptions:
     align_corners: bool = False
     ndim: int = 2
     fill: float | list[float] = 0.0
+    lengths: Lengths | None = None
 
     def __post_init__(self) -> None:
         for name, value in sampling_options(**self.sampling, ndim=self.ndim).items():
@@ -51,13 +53,36 @@ class WarpOptions:
 
     def warp(self, transformation: Transformation, images: Tensor, theta: Tensor) -> Tensor:
         """The layer's output."""
-        return transformation.warp(images, theta, self.output_size, **self.sampling, fill=self.fill)
+        options: dict[str, Any] = {"fill": self.fill, "lengths": self.lengths}
+        return transformation.warp(images, theta, self.output_size, **self.sampling, **options)
 
     def grid(self, transformation: Transformation, images: Tensor, theta: Tensor) -> Tensor:
         """(N, *output size, n): where the layer's output comes from, (x, y[, z]) in [-1, 1]^n over the input."""
         backend = registry.backend_for(None, images=images, theta=theta)
         size = self.output_size or image_size(backend, images, theta, self.ndim)
-        return transformation._grid(backend, theta, pixel_grid(size, self.align_corners, transformation.domain))
+        grid = pixel_grid(size, self.align_corners, transformation.domain)
+        if self.lengths is None:
+            return transformation._grid(backend, theta, grid)
+        resampled = self.output_size is not None
+        return series_places(transformation, backend, theta, grid, self.lengths.values, resampled=resampled)
+
+    def for_series(self, series: Tensor, lengths: Any) -> WarpOptions:
+        """The same, for series, of float32 at least, with lengths as in :meth:`cpabx.Transformation.warp`.
+
+        Raises:
+            OptionError, ShapeError, DtypeError: lengths that are impossible, or not in 1D.
+        """
+        if lengths is None:
+            return self
+        only_series(self.ndim)
+        backend = registry.backend_for(None, series=series)
+        return dataclasses.replace(self, lengths=Lengths(checked_lengths(backend, lengths, series, series)))
+
+    def without_padding(self, series: Tensor) -> Tensor:
+        """What the localization sees: zeros for what is beyond the lengths, if there are any."""
+        if self.lengths is None:
+            return series
+        return without_padding(registry.backend_for(None, series=series), series, self.lengths.values)
 
     def keeping_size(self) -> WarpOptions:
         """The same, for a first of two passes."""

@@ -22,7 +22,7 @@ from cpabx.testing.matrices import TestMatrices
 from cpabx.testing.not_finite import TestNotFinite
 from cpabx.testing.priors import TestPriors
 from cpabx.testing.sampling import TestSampling
-from cpabx.testing.series import TestSeries
+from cpabx.testing.series import TestSeries, TestSeriesInLayers
 from cpabx.testing.too_large import TestTooLarge
 from cpabx.testing.warping import TestWarping
 from cpabx.testing.wrong_types import TestWrongTypes
@@ -55,6 +55,7 @@ __all__ = [
     "TestPriors",
     "TestSampling",
     "TestSeries",
+    "TestSeriesInLayers",
     "TestTooLarge",
     "TestUnusualInput",
     "TestWarping",

@@ -26,6 +26,7 @@ from cpabx.testing.cases import (
     tensor,
 )
 from cpabx.testing.complaints import complains
+from cpabx.testing.layers import Elsewhere, named
 
 L, CHANNELS = 11, 2
 LENGTHS = (11, 1, 6, 2, 9)
@@ -239,3 +240,54 @@ class TestSeries:
         images = image_tensor(backend, np.zeros((1, *(4,) * family.ndim, 1)))
         with complains(OptionError, builtin=ValueError, match="lengths are for series"):
             family.warp(images, tensor(backend, family.identity(1, backend="numpy")), lengths=[4])
+
+
+@pytest.mark.parametrize("name", ["STCPAB", "STAffineCPAB", "STAffineDiffeo"])
+class TestSeriesInLayers:
+    def made(self, backend: Backend, name: str, **options: Any) -> Any:
+        family: dict[str, Any] = {"ndim": 1} if name == "STAffineDiffeo" else {"cells": Elsewhere(4)}
+        return named(backend, name, (L,), CHANNELS, localization="fcn", **family, **options)
+
+    @pytest.mark.parametrize("size", OUTPUT_SIZES, ids=str)
+    def test_result_is_the_warp_of_its_theta(self, backend: Backend, name: str, size: tuple[int] | None) -> None:
+        """NaN in the padding reaches nothing: neither theta, nor the valid part, nor a gradient."""
+        layer = self.made(backend, name, output_size=size, padding_mode="border")
+        series = image_tensor(backend, draw_series(12), "float32")
+        zeros = image_tensor(backend, draw_series(12, poison=0.0), "float32")
+        for lengths in (LENGTHS, "nan"):
+            output, theta, grid = layer(series, lengths=lengths, return_theta=True, return_grid=True)
+            assert np.array_equal(backend.to_numpy(theta), backend.to_numpy(layer.theta(series, lengths=lengths)))
+            expected = layer.transformation.warp(series, theta, size, lengths=LENGTHS, padding_mode="border")
+            assert distance(image_array(backend, output), image_array(backend, expected)) <= 1e-5
+            assert np.isfinite(image_array(backend, output)).all()
+            assert backend.shape(grid) == (N, *(size or (L,)), 1)
+            assert np.isfinite(backend.to_numpy(grid)).all()
+        if name != "STAffineCPAB":  # whose second network sees another series
+            assert distance(backend.to_numpy(theta), backend.to_numpy(layer.theta(zeros))) <= 1e-6
+        (grad,) = backend.vjp(
+            lambda s: layer(s, lengths=LENGTHS),
+            (series,),
+            image_tensor(backend, draw_images(N, *(size or (L,)), CHANNELS, 13), "float32"),
+        )
+        grad = image_array(backend, grad)
+        for one, length in zip(grad, LENGTHS, strict=True):
+            assert np.isfinite(one).all()
+            assert not one[length:].any()
+            assert one[:length].any()
+
+    def test_side_by_side(self, backend: Backend, name: str) -> None:
+        """Lengths go to each of them."""
+        parts = [self.made(backend, name), self.made(backend, name)]
+        layer = cpabx.layers.STParallel(parts, backend=backend.name)
+        series = image_tensor(backend, draw_series(14), "float32")
+        results = layer(series, lengths="nan")
+        thetas = layer.theta(series, lengths="nan")
+        for part, result, theta in zip(parts, results, thetas, strict=True):
+            assert np.array_equal(backend.to_numpy(part.theta(series, lengths="nan")), backend.to_numpy(theta))
+            assert np.isfinite(image_array(backend, result)).all()
+
+    def test_without_lengths(self, backend: Backend, name: str) -> None:
+        """NaN is a number like others: nothing is hidden."""
+        result = image_array(backend, self.made(backend, name)(image_tensor(backend, draw_series(15), "float32")))
+        assert np.isnan(result[1:]).all()
+        assert np.isfinite(result[0]).all()

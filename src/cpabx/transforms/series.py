@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Any, NamedTuple, Unpack
 
 import numpy as np
 
@@ -18,6 +18,12 @@ if TYPE_CHECKING:
     from cpabx.transforms.base import Transformation
 
 _WHOLE = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
+
+
+class Lengths(NamedTuple):
+    """Lengths that were checked, (N,), as floats."""
+
+    values: Tensor
 
 
 def lengths_of(series: Tensor, *, backend: str | None = None) -> Tensor:
@@ -49,6 +55,8 @@ def checked_lengths(backend: Backend, lengths: Any, series: Tensor, theta: Tenso
         ShapeError: they are not one for each series.
         DtypeError: they are not whole numbers.
     """
+    if isinstance(lengths, Lengths):
+        return backend.asarray(lengths.values, like=theta)
     shape = backend.shape(series)
     most = shape[1 if backend.channels_last else 2]
     if isinstance(lengths, str):
@@ -98,15 +106,22 @@ def warp_series(
 
     Results are as long, and then 0; or, ``resampled``, each has all samples of the grid.
     """
+    places = series_places(family, backend, theta, grid, lengths, resampled=resampled)
+    sampled = backend.sample_series(series, places, lengths, **sampling)
+    return sampled if resampled else without_padding(backend, sampled, lengths)
+
+
+def series_places(
+    family: Transformation, backend: Backend, theta: Tensor, grid: PixelGrid, lengths: Tensor, *, resampled: bool
+) -> Tensor:
+    """(N, P, 1): the places in [-1, 1], over its own length, that each series is sampled at."""
     if not family._spreads_nan:
         theta = theta + backend.sum(theta * 0, axis=-1)[:, None]
     if resampled:
         points = grid.tensor(backend, like=theta) + backend.reshape(lengths * 0, (-1, 1, 1))
     else:
         points = _own_centres(backend, grid, lengths, theta)
-    places = grid.places(backend, family._apply(backend, points, theta))
-    sampled = backend.sample_series(series, places, lengths, **sampling)
-    return sampled if resampled else without_padding(backend, sampled, lengths)
+    return grid.places(backend, family._apply(backend, points, theta))
 
 
 def without_padding(backend: Backend, series: Tensor, lengths: Tensor) -> Tensor:

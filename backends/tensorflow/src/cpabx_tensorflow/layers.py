@@ -107,17 +107,29 @@ class SpatialTransformer(keras.layers.Layer):  # type: ignore[misc]
             conversion = "keras.ops.cast(images, 'float32'), divided by 255 where they are pixels of 8 bits"
             raise not_floats(ndim, dtype, conversion)
 
-    def _predict(self, images: tf.Tensor, training: bool | None) -> Prediction:
+    def _predict(self, images: tf.Tensor, training: bool | None, options: WarpOptions) -> Prediction:
         """One run of the localization."""
         theta = networks.run(self.localization, images, training, self._image_shape)
         return Prediction(theta, images, self.transformation, theta)
 
-    def theta(self, images: Any, training: bool | None = None) -> tf.Tensor:
+    def _series(self, images: Any, lengths: Any) -> tuple[tf.Tensor, WarpOptions]:
+        """Images, checked and without padding, and how they are warped."""
+        images = self._images(images)
+        options = self.options.for_series(images, lengths)
+        return options.without_padding(images), options
+
+    def theta(self, images: Any, training: bool | None = None, lengths: Any = None) -> tf.Tensor:
         """(N, d) predicted parameters, from a run of the localization of its own: see :meth:`call`."""
-        return self._predict(self._images(images), training).theta
+        images, options = self._series(images, lengths)
+        return self._predict(images, training, options).theta
 
     def call(
-        self, images: Any, training: bool | None = None, return_theta: bool = False, return_grid: bool = False
+        self,
+        images: Any,
+        training: bool | None = None,
+        return_theta: bool = False,
+        return_grid: bool = False,
+        lengths: Any = None,
     ) -> Any:
         """Warp the images by the theta that the localization predicts from them.
 
@@ -127,6 +139,7 @@ class SpatialTransformer(keras.layers.Layer):  # type: ignore[misc]
             return_theta: also return this run's theta, (N, d), in float32 at least.
             return_grid: also return where the output comes from, (N, *output size, n) of (x, y[, z]) in [-1, 1]
                 over the input, as torch's ``grid_sample`` takes it, in float32 at least.
+            lengths: of series, as in :meth:`cpabx.Transformation.warp`; the localization sees zeros beyond them.
 
         Returns:
             The output, or a tuple: the output, then theta, then the grid, as far as they are asked for.
@@ -135,11 +148,11 @@ class SpatialTransformer(keras.layers.Layer):  # type: ignore[misc]
             ShapeError: the images have another number of axes, or a size that the localization does not take.
             DtypeError: they are no floats.
         """
-        images = self._images(images)
-        found = self._predict(images, training)
-        output = self.options.warp(found.transformation, found.images, found.own)
+        images, options = self._series(images, lengths)
+        found = self._predict(images, training, options)
+        output = options.warp(found.transformation, found.images, found.own)
         theta = found.theta if return_theta else None
-        grid = self.options.grid(self.transformation, images, found.theta) if return_grid else None
+        grid = options.grid(self.transformation, images, found.theta) if return_grid else None
         return with_extras(keras.ops.cast(output, self.compute_dtype), theta, grid)
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
@@ -148,7 +161,12 @@ class SpatialTransformer(keras.layers.Layer):  # type: ignore[misc]
         return (batch, *(self.options.output_size or size), channels)
 
     def compute_output_spec(
-        self, images: Any, training: bool | None = None, return_theta: bool = False, return_grid: bool = False
+        self,
+        images: Any,
+        training: bool | None = None,
+        return_theta: bool = False,
+        return_grid: bool = False,
+        lengths: Any = None,
     ) -> Any:
         """Shapes and types of all that :meth:`call` returns."""
         self._check(images)
@@ -277,9 +295,9 @@ class STAffineCPAB(SpatialTransformer):
     def _networks(self) -> tuple[keras.Sequential, ...]:
         return (self.localization, self.refinement)
 
-    def _predict(self, images: tf.Tensor, training: bool | None) -> Prediction:
+    def _predict(self, images: tf.Tensor, training: bool | None, options: WarpOptions) -> Prediction:
         affine = networks.run(self.localization, images, training, self._image_shape)
-        between = self.options.keeping_size().warp(self.transformation.outer, images, affine)
+        between = options.keeping_size().warp(self.transformation.outer, images, affine)
         fine = networks.run(self.refinement, between, training, self._image_shape)
         theta = tf.concat([affine, fine], axis=-1)
         if self.interpolate == "twice":
@@ -316,15 +334,21 @@ class STParallel(keras.layers.Layer):  # type: ignore[misc]
                 layer.build(input_shape)
         self.built = True
 
-    def theta(self, images: Any, training: bool | None = None) -> list[tf.Tensor]:
+    def theta(self, images: Any, training: bool | None = None, lengths: Any = None) -> list[tf.Tensor]:
         """The predicted parameters of each layer."""
-        return [layer.theta(images, training=training) for layer in self.layers]
+        return [layer.theta(images, training=training, lengths=lengths) for layer in self.layers]
 
     def call(
-        self, images: Any, training: bool | None = None, return_theta: bool = False, return_grid: bool = False
+        self,
+        images: Any,
+        training: bool | None = None,
+        return_theta: bool = False,
+        return_grid: bool = False,
+        lengths: Any = None,
     ) -> Any:
         """The layers' results; with ``return_theta``, ``return_grid`` lists of their thetas, their grids as well."""
-        options = {"training": training, "return_theta": return_theta, "return_grid": return_grid}
+        extras = {"return_theta": return_theta, "return_grid": return_grid, "lengths": lengths}
+        options = {"training": training, **extras}
         return side_by_side_results([layer(images, **options) for layer in self.layers], self._merged)
 
     def _merged(self, outputs: list[tf.Tensor]) -> list[tf.Tensor] | tf.Tensor:

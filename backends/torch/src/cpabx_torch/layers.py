@@ -75,22 +75,31 @@ class SpatialTransformer(nn.Module):
             # Or what this input creates could never be trained.
             networks.materialize(_Predictor(self), images.shape[1:], device=images.device, dtype=images.dtype)
 
-    def _predict(self, images: Tensor) -> Prediction:
+    def _predict(self, images: Tensor, options: WarpOptions) -> Prediction:
         """One run of the localization."""
         theta = self.localization(images)
         return Prediction(theta, images, self.transformation, theta)
 
-    def theta(self, images: Tensor) -> Tensor:
+    def theta(self, images: Tensor, *, lengths: Any = None) -> Tensor:
         """(N, d) predicted parameters, from a run of the localization of its own: see :meth:`forward`."""
-        self._check(images)
-        theta: Tensor = self._predict(images).theta
+        images, options = self._series(images, lengths)
+        theta: Tensor = self._predict(images, options).theta
         return theta
 
-    def forward(self, images: Tensor, *, return_theta: bool = False, return_grid: bool = False) -> Any:
+    def _series(self, images: Tensor, lengths: Any) -> tuple[Tensor, WarpOptions]:
+        """Images, checked and without padding, and how they are warped."""
+        self._check(images)
+        options = self.options.for_series(at_least_single(images), lengths)
+        return options.without_padding(images), options
+
+    def forward(
+        self, images: Tensor, *, lengths: Any = None, return_theta: bool = False, return_grid: bool = False
+    ) -> Any:
         """Warp the images by the theta that the localization predicts from them.
 
         Args:
             images: (N, C, H, W), or in 1D and 3D (N, C, L) and (N, C, D, H, W).
+            lengths: of series, as in :meth:`cpabx.Transformation.warp`; the localization sees zeros beyond them.
             return_theta: also return this run's theta, (N, d), in float32 at least.
             return_grid: also return where the output comes from, (N, *output size, n) of (x, y[, z]) in [-1, 1]
                 over the input, as ``torch.nn.functional.grid_sample`` takes it, in float32 at least.
@@ -102,11 +111,11 @@ class SpatialTransformer(nn.Module):
             ShapeError: the images have another number of axes, or a size that the localization does not take.
             DtypeError: they are no floats, or of another type than the parameters.
         """
-        self._check(images)
-        found = self._predict(images)
-        output = self._warp(self.options, found.transformation, found.images, found.own)
+        images, options = self._series(images, lengths)
+        found = self._predict(images, options)
+        output = self._warp(options, found.transformation, found.images, found.own)
         theta = found.theta if return_theta else None
-        grid = self.options.grid(self.transformation, images, found.theta) if return_grid else None
+        grid = options.grid(self.transformation, images, found.theta) if return_grid else None
         return with_extras(output, theta, grid)
 
     @staticmethod
@@ -196,9 +205,9 @@ class STAffineCPAB(SpatialTransformer):
         self.localization = networks.build(coarse, self.transformation.outer, **factory)
         self.refinement = networks.build(fine, self.transformation.inner, **factory)
 
-    def _predict(self, images: Tensor) -> Prediction:
+    def _predict(self, images: Tensor, options: WarpOptions) -> Prediction:
         affine = self.localization(images)
-        between = self._warp(self.options.keeping_size(), self.transformation.outer, images, affine)
+        between = self._warp(options.keeping_size(), self.transformation.outer, images, affine)
         fine = self.refinement(between)
         theta = torch.cat([affine, fine], dim=-1)
         if self.interpolate == "twice":
@@ -226,13 +235,15 @@ class STParallel(nn.Module):
         self.layers = nn.ModuleList(side_by_side(layers, merge, SpatialTransformer))
         self.merge = merge
 
-    def theta(self, images: Tensor) -> list[Tensor]:
+    def theta(self, images: Tensor, *, lengths: Any = None) -> list[Tensor]:
         """The predicted parameters of each layer."""
-        return [layer.theta(images) for layer in self.layers]  # type: ignore[operator]
+        return [layer.theta(images, lengths=lengths) for layer in self.layers]  # type: ignore[operator]
 
-    def forward(self, images: Tensor, *, return_theta: bool = False, return_grid: bool = False) -> Any:
+    def forward(
+        self, images: Tensor, *, lengths: Any = None, return_theta: bool = False, return_grid: bool = False
+    ) -> Any:
         """The layers' results; with ``return_theta``, ``return_grid`` lists of their thetas, their grids as well."""
-        extras = {"return_theta": return_theta, "return_grid": return_grid}
+        extras = {"lengths": lengths, "return_theta": return_theta, "return_grid": return_grid}
         return side_by_side_results([layer(images, **extras) for layer in self.layers], self._merged)
 
     def _merged(self, outputs: list[Tensor]) -> list[Tensor] | Tensor:
