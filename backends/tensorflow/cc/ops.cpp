@@ -75,9 +75,9 @@ absl::Status warped(InferenceContext *context) {
         .Attr("outside: {'linear', 'nearest'}") \
         .Attr("time: tensor")
 
-#define CPABX_IMAGE_ATTRS                                        \
-    Attr("output_size: list(int)")                               \
-        .Attr("mode: {'linear', 'nearest', 'cubic'}")                     \
+#define CPABX_IMAGE_ATTRS                                                \
+    Attr("output_size: list(int)")                                       \
+        .Attr("mode: {'linear', 'nearest', 'cubic'}")                    \
         .Attr("padding_mode: {'zeros', 'border', 'reflection', 'wrap'}") \
         .Attr("align_corners: bool")
 
