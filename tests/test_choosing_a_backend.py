@@ -184,6 +184,31 @@ def test_installed_backend_under_a_wrong_name(numpy_only, name):
     assert caught.value.remedy == "Did you mean 'numpy'?"
 
 
+@pytest.mark.parametrize(
+    "name", [None, 3, [], {}, b"numpy", object(), np.zeros(2), cpabx.get_backend("numpy")], ids=repr
+)
+def test_what_is_no_name(name):
+    """Everywhere that takes one; ``backend=None`` alone means the one in force."""
+    calls = [lambda: cpabx.set_backend(name), lambda: cpabx.use_backend(name).__enter__()]
+    if name is not None:
+        calls += [lambda: cpabx.get_backend(name), lambda: cpabx.Affine().identity(backend=name)]
+        calls += [lambda: cpabx.Affine().transform([[0.0, 0.0]], [[0.0] * 6], backend=name)]
+    for call in calls:
+        with pytest.raises(BackendNotFoundError, match="Pass the name of one"):
+            call()
+
+
+@pytest.mark.parametrize("name", ["", "nonsense"])
+def test_a_name_from_the_environment_says_so(monkeypatch, name):
+    """An empty variable is none."""
+    monkeypatch.setenv("CPABX_BACKEND", name)
+    if not name:
+        assert cpabx.get_backend().name == "numpy"
+        return
+    with pytest.raises(BackendNotFoundError, match="'nonsense' from CPABX_BACKEND"):
+        cpabx.get_backend()
+
+
 def test_name_that_resembles_nothing(numpy_only):
     with pytest.raises(BackendNotFoundError) as caught:
         cpabx.get_backend("qqq")

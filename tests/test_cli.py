@@ -80,6 +80,22 @@ def test_missing_library_is_told_and_fails(tmp_path):
     assert "Traceback" not in result.stdout + result.stderr
 
 
+@pytest.mark.parametrize(
+    ("variable", "value"), [("CPABX_NUM_THREADS", "many"), ("CPABX_LIBRARY_DIR", __file__), ("CPABX_NUM_THREADS", "0")]
+)
+def test_nonsense_in_the_environment_is_told_in_a_sentence(variable, value):
+    result = subprocess.run(
+        [sys.executable, "-m", "cpabx", "info"],
+        capture_output=True,
+        text=True,
+        env={**os.environ, variable: value},
+        check=False,
+    )
+    assert result.returncode == 1
+    assert variable in result.stdout + result.stderr
+    assert "Traceback" not in result.stdout + result.stderr
+
+
 @pytest.mark.parametrize("arguments", [[], ["informations"]])
 def test_unknown_command_shows_the_usage(capsys, arguments):
     with pytest.raises(SystemExit) as caught:

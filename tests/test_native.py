@@ -99,6 +99,20 @@ def test_limits_name_item_and_time():
         raise_for_status(LOADED, STATUSES["CPAB_E_DIVERGED"], item=3, time=2.0)
 
 
+def test_no_error_says_itself_twice():
+    """What was asked is not repeated as what came, and each has all three parts."""
+    for name, status in STATUSES.items():
+        if name == "CPAB_OK":
+            continue
+        with pytest.raises(errors.CpabxError) as caught:
+            raise_for_status(LOADED, status, item=0)
+        error = caught.value
+        assert all((error.asked, error.received, error.remedy)), name
+        shared = set(error.asked.split()) & set(error.received.split())
+        assert len({word for word in shared if len(word) > 3}) <= 2, str(error)
+        assert " must " not in error.received or "valid" in error.asked, str(error)
+
+
 # -- loading -------------------------------------------------------------------------------------
 
 
@@ -124,7 +138,29 @@ def test_missing_files_say_where_they_were_sought(tmp_path, monkeypatch, missing
     with pytest.raises(NativeLibraryError, match=re.escape(str(directory))) as caught:
         load_from(directory, monkeypatch)
     assert isinstance(caught.value, ImportError)
-    assert "pip install" in caught.value.remedy
+    assert "CPABX_LIBRARY_DIR" in caught.value.remedy  # who sent us there
+
+
+@pytest.mark.parametrize("header", [b"", b"int x;", b"\xff\xfe", b"/* cdef begin */ no C; /* cdef end */"], ids=str)
+def test_file_that_is_no_header(tmp_path, monkeypatch, header):
+    shutil.copy(LOADED.path, tmp_path)
+    (tmp_path / "cpab.h").write_bytes(header)
+    with pytest.raises(NativeLibraryError, match="must be the header of libcpab") as caught:
+        load_from(tmp_path, monkeypatch)
+    assert "CPABX_LIBRARY_DIR" in caught.value.remedy
+
+
+def test_library_that_is_another(tmp_path, monkeypatch):
+    """It loads, and has none of the functions."""
+    compiler = shutil.which("cc")
+    if compiler is None or LOADED.path.suffix != ".so":
+        pytest.skip("needs a C compiler called cc")
+    shutil.copy(LOADED.path.parent / "cpab.h", tmp_path)
+    (tmp_path / "stub.c").write_text("int other(void) { return 1; }\n")
+    command = [compiler, "-shared", "-fPIC", "-o", str(tmp_path / LOADED.path.name), str(tmp_path / "stub.c")]
+    subprocess.run(command, check=True)
+    with pytest.raises(NativeLibraryError, match="must load"):
+        load_from(tmp_path, monkeypatch)
 
 
 def test_file_that_is_no_library(tmp_path, monkeypatch):
@@ -147,7 +183,7 @@ def test_library_of_another_abi(tmp_path, monkeypatch):
         load_from(tmp_path, monkeypatch)
     assert f"ABI version {LOADED.abi_version}" in caught.value.asked
     assert "version 999" in caught.value.received
-    assert "Reinstall" in caught.value.remedy
+    assert "CPABX_LIBRARY_DIR" in caught.value.remedy
 
 
 # -- threads -------------------------------------------------------------------------------------
@@ -160,13 +196,14 @@ def test_number_of_threads_from_the_environment(monkeypatch):
     assert native.default_threads() >= 1
 
 
-@pytest.mark.parametrize("setting", ["0", "-1", "two", "", "1.5", " 2"])
+@pytest.mark.parametrize("setting", ["0", "-1", "two", "", "1.5", " 2", "9" * 20, "9" * 5000])
 def test_number_of_threads_that_is_none(monkeypatch, setting):
     """An error rather than a guess: a silent 1 would look like a slow library."""
     monkeypatch.setenv("CPABX_NUM_THREADS", setting)
     with pytest.raises(OptionError, match="CPABX_NUM_THREADS") as caught:
         native.default_threads()
-    assert caught.value.received == repr(setting)
+    assert caught.value.received.startswith(repr(setting)[:20])
+    assert len(str(caught.value)) < 400
 
 
 def test_small_jobs_start_no_threads(monkeypatch):

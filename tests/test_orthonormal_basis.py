@@ -141,3 +141,35 @@ def test_units_far_from_one(domain):
 def test_a_domain_beyond_rounding_is_an_error(domain):
     with pytest.raises(TessellationError, match="near the origin"):
         Cpab((3, 2), domain=domain)
+
+
+@pytest.mark.parametrize("cells", [(3,), (4, 4), (2, 1, 2)], ids=str)
+@pytest.mark.parametrize("boundary", ["free", "sliding", "fixed"])
+@pytest.mark.parametrize("size", [1e-9, 1e-30, 1e-100])
+def test_small_domains_are_as_good_as_others(cells, boundary, size):
+    """Slopes alone are orthonormal there, but for the constant fields, whose slopes are zero."""
+    family = Cpab(cells, boundary=boundary, domain=(-size, size))
+    if family.n_params == 0:
+        return
+    unit = size * Cpab(cells, boundary=boundary).tessellation.vertices
+    np.testing.assert_allclose(family.tessellation.vertices, unit, rtol=1e-15, atol=0)
+    fields = np.moveaxis(family.velocity(np.eye(family.n_params)), 0, -1)[family.tessellation.cell_vertices]
+    constant = np.ptp(fields, axis=(0, 1)).max(axis=0) <= 1e-7 * np.abs(fields).max(axis=(0, 1, 2))
+    assert constant.sum() == (family.ndim if boundary == "free" else 0)
+    np.testing.assert_allclose(
+        np.abs(fields[..., constant]).max(axis=(0, 1, 2)), family.tessellation.n_cells**-0.5, rtol=1e-6
+    )
+    edges = (
+        family.tessellation.vertices[family.tessellation.cell_vertices[:, 1:]]
+        - family.tessellation.vertices[family.tessellation.cell_vertices[:, :1]]
+    ) / size
+    steps = (fields[:, 1:] - fields[:, :1])[..., ~constant] / size
+    slopes = np.linalg.solve(edges, steps.reshape(*edges.shape[:2], -1)).reshape(-1, np.count_nonzero(~constant))
+    np.testing.assert_allclose(slopes.T @ slopes, np.eye(slopes.shape[1]), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("options", [{"volume_preserving": True}, {"domain": (0, 1e-300)}], ids=str)
+def test_what_no_basis_can_hold_is_not_called_far(options):
+    """It says that the domain is too small, where that is so."""
+    with pytest.raises(TessellationError, match="none so small"):
+        Cpab((3, 2), **({"domain": (0, 1e-30)} | options))

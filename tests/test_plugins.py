@@ -61,10 +61,11 @@ class Site:
     def module(self, name, code):
         (self.path / f"{name}.py").write_text(textwrap.dedent(code))
 
-    def distribution(self, name="cpabx-fake", version="1.0", backend="fake", module="cpabx_fake"):
+    def distribution(self, name="cpabx-fake", version="1.0", backend="fake", module="cpabx_fake", requires=()):
         info = self.path / f"{name.replace('-', '_')}-{version}.dist-info"
         info.mkdir()
-        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+        needed = "".join(f"Requires-Dist: {requirement}\n" for requirement in requires)
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n{needed}")
         (info / "entry_points.txt").write_text(f"[cpabx.backends]\n{backend} = {module}\n")
 
     def run(self, code=ASK, *more):
@@ -161,7 +162,21 @@ def test_missing_framework(site):
     message, numpy = site.run().splitlines()
     assert "no fakeframework: pip install it" in message
     assert "cpabx-fake 1.0" in message
+    assert "-U" not in message  # nothing is too old
     assert numpy == "numpy works"
+
+
+@pytest.mark.parametrize(
+    ("requires", "command"),
+    [([], "pip install fakeframework"), (["fakeframework>=2"], 'pip install "fakeframework>=2"')],
+)
+def test_missing_module_is_what_to_install(site, requires, command):
+    """Not the plugin again, nor a newer one: it is there."""
+    site.module("cpabx_fake", GOOD)
+    site.distribution(requires=requires)
+    message, _ = site.run().splitlines()
+    assert f"This Python has no fakeframework: {command}" in message
+    assert "-U" not in message
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import sys
 
 import cpabx
 from cpabx import hookspecs, native
-from cpabx.errors import NativeLibraryError
+from cpabx.errors import CpabxError, NativeLibraryError
 
 
 def info() -> int:
@@ -49,7 +49,11 @@ def main(arguments: list[str] | None = None) -> int:
 
         return cli.main(given[1:])
     chosen = parser.parse_args(given).command
-    return {"info": info, "backends": backends}[chosen]()
+    try:
+        return {"info": info, "backends": backends}[chosen]()
+    except CpabxError as error:
+        print(f"python -m cpabx {chosen}: {error}", file=sys.stderr)
+        return 1
 
 
 if __name__ == "__main__":

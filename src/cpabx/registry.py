@@ -6,6 +6,7 @@ import contextlib
 import difflib
 import functools
 import os
+import re
 import threading
 from collections.abc import Iterator
 from contextvars import ContextVar
@@ -17,7 +18,7 @@ import pluggy
 
 from cpabx import hookspecs
 from cpabx.backend import ABILITIES, Backend
-from cpabx.errors import BackendLoadError, BackendMismatchError, BackendNotFoundError
+from cpabx.errors import BackendLoadError, BackendMismatchError, BackendNotFoundError, shown
 from cpabx.tracing import constant_while_tracing
 
 #: Backends that the project itself offers, and how to get them.
@@ -75,16 +76,26 @@ def _who(entry: EntryPoint) -> str:
     return f"backend {entry.name!r} ({_distribution(entry)})"
 
 
-def _entry(name: str) -> EntryPoint:
+def _entry(name: Any) -> EntryPoint:
     installed = _installed()
-    if name not in installed:
+    if not isinstance(name, str) or name not in installed:
+        advice = _advice(name, installed) if isinstance(name, str) else "Pass the name of one."
         raise BackendNotFoundError(
-            f"a backend must be one of those installed ({', '.join(installed)})", repr(name), _advice(name, installed)
+            f"a backend must be one of those installed ({', '.join(installed)})", _said(name), advice
         )
     if len(installed[name]) > 1:
         both = " and ".join(_distribution(e) for e in installed[name])
         raise BackendLoadError(f"backend {name!r} must have one provider", both, "Uninstall one of them.")
     return installed[name][0]
+
+
+def _said(name: Any) -> str:
+    """A name that was asked for, and where, if it was not by an argument."""
+    return f"{name!r} from CPABX_BACKEND" if isinstance(name, str) and name == _environment() else shown(name)
+
+
+def _environment() -> str | None:
+    return os.environ.get("CPABX_BACKEND") or None
 
 
 def _advice(name: str, installed: dict[str, list[EntryPoint]]) -> str:
@@ -94,7 +105,7 @@ def _advice(name: str, installed: dict[str, list[EntryPoint]]) -> str:
         wanted = close[0] if close else ""
     meant = f"Did you mean {wanted!r}? " if wanted and wanted != name else ""
     if wanted in installed:
-        return meant.rstrip()
+        return f"Did you mean {wanted!r}?"
     if wanted in _OFFERED:
         return f"{meant}Install it: pip install {_OFFERED[wanted]}"
     return "Install a package that provides it, or ask for one of these."
@@ -148,13 +159,31 @@ def _broken(entry: EntryPoint, error: Exception) -> BackendLoadError:
     return BackendLoadError(
         f"{_who(entry)} must load",
         f"{type(error).__name__}: {error}",
-        f"Repair or upgrade it: pip install -U {entry.dist.name if entry.dist else entry.name}",
+        _repair(entry, error),
     )
+
+
+def _repair(entry: EntryPoint, error: Exception) -> str:
+    """What to do about an error of a plugin: install what it needs, if that is what is missing."""
+    package = entry.dist.name if entry.dist else entry.name
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        module = error.name.partition(".")[0]
+        needed = [line.partition(";")[0].strip() for line in (entry.dist.requires or [] if entry.dist else [])]
+        named = [line for line in needed if re.fullmatch(rf"{re.escape(module)}\b.*", line.replace("-", "_"))]
+        return f"This Python has no {module}: pip install {_quoted(named[0] if named else module)}"
+    if isinstance(error, ImportError) and "pip install" in str(error):  # it says what to install
+        return "Install that, then try again."
+    return f"Repair or upgrade it: pip install -U {package}"
+
+
+def _quoted(requirement: str) -> str:
+    """For a shell."""
+    return f'"{requirement}"' if set(requirement) & set("<>[]!~ ") else requirement
 
 
 def _load(name: str) -> Backend:
     with _lock:
-        if name not in _backends:
+        if not isinstance(name, str) or name not in _backends:
             entry = _entry(name)
             _plugin(name)
             try:
@@ -199,10 +228,10 @@ def _check_declarations(who: str, name: str, backend: Backend) -> None:
         )
     supports = backend.supports
     if not isinstance(supports, frozenset) or supports - ABILITIES or backend.name != name:
-        shown = sorted(supports) if isinstance(supports, frozenset) else repr(supports)
+        declared = sorted(supports) if isinstance(supports, frozenset) else repr(supports)
         raise BackendLoadError(
             f"{who} must declare its own name and a frozenset of known abilities ({', '.join(sorted(ABILITIES))})",
-            f"name {backend.name!r}, abilities {shown}",
+            f"name {backend.name!r}, abilities {declared}",
             _REPORT,
         )
     for ability, method in (("autograd", "vjp"), ("layers", "layers")):
@@ -251,8 +280,10 @@ def get_backend(backend: str | None = None) -> Backend:
     """The backend in force: the argument, ``use_backend``, ``set_backend``, the environment variable
     ``CPABX_BACKEND``, and numpy last.
     """
+    if backend is not None:
+        return _load(backend)
     everywhere = _chosen[0] if _chosen else None
-    return _load(backend or _chosen_here.get() or everywhere or os.environ.get("CPABX_BACKEND") or "numpy")
+    return _load(_chosen_here.get() or everywhere or _environment() or "numpy")
 
 
 @contextlib.contextmanager
@@ -335,9 +366,9 @@ def _loaded(backend: str | None, kinds: tuple[tuple[str, type[Any]], ...]) -> st
         raise BackendMismatchError(
             "all tensors of a call must come from one framework", listing, "Convert them to one of the two."
         )
-    if backend and names and names != {backend}:
+    if backend is not None and names and backend not in list(names):
         raise BackendMismatchError(
-            f"backend={backend!r} was asked for", listing, "Leave out backend=, or convert the tensors."
+            f"backend={shown(backend)} was asked for", listing, "Leave out backend=, or convert the tensors."
         )
     return get_backend(names.pop() if names else backend).name
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import functools
-import operator
+import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cpabx.errors import OptionError, TessellationError
+from cpabx.errors import TessellationError, shown
 from cpabx.native.library import load
 from cpabx.native.status import raise_for_status
+from cpabx.options import one_of, whole_number
 
 OUTSIDE = ("linear", "nearest")
 
@@ -44,9 +45,7 @@ class Tessellation:
     ) -> None:
         self.cells = _checked_cells(cells)
         self.domain = _checked_domain(domain, len(self.cells))
-        if outside not in OUTSIDE:
-            raise OptionError(f"outside must be one of {', '.join(OUTSIDE)}", repr(outside), "Choose one of them.")
-        self.outside = outside
+        self.outside = one_of("outside", outside, OUTSIDE)
         self._owner = _create(self.cells, self.domain, OUTSIDE.index(outside))
         self.n_vertices = int(load().lib.cpab_tessellation_n_vertices(self._owner))
         #: Number of simplices.
@@ -128,27 +127,21 @@ def _create(cells: tuple[int, ...], domain: tuple[Interval, ...], outside: int) 
 
 
 def _checked_cells(cells: Any) -> tuple[int, ...]:
-    try:
-        values = (
-            tuple(operator.index(n) for n in cells)
-            if isinstance(cells, (Sequence, np.ndarray))
-            else (operator.index(cells),)
-        )
-    except TypeError:
-        values = ()
-    if isinstance(cells, (str, bytes)) or not values:
-        raise TessellationError("cells must be whole numbers such as (4, 4)", repr(cells), "Pass (nx, ny).")
+    given = cells if isinstance(cells, Sequence) or (isinstance(cells, np.ndarray) and cells.ndim) else (cells,)
+    values = tuple(n for n in map(whole_number, given) if n is not None)
+    if isinstance(cells, (str, bytes)) or not values or len(values) < len(given):
+        raise TessellationError("cells must be whole numbers such as (4, 4)", shown(cells), "Pass (nx, ny).")
     if len(values) > 3:
         raise TessellationError(
             "cells are intervals, rectangles or boxes: 1D, 2D or 3D",
-            f"cells={values} for {len(values)} dimensions",
+            f"cells={shown(values)} for {len(values)} dimensions",
             "Pass one to three numbers.",
         )
     most = 4_194_304 // (1, 4, 5)[len(values) - 1]
-    if min(values) < 1 or np.prod([float(n) for n in values]) > most:
+    if min(values) < 1 or math.prod(values) > most:
         raise TessellationError(
             f"cells must be at least 1 along each axis and at most {most} in all",
-            f"cells={values}",
+            f"cells={shown(values)}",
             "Choose other numbers.",
         )
     return values
@@ -156,15 +149,16 @@ def _checked_cells(cells: Any) -> tuple[int, ...]:
 
 def _checked_domain(domain: Any, ndim: int) -> tuple[Interval, ...]:
     try:
-        bounds = np.array(domain, dtype=np.float64)
+        given = np.asarray(domain)
+        bounds = given.astype(np.float64) if given.dtype.kind in "iuf" else np.full(1, np.nan)
         if bounds.shape == (2,):
             bounds = np.tile(bounds, (ndim, 1))
         if bounds.shape != (ndim, 2) or not np.isfinite(bounds).all() or not (bounds[:, 0] < bounds[:, 1]).all():
             raise ValueError
-    except (TypeError, ValueError):
+    except Exception:  # of any kind, from what numpy cannot read
         raise TessellationError(
             f"domain must be (lower, upper), or {ndim} such pairs, finite and with lower < upper",
-            repr(domain),
+            shown(domain),
             "For instance domain=(-1, 1).",
         ) from None
     return tuple((float(low), float(high)) for low, high in bounds)

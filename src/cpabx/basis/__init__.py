@@ -20,7 +20,8 @@ from cpabx.basis.incompressible import incompressible_basis
 from cpabx.basis.maps import DenseBasis, NodalBasis, check_dense
 from cpabx.basis.nodal import nodal_basis
 from cpabx.basis.orthonormal import orthonormal_basis
-from cpabx.errors import OptionError
+from cpabx.errors import OptionError, shown
+from cpabx.options import one_of
 from cpabx.tessellation import Tessellation
 
 BASES = ("orthonormal", "normalized", "nodal")
@@ -35,12 +36,11 @@ def make_basis(
         OptionError: unknown boundary or kind.
         TessellationError: an array that is not a basis of continuous fields, or a dense basis that would be too large.
     """
-    if boundary not in BOUNDARIES:
-        raise OptionError(f"boundary must be one of {', '.join(BOUNDARIES)}", repr(boundary), "Choose one of them.")
+    one_of("boundary", boundary, BOUNDARIES)
     if not isinstance(kind, str):
         return from_affine(tess, kind)
     if kind not in BASES:
-        raise OptionError(f"basis must be one of {', '.join(BASES)}, or an array", repr(kind), "Choose one of them.")
+        raise OptionError(f"basis must be one of {', '.join(BASES)}, or an array", shown(kind), "Choose one of them.")
     sparse = nodal_basis(tess, boundary)
     nodal = incompressible_basis(tess, sparse) if volume_preserving else sparse
     if kind == "nodal":

@@ -10,7 +10,7 @@ import numpy as np
 from cpabx.basis.components import by_component
 from cpabx.basis.geometry import barycentric, sides, touching, widths
 from cpabx.basis.maps import Array, DenseBasis, NodalBasis
-from cpabx.errors import TessellationError
+from cpabx.errors import CpabxError, TessellationError, shown
 from cpabx.tessellation import Tessellation
 
 
@@ -24,36 +24,22 @@ def to_affine(tess: Tessellation, matrix: Array) -> Array:
     return np.asarray(np.einsum("cka,ckid->ciad", barycentric(tess), at_corners)).reshape(-1, d)
 
 
-class HatProducts:
-    """Inner products in A-space of the fields along one axis that are 1 at one vertex: sparse.
+def hat_products(tess: Tessellation) -> tuple[Array, Array, float]:
+    """Inner products in A-space of the fields along one axis that are 1 at one vertex: (V, V), mostly zeros.
 
-    Each vertex has products with itself and with those it shares a cell with.
+    Returns them, and (V,) those with the field that is 1 everywhere, both times the square of a number that keeps them
+    from overflow, and that number.
     """
-
-    def __init__(self, tess: Tessellation) -> None:
-        coordinates, corners = barycentric(tess), tess.cell_vertices
-        n, k = tess.n_vertices, corners.shape[1]
-        local = coordinates @ np.swapaxes(coordinates, -1, -2)  # C, n + 1, n + 1
-        pairs = (corners[:, :, None] * n + np.broadcast_to(corners[:, None], (len(corners), k, k))).ravel()
-        pairs, place = np.unique(pairs, return_inverse=True)
-        self._rows, self._columns = np.divmod(pairs, n)
-        self._values = np.bincount(place.ravel(), local.ravel())
-        self._n = n
-
-    def dense(self) -> Array:
-        """(V, V)."""
-        result = np.zeros((self._n, self._n))
-        result[self._rows, self._columns] = self._values
-        return result
-
-    def times(self, fields: Array) -> Array:
-        """(d, V) fields times the matrix."""
-        starts = np.searchsorted(self._rows, np.arange(self._n))
-        result = np.empty_like(fields)
-        for part in range(0, len(fields), step := max(1, 2**20 // len(self._rows))):  # 8 MiB at once
-            terms = fields[part : part + step, self._columns] * self._values
-            result[part : part + step] = np.add.reduceat(terms, starts, axis=1)
-        return result
+    coordinates, corners = barycentric(tess), tess.cell_vertices
+    scale = 1 / np.abs(coordinates).max()
+    coordinates *= scale
+    local = coordinates @ np.swapaxes(coordinates, -1, -2)  # C, n + 1, n + 1
+    k, n = corners.shape[1], tess.n_vertices
+    pairs = (np.repeat(corners, k, axis=1) * n + np.tile(corners, k)).ravel()
+    products = np.bincount(pairs, local.ravel(), minlength=n * n).reshape(n, n)
+    # A constant field has slopes of zero; the sum of those of its hats would be rounding, and large in a small domain.
+    with_one = np.bincount(corners.ravel(), coordinates[:, :, -1].ravel() * scale, minlength=n)
+    return products, with_one, float(scale)
 
 
 def gram(tess: Tessellation, fields: Array) -> Array:
@@ -78,22 +64,25 @@ def _gram(tess: Tessellation, fields: Array) -> Array:
 
 def from_affine(tess: Tessellation, basis: Any) -> DenseBasis:
     """Vertex velocities of a basis (C n (n + 1), d) in A-space, which must be continuous."""
+    from cpabx.transforms.arguments import host_values
+
     n, n_rows = tess.ndim, tess.n_cells * tess.ndim * (tess.ndim + 1)
     try:
-        values = np.array(basis, dtype=np.float64)
-    except (TypeError, ValueError):
+        values = host_values("basis", basis).astype(np.float64)
+    except CpabxError:
         values = np.zeros(0)
-    if values.ndim != 2 or values.shape[0] != n_rows or not np.isfinite(values).all():
+    finite = np.isfinite(values).all()
+    if values.ndim != 2 or values.shape[0] != n_rows or values.size == 0 or not finite:
         raise TessellationError(
             f"basis must be a finite array ({n_rows}, d) for cells {tess.cells}: n (n + 1) numbers per simplex",
-            f"{type(basis).__name__} of shape {getattr(basis, 'shape', 'unknown')}",
+            shown(basis) if values.ndim != 2 else f"shape {values.shape}{'' if finite else ', not finite'}",
             "Check its cell order and orientation; columns are basis fields.",
         )
     d = values.shape[1]
     matrices = values.reshape(tess.n_cells, n, n + 1, d)
     corners = tess.vertices[tess.cell_vertices]
     homogeneous = np.concatenate([corners, np.ones((*corners.shape[:2], 1))], axis=-1)
-    at_corners = np.einsum("ciad,cka->ckid", matrices, homogeneous).reshape(-1, n, d)
+    at_corners = np.einsum("ciad,cka->ckid", matrices, homogeneous).reshape(tess.cell_vertices.size, n, d)
     index = tess.cell_vertices.reshape(-1)
     total = np.zeros((tess.n_vertices, n, d))
     np.add.at(total, index, at_corners)
@@ -105,7 +94,7 @@ def from_affine(tess: Tessellation, basis: Any) -> DenseBasis:
             f"velocities at shared vertices that differ by {jump:.1e} of {size:.1e}",
             "Check the order of its cells and rows, and the domain.",
         )
-    return DenseBasis(mean.reshape(-1, d))
+    return DenseBasis(mean.reshape(tess.n_vertices * n, d))
 
 
 def continues_linearly(tess: Tessellation, basis: DenseBasis | NodalBasis) -> bool:

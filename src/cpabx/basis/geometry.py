@@ -14,10 +14,11 @@ def barycentric(tess: Tessellation, cells: slice | NDArray[np.int64] = slice(Non
     """(C, n + 1, n + 1): per corner k of the chosen cells, g and b with lambda_k(x) = g . x + b."""
     n = tess.ndim
     corners = tess.vertices[tess.cell_vertices[cells]]
-    # From edges and centroids, which are small differences: domains may lie far from the origin.
-    edges = corners[:, 1:] - corners[:, :1]
+    # From edges and centroids, which are small differences: domains may lie far from the origin. In units of boxes,
+    # whose determinants neither over- nor underflow.
+    edges = (corners[:, 1:] - corners[:, :1]) / widths(tess)
     result = np.empty((len(corners), n + 1, n + 1))
-    result[:, 1:, :n] = np.swapaxes(np.linalg.inv(edges), -1, -2)
+    result[:, 1:, :n] = np.swapaxes(np.linalg.inv(edges), -1, -2) / widths(tess)
     result[:, 0, :n] = -result[:, 1:, :n].sum(axis=1)
     result[:, :, n] = 1 / (n + 1) - np.einsum("ckd,cd->ck", result[:, :, :n], corners.mean(axis=1))
     return result

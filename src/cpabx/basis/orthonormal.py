@@ -7,7 +7,7 @@ import functools
 
 import numpy as np
 
-from cpabx.basis.affine_space import HatProducts, gram, to_affine
+from cpabx.basis.affine_space import gram, hat_products, to_affine
 from cpabx.basis.maps import Array, DenseBasis, NodalBasis
 from cpabx.basis.triangular import inverse_of_lower, lower_product, subtract_product
 from cpabx.errors import TessellationError
@@ -16,12 +16,16 @@ from cpabx.tessellation import Tessellation
 #: Products of other sizes than this, where 1 and 0 are right, are better made from the fields themselves.
 _NEGLIGIBLE = 1e-10
 
+#: One over the largest slope of a hat from which on a domain is small.
+_SMALL = 1e-3
+
 
 def orthonormal_basis(tess: Tessellation, nodal: DenseBasis | NodalBasis) -> DenseBasis:
     """The basis that Gram-Schmidt makes of the columns of another, in their order, with positive factors.
 
     Raises:
-        TessellationError: a domain so far from the origin that A_c [x; 1] is lost in rounding.
+        TessellationError: a domain so far from the origin that A_c [x; 1] is lost in rounding; or one so small that
+            velocities are, unless the other basis is nodal.
     """
     if isinstance(nodal, DenseBasis):
         fields = nodal.matrix.reshape(tess.n_vertices, tess.ndim, nodal.n_params)
@@ -44,25 +48,34 @@ def _alike(a: NodalBasis, b: NodalBasis) -> bool:
 def _along_an_axis(tess: Tessellation, nodal: NodalBasis) -> Array:
     """(d, V) orthonormal fields along one axis.
 
-    T V, where V are the nodal fields and T the inverse of the lower Cholesky factor of their products. These are few,
-    and what rounding left of products of the result is removed, unless the domain leaves too much of it.
+    T V, where V are the nodal fields and T the inverse of the lower Cholesky factor of their products. What rounding
+    left of products of the result is removed, unless the domain leaves too much of it.
+
+    In a small domain slopes count much more than velocities. There the constant field, which alone has no slope, takes
+    the place of the last of the fields whose sum it is: that changes nothing of the result but rounding.
     """
     from cpabx.numpy_backend import NumpyBackend
 
     if nodal.n_params == 0:
         return np.zeros((0, tess.n_vertices))
-    products = HatProducts(tess)
     to_fields = functools.partial(nodal.velocity, NumpyBackend())
     with contextlib.suppress(np.linalg.LinAlgError):
-        lower = np.linalg.cholesky(nodal.pull_back(nodal.pull_back(products.dense()).T))
-        inverse = inverse_of_lower(np.asarray(lower, np.float64))
-        del lower
-        error = lower_product(nodal.pull_back(products.times(to_fields(inverse))), inverse)
+        products, with_one, scale = hat_products(tess)
+        constant = scale < _SMALL and bool((to_fields(np.ones((1, nodal.n_params))) == 1).all())
+        products = nodal.pull_back(nodal.pull_back(products).T)
+        if constant:
+            products[-1] = products[:, -1] = nodal.pull_back(with_one[None])[0]
+            products[-1, -1] = tess.n_cells * scale**2
+        inverse = inverse_of_lower(np.asarray(np.linalg.cholesky(products), np.float64))
+        error = lower_product(inverse @ products, inverse)
+        del products
         error[np.diag_indices_from(error)] -= 1
         if np.abs(error).max() < _NEGLIGIBLE:
             error[np.diag_indices_from(error)] /= 2
             subtract_product(error, inverse)
-            return np.asarray(to_fields(inverse), np.float64)
+            if constant:
+                inverse[-1, :-1] += inverse[-1, -1]
+            return np.asarray(scale * to_fields(inverse), np.float64)
     fields = to_fields(np.eye(nodal.n_params)).T
     return _gram_schmidt(tess, fields[:, None])[:, 0].T
 
@@ -73,7 +86,7 @@ def _gram_schmidt(tess: Tessellation, fields: Array) -> Array:
     Rounding leaves products of size (condition of the fields)^2 eps, which another pass removes.
     """
     identity, flat = np.eye(fields.shape[2]), (fields.shape[0] * fields.shape[1], fields.shape[2])
-    with contextlib.suppress(np.linalg.LinAlgError):
+    with contextlib.suppress(np.linalg.LinAlgError), np.errstate(over="ignore", invalid="ignore"):
         for _ in range(5):
             products = gram(tess, fields)
             error = np.abs(products - identity).max(initial=0)
@@ -83,9 +96,10 @@ def _gram_schmidt(tess: Tessellation, fields: Array) -> Array:
             if error < 1e-3:  # the pass just made leaves error * eps
                 return fields
     raise TessellationError(
-        "an orthonormal basis needs a domain near the origin, compared with its size",
+        "an orthonormal basis needs a domain near the origin, compared with its size, and none so small that "
+        "velocities are lost beside slopes",
         f"domain={tess.domain}",
-        "Move the domain, or use basis='nodal'.",
+        "Move or scale the domain, or use basis='nodal'.",
     )
 
 

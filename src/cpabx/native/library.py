@@ -52,6 +52,12 @@ def _directories() -> list[Path]:
     return [Path(entry) for entry in sys.modules["cpabx.native"].__path__]
 
 
+def _remedy(otherwise: str) -> str:
+    if os.environ.get("CPABX_LIBRARY_DIR"):
+        return "CPABX_LIBRARY_DIR says to look there: correct or unset it."
+    return otherwise
+
+
 @functools.cache
 def load() -> Library:
     """The library, loaded on first use and checked against its header.
@@ -67,19 +73,29 @@ def load() -> Library:
         raise NativeLibraryError(
             f"cpabx needs {_FILE_NAME} and cpab.h",
             "neither in " + ", ".join(map(str, directories)),
-            "Install cpabx as a wheel or with pip install, which builds them.",
+            _remedy("Install cpabx as a wheel or with pip install, which builds them."),
         )
     ffi = cffi.FFI()
-    ffi.cdef(declarations((found[0] / "cpab.h").read_text(encoding="utf-8")))
-    path = found[0] / _FILE_NAME
+    header, path = found[0] / "cpab.h", found[0] / _FILE_NAME
+    try:
+        ffi.cdef(declarations(header.read_text(encoding="utf-8")))
+    except Exception as error:  # what is no header fails in many ways
+        raise NativeLibraryError(
+            f"{header} must be the header of libcpab",
+            f"a file that cannot be read as one ({type(error).__name__})",
+            _remedy("Reinstall cpabx."),
+        ) from error
     try:
         lib = ffi.dlopen(str(path))
-    except OSError as error:
-        raise NativeLibraryError(f"{path} must load", str(error), "Reinstall cpabx for this platform.") from error
-    if lib.cpab_abi_version() != lib.CPAB_ABI_VERSION:
+        version, expected = lib.cpab_abi_version(), lib.CPAB_ABI_VERSION
+    except (OSError, AttributeError) as error:
         raise NativeLibraryError(
-            f"libcpab must have ABI version {lib.CPAB_ABI_VERSION}, as its header says",
-            f"version {lib.cpab_abi_version()} from {path}",
-            "Reinstall cpabx: library and header come from different builds.",
+            f"{path} must load", str(error), _remedy("Reinstall cpabx for this platform.")
+        ) from error
+    if version != expected:
+        raise NativeLibraryError(
+            f"libcpab must have ABI version {expected}, as its header says",
+            f"version {version} from {path}",
+            _remedy("Reinstall cpabx: library and header come from different builds."),
         )
     return Library(ffi, lib, path)

@@ -34,14 +34,15 @@ def raise_for_status(library: Library, status: int, *, item: int = -1, time: flo
         )
     if status == lib.CPAB_E_TIME:
         raise OptionError("time must be finite", repr(time), "Pass a number; -1 is the inverse.")
+    # From here on the text is what was asked for.
     if status == lib.CPAB_E_MEMORY:
-        raise NativeMemoryError("memory for the call", text, "Free some, or use fewer threads or cells.")
+        raise NativeMemoryError("a call to libcpab needs memory", text, "Free some, or use fewer threads or cells.")
     if status in (lib.CPAB_E_NDIM, lib.CPAB_E_CELLS, lib.CPAB_E_DOMAIN):
-        raise TessellationError("a tessellation that libcpab can make", text, "Choose other cells or another domain.")
+        raise TessellationError(text, "others", "Choose other cells or another domain.")
     if status == lib.CPAB_E_IMAGE:
-        raise ShapeError(
-            f"images must have from 1 to {lib.CPAB_MAX_SIZE} pixels along each axis", text, "Leave empty images out."
-        )
+        raise ShapeError(text, "another", "Leave empty images out, and cut larger ones.")
     if status == lib.CPAB_E_SHAPE:
-        raise ShapeError("sizes that fit together", text, "Check the shapes of points and theta.")
-    raise CpabxError("a valid call to libcpab", text, "This is a bug of cpabx or of the backend: please report it.")
+        raise ShapeError(text, "others", "Check the shapes of points and theta.")
+    raise CpabxError(
+        "a call to libcpab must be valid", text, "This is a bug of cpabx or of the backend: please report it."
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from cpabx.errors import OptionError
+from cpabx.errors import OptionError, shown
 from cpabx.native.library import load
 from cpabx.native.status import raise_for_status
 
@@ -19,8 +19,10 @@ def default_threads() -> int:
         if hasattr(os, "sched_getaffinity"):
             return len(os.sched_getaffinity(0))
         return os.cpu_count() or 1
-    if not setting.isdecimal() or int(setting) < 1:
-        raise OptionError("CPABX_NUM_THREADS must be a whole number from 1", repr(setting), "Correct or unset it.")
+    if not setting.isdecimal() or len(setting) > 9 or int(setting) < 1:
+        raise OptionError(
+            "CPABX_NUM_THREADS must be a whole number from 1 to 999999999", shown(setting), "Correct or unset it."
+        )
     return int(setting)
 
 

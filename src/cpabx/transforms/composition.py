@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from cpabx.backend import Backend, Tensor
-from cpabx.errors import OptionError, UnsupportedError
+from cpabx.errors import OptionError, UnsupportedError, shown
 from cpabx.pixel_grid import PixelGrid
 from cpabx.transforms.base import Array, Transformation
 
@@ -37,7 +37,7 @@ class Composition(Transformation):
         parts: list[Transformation] = []
         for part in (outer, inner, *more):
             if not isinstance(part, Transformation):
-                raise OptionError("parts must be transformations", repr(part), "For instance cpabx.Affine().")
+                raise OptionError("parts must be transformations", shown(part), "For instance cpabx.Affine().")
             if part.ndim != outer.ndim:
                 raise OptionError(
                     "all parts must have one number of dimensions",

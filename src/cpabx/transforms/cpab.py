@@ -13,9 +13,10 @@ from cpabx.backend import Backend, Tensor
 from cpabx.basis import BOUNDARIES, DenseBasis, NodalBasis, continues_linearly, make_basis
 from cpabx.errors import OptionError, TessellationError
 from cpabx.native import arrays
+from cpabx.options import flag, one_of
 from cpabx.pixel_grid import PixelGrid, Sampling
 from cpabx.tessellation import Interval, Tessellation
-from cpabx.transforms.arguments import as_floats, finite_time
+from cpabx.transforms.arguments import as_floats, finite_time, host_values
 from cpabx.transforms.base import Array
 from cpabx.transforms.derivatives import DifferentiableFlow
 
@@ -65,12 +66,14 @@ class Cpab(DifferentiableFlow):
                 "volume_preserving=True and an array as basis",
                 "Leave one of them out.",
             )
-        chosen = outside or ("linear" if boundary == "free" else "nearest")
+        one_of("boundary", boundary, BOUNDARIES)
+        volume_preserving = flag("volume_preserving", volume_preserving)
+        chosen = ("linear" if boundary == "free" else "nearest") if outside is None else outside
         self.tessellation = Tessellation(cells, domain=domain, outside=chosen)
         self.boundary = boundary
-        self.volume_preserving = bool(volume_preserving)
+        self.volume_preserving = volume_preserving
         self._basis = make_basis(self.tessellation, boundary, basis, volume_preserving=self.volume_preserving)
-        self._basis_argument = basis if isinstance(basis, str) else np.array(basis, dtype=np.float64)
+        self._basis_argument = basis if isinstance(basis, str) else host_values("basis", basis).astype(np.float64)
         if not isinstance(basis, str) and chosen == "linear" and not continues_linearly(self.tessellation, self._basis):
             if outside is not None:
                 raise TessellationError(

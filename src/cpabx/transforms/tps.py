@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from cpabx.backend import Backend, Tensor
-from cpabx.errors import OptionError
+from cpabx.errors import OptionError, shown
 from cpabx.pixel_grid import PixelGrid
 from cpabx.tracing import kept
 from cpabx.transforms.base import MOST_KEPT, Array, Transformation, frozen
@@ -37,7 +37,7 @@ class ThinPlateSpline(Transformation):
         except (TypeError, ValueError):
             raise OptionError(
                 "control_points must be (nx, ny), from 2 each to 10000 in all",
-                repr(control_points),
+                shown(control_points),
                 "For instance (4, 4).",
             ) from None
         self.control_points = (nx, ny)
