@@ -27,7 +27,17 @@ ABILITIES = frozenset({"autograd", "layers", "graph", "cuda", "double_backward"}
 #: Element types that transformations are computed in.
 DTYPES = ("float32", "float64")
 
-LAYER_NAMES = ("STAffine", "STAffineDiffeo", "STHomography", "STThinPlateSpline", "STCPAB", "STAffineCPAB")
+LAYER_NAMES = (
+    "STAffine",
+    "STAffineDiffeo",
+    "STSimilarity",
+    "STRigid",
+    "STScaleTranslate",
+    "STHomography",
+    "STThinPlateSpline",
+    "STCPAB",
+    "STAffineCPAB",
+)
 
 
 class Backend(abc.ABC):
@@ -37,9 +47,9 @@ class Backend(abc.ABC):
         name: the entry point's name.
         api_version: the ``cpabx.hookspecs.API_VERSION`` that it was written for, as a literal.
         supports: a subset of :data:`ABILITIES`. ``autograd``: ``vjp`` goes through the framework's
-            own differentiation, and ``transform`` and ``warp`` take part in it. ``layers``: the six
-            layers and STParallel exist. ``graph``: works when traced, with unknown batch size. ``cuda``: takes
-            tensors on NVIDIA devices. ``double_backward``: second derivatives of
+            own differentiation, and ``transform`` and ``warp`` take part in it. ``layers``: those of
+            :data:`LAYER_NAMES` and STParallel exist. ``graph``: works when traced, with unknown batch size.
+            ``cuda``: takes tensors on NVIDIA devices. ``double_backward``: second derivatives of
             ``cpab`` and ``cpab_warp``, and first ones of ``cpab_jvp`` and ``cpab_jacobian``.
         channels_last: images are (N, H, W, C) rather than (N, C, H, W), and in 1D and 3D likewise.
     """
@@ -267,7 +277,7 @@ class Backend(abc.ABC):
         raise _missing(self, "gradients by automatic differentiation")
 
     def layers(self) -> ModuleType:
-        """The module with the six layer classes, and STParallel. Required with the ability ``layers``."""
+        """The module with the classes of :data:`LAYER_NAMES`, and STParallel. Required with the ability ``layers``."""
         raise _missing(self, "layers")
 
 

@@ -13,7 +13,7 @@ Args:
     mode, padding_mode, align_corners, fill: as in :meth:`cpabx.Transformation.warp`.
     backend: only to differ from the backend in force.
 
-Affine and CPAB layers exist for signals and volumes, too: ``ndim=1`` or ``3``, or as many numbers of cells.
+All but two of the families exist for signals and volumes, too: ``ndim=1`` or ``3``, or as many numbers of cells.
 Inputs are then (N, C, L) and (N, C, D, H, W), or with channels last; the coordinates (x, y, z) of a point go
 along W, H and D, the last axis first, as in :meth:`cpabx.Transformation.warp`.
 
@@ -56,6 +56,21 @@ def STAffine(*, ndim: int = 2, backend: str | None = None, **options: Any) -> An
 def STAffineDiffeo(*, ndim: int = 2, backend: str | None = None, **options: Any) -> Any:
     """Spatial transformer with :class:`cpabx.AffineDiffeo` (d = 6; 2 in 1D, 12 in 3D)."""
     return _make("STAffineDiffeo", backend, ndim=ndim, **options)
+
+
+def STSimilarity(*, ndim: int = 2, backend: str | None = None, **options: Any) -> Any:
+    """Spatial transformer with :class:`cpabx.Similarity`: rotation, scale, translation (d = 4; 2 in 1D, 7 in 3D)."""
+    return _make("STSimilarity", backend, ndim=ndim, **options)
+
+
+def STRigid(*, ndim: int = 2, backend: str | None = None, **options: Any) -> Any:
+    """Spatial transformer with :class:`cpabx.Rigid`: rotation and translation (d = 3; 1 in 1D, 6 in 3D)."""
+    return _make("STRigid", backend, ndim=ndim, **options)
+
+
+def STScaleTranslate(*, ndim: int = 2, backend: str | None = None, **options: Any) -> Any:
+    """Spatial transformer with :class:`cpabx.ScaleTranslate`: a box of the input (d = 4; 2 in 1D, 6 in 3D)."""
+    return _make("STScaleTranslate", backend, ndim=ndim, **options)
 
 
 def STHomography(*, ndim: int = 2, backend: str | None = None, **options: Any) -> Any:

@@ -15,6 +15,9 @@ from cpabx import (
     Composition,
     Cpab,
     Homography,
+    Rigid,
+    ScaleTranslate,
+    Similarity,
     Tessellation,
     ThinPlateSpline,
     Transformation,
@@ -47,6 +50,9 @@ FAMILIES: tuple[Transformation, ...] = (
     Composition(Affine(), Cpab((2, 2))),
     Composition(Cpab((3, 2), boundary="fixed"), AffineDiffeo()),
     Composition(Cpab((3, 3)), AffineDiffeo(), Cpab((2, 1), boundary="sliding")),
+    Similarity(),
+    Rigid(ndim=3),
+    ScaleTranslate(),
     Affine(ndim=1),
     Affine(ndim=3),
     AffineDiffeo(ndim=1),
@@ -74,7 +80,7 @@ def name_of(value: Any) -> str | None:
         return "-".join([size, value.boundary, tess.outside, value.config["basis"], *([] if default else ["domain"])])
     if isinstance(value, Composition):
         return "-after-".join(str(name_of(part)) for part in value.parts)
-    if isinstance(value, (Affine, AffineDiffeo)) and value.ndim != 2:
+    if isinstance(value, Transformation) and list(value.config) == ["ndim"] and value.ndim != 2:
         return f"{type(value).__name__}-{value.ndim}D"
     if isinstance(value, ThinPlateSpline):
         return "TPS-" + "x".join(map(str, value.control_points))

@@ -7,7 +7,18 @@ import pytest
 from scipy.linalg import expm
 
 import cpabx
-from cpabx import Affine, AffineDiffeo, Composition, Cpab, Homography, ThinPlateSpline, Transformation
+from cpabx import (
+    Affine,
+    AffineDiffeo,
+    Composition,
+    Cpab,
+    Homography,
+    Rigid,
+    ScaleTranslate,
+    Similarity,
+    ThinPlateSpline,
+    Transformation,
+)
 from cpabx.backend import Backend
 from cpabx.testing.cases import Array, distance, draw_points, draw_theta, each_dtype, each_family, tensor
 
@@ -155,6 +166,66 @@ class TestFamilies:
         expected[:, v] = np.sin(angle) * points[:, u] + np.cos(angle) * points[:, v]
         got = moved(backend, AffineDiffeo(ndim=3), points, field.reshape(1, 12))
         assert distance(got[0], expected) <= ROUNDING
+
+    def test_similarities_of_the_plane(self, backend: Backend) -> None:
+        """(r, s, b_x, b_y): e^s and a turn from x towards y, on a spiral about the point that rests."""
+        family = Similarity()
+        theta, points = np.array([[0.8, 0.3, 0.5, -0.2], [-2.0, -1.0, 0.1, 0.4]]), draw_points(family, (9,), 20)
+        turn = np.exp(theta[:, 1] + 1j * theta[:, 0])[:, None]
+        z, b = points @ [1, 1j], (theta[:, 2:] @ [1, 1j])[:, None]
+        expected = turn * z + b * (turn - 1) / np.log(turn)
+        got = moved(backend, family, points, theta)
+        assert distance(got @ np.array([1, 1j]), expected) <= ROUNDING * 100
+
+    def test_similarities_of_space(self, backend: Backend) -> None:
+        """(r, s, b): scipy's rotation vectors; the inverse of the translation is that of the field's integral."""
+        from scipy.spatial.transform import Rotation
+
+        family = Similarity(ndim=3)
+        theta, points = np.random.default_rng(21).standard_normal((4, 7)), draw_points(family, (9,), 21)
+        theta[3] = 0
+        for item, got in zip(theta, moved(backend, family, points, theta), strict=True):
+            linear = np.exp(item[3]) * Rotation.from_rotvec(item[:3]).as_matrix()
+            nodes, weights = np.polynomial.legendre.leggauss(20)
+            times = (nodes + 1) / 2
+            integral = sum(
+                w / 2 * np.exp(t * item[3]) * Rotation.from_rotvec(t * item[:3]).as_matrix()
+                for t, w in zip(times, weights, strict=True)
+            )
+            assert distance(got, points @ linear.T + integral @ item[4:]) <= ROUNDING * 100
+
+    @each_ndim
+    def test_rigid_maps_are_similarities_without_scale(self, backend: Backend, ndim: int) -> None:
+        """And keep distances; in 1D they are translations."""
+        family, full = Rigid(ndim=ndim), Similarity(ndim=ndim)
+        theta, points = draw_theta(family, 3, 22) * 5, draw_points(family, (9,), 22)
+        turns = family.n_params - ndim
+        got = moved(backend, family, points, theta)
+        between, before = got[:, 1:] - got[:, :-1], points[1:] - points[:-1]
+        assert distance((between**2).sum(-1), np.stack([(before**2).sum(-1)] * 3)) <= ROUNDING * 100
+        assert distance(got, moved(backend, full, points, np.insert(theta, turns, 0, axis=1))) <= ROUNDING * 100
+        if ndim == 1:
+            assert distance(got, points + theta[:, None]) <= ROUNDING
+
+    @each_ndim
+    def test_scales_and_translations_axis_by_axis(self, backend: Backend, ndim: int) -> None:
+        """The closed form of :class:`cpabx.ScaleTranslate`; where s is 0, x + b."""
+        family = ScaleTranslate(ndim=ndim)
+        theta, points = draw_theta(family, 3, 23) * 3, draw_points(family, (9,), 23)
+        theta[1, 0] = 0
+        s, b = theta[:, None, :ndim], theta[:, None, ndim:]
+        slope = np.where(s == 0, 1, np.expm1(s) / np.where(s == 0, 1, s))
+        assert distance(moved(backend, family, points, theta), np.exp(s) * points + b * slope) <= ROUNDING * 100
+
+    def test_numbers_of_parameters(self, backend: Backend) -> None:
+        """As the literature counts them; in 1D three families are one."""
+        numbers = {Similarity: (2, 4, 7), Rigid: (1, 3, 6), ScaleTranslate: (2, 4, 6), AffineDiffeo: (2, 6, 12)}
+        for make, sizes in numbers.items():
+            assert tuple(make(ndim=n).n_params for n in (1, 2, 3)) == sizes
+        theta, points = draw_theta(Similarity(ndim=1), 3, 24), draw_points(Similarity(ndim=1), (9,), 24)
+        same = [moved(backend, make(ndim=1), points, theta) for make in (Similarity, ScaleTranslate, AffineDiffeo)]
+        assert distance(same[0], same[1]) <= ROUNDING
+        assert distance(same[0], same[2]) <= ROUNDING
 
     def test_thin_plate_spline_moves_its_control_points_by_theta(self, backend: Backend) -> None:
         """It interpolates; (dx, dy) per control point, x fastest."""

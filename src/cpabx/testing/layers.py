@@ -8,7 +8,18 @@ import numpy as np
 import pytest
 
 import cpabx
-from cpabx import Affine, AffineDiffeo, Composition, Cpab, Homography, ThinPlateSpline, Transformation
+from cpabx import (
+    Affine,
+    AffineDiffeo,
+    Composition,
+    Cpab,
+    Homography,
+    Rigid,
+    ScaleTranslate,
+    Similarity,
+    ThinPlateSpline,
+    Transformation,
+)
 from cpabx.backend import Backend, Tensor
 from cpabx.errors import OptionError, ShapeError, TessellationError
 from cpabx.testing.cases import (
@@ -54,6 +65,10 @@ def layers_in(ndim: int) -> dict[str, Layer]:
 LAYERS = {
     "STAffine": Layer("STAffine", {}, Affine()),
     "STAffineDiffeo": Layer("STAffineDiffeo", {}, AffineDiffeo()),
+    "STSimilarity": Layer("STSimilarity", {}, Similarity()),
+    "STRigid": Layer("STRigid", {}, Rigid()),
+    "STScaleTranslate": Layer("STScaleTranslate", {}, ScaleTranslate()),
+    "STSimilarity-3D": Layer("STSimilarity", {"ndim": 3}, Similarity(ndim=3)),
     "STHomography": Layer("STHomography", {}, Homography()),
     "STThinPlateSpline": Layer("STThinPlateSpline", {}, ThinPlateSpline((4, 4))),
     "STCPAB": Layer("STCPAB", {}, Cpab((4, 4))),

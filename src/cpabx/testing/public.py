@@ -20,6 +20,9 @@ SUBJECTS: tuple[Any, ...] = (
     cpabx.Affine(),
     cpabx.AffineDiffeo(ndim=1),
     cpabx.Homography(),
+    cpabx.Similarity(),
+    cpabx.Rigid(ndim=3),
+    cpabx.ScaleTranslate(ndim=1),
     cpabx.ThinPlateSpline((2, 2)),
     cpabx.Composition(cpabx.AffineDiffeo(), cpabx.Cpab((2, 1))),
     cpabx.Cpab(2),
@@ -86,7 +89,7 @@ def public_functions() -> Iterator[tuple[str, Callable[..., Any], Any]]:
     """Names and functions, with what their parameters must fit."""
     for subject in SUBJECTS:
         for name, _ in inspect.getmembers(type(subject), callable):
-            if not name.startswith("_"):
+            if not name.startswith("_") and (name != "inverse" or subject._invertible):
                 yield f"{name_of(subject) or type(subject).__name__}.{name}", getattr(subject, name), subject
     for name in cpabx.plot.__all__:
         yield f"plot.{name}", getattr(cpabx.plot, name), cpabx.Cpab((2, 1))

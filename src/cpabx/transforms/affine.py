@@ -1,4 +1,4 @@
-"""Affine maps, direct (eq. 1) and as the flow of an affine velocity field (eq. 4)."""
+"""Affine maps: eq. 1."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from cpabx.transforms.base import MOST_KEPT, Array, Transformation, frozen
 from cpabx.transforms.matrices import first_rows, inverted
 
 
-def _times(backend: Backend, matrix: Tensor, points: Tensor, ndim: int) -> Tensor:
+def times(backend: Backend, matrix: Tensor, points: Tensor, ndim: int) -> Tensor:
     """(N, n, n + 1) matrices times homogeneous points (1 or N, P, n)."""
     linear = backend.matmul(points, backend.matrix_transpose(matrix[:, :, :ndim]))
     return linear + backend.reshape(matrix[:, :, ndim], (-1, 1, ndim))
 
 
-def _homogeneous(points: Array) -> Array:
+def homogeneous(points: Array) -> Array:
     return np.concatenate([points, np.ones_like(points[..., :1])], axis=-1)
 
 
@@ -28,7 +28,7 @@ def affine_at(backend: Backend, rows: Tensor, grid: PixelGrid) -> Tensor:
     """(N, n, n + 1) matrices, flat (N, n * (n + 1)), times the homogeneous points of a grid: (N, P, n)."""
     n = len(grid.size)
     if n * n * (n + 1) * grid.n_points > MOST_KEPT:
-        return _times(backend, backend.reshape(rows, (-1, n, n + 1)), grid.tensor(backend, like=rows), n)
+        return times(backend, backend.reshape(rows, (-1, n, n + 1)), grid.tensor(backend, like=rows), n)
     moved = backend.matmul(rows, backend.constant(_grid_matrix(grid), like=rows))
     return backend.reshape(moved, (-1, grid.n_points, n))
 
@@ -39,23 +39,15 @@ def _grid_matrix(grid: PixelGrid) -> Array:
     n = len(grid.size)
     matrix = np.zeros((n, n + 1, grid.n_points, n))
     for row in range(n):
-        matrix[row, :, :, row] = _homogeneous(grid.points).T
+        matrix[row, :, :, row] = homogeneous(grid.points).T
     return frozen(matrix.reshape(n * (n + 1), -1))
 
 
-class _AffineFamily(Transformation):
-    """What the two families of affine maps have in common: theta is the rows of an (n, n + 1) matrix."""
-
-    #: The last entry of the homogeneous matrix, and what to do if its last row is another.
-    _corner: int
-    _other_row: str
+class OfAnyDimension(Transformation):
+    """Families that exist in 1D, 2D and 3D."""
 
     def __init__(self, ndim: int = 2) -> None:
         self._ndim = dimension(ndim)
-
-    @property
-    def n_params(self) -> int:
-        return self.ndim * (self.ndim + 1)
 
     @property
     def ndim(self) -> int:
@@ -64,6 +56,18 @@ class _AffineFamily(Transformation):
     @property
     def config(self) -> dict[str, Any]:
         return {"ndim": self.ndim}
+
+
+class OfMatrices(OfAnyDimension):
+    """Families whose theta is the rows of an (n, n + 1) matrix."""
+
+    #: The last entry of the homogeneous matrix, and what to do if its last row is another.
+    _corner: int
+    _other_row: str
+
+    @property
+    def n_params(self) -> int:
+        return self.ndim * (self.ndim + 1)
 
     def _rows(self, backend: Backend, theta: Tensor) -> Tensor:
         return backend.reshape(theta, (-1, self.ndim, self.ndim + 1))
@@ -96,7 +100,7 @@ class _AffineFamily(Transformation):
         return super()._theta_hint(shape)
 
 
-class Affine(_AffineFamily):
+class Affine(OfMatrices):
     """T(x) = A x + b: eq. 1 of the paper. theta is the rows of [A b], each a coordinate of the result.
 
     d = n * (n + 1) = 6, in 2D; the identity is theta = (1, 0, 0, 0, 1, 0). In 1D, T(x) = theta_1 x + theta_2;
@@ -120,7 +124,7 @@ class Affine(_AffineFamily):
     def _apply(self, backend: Backend, points: Tensor, theta: Tensor, time: float = 1.0, **options: Any) -> Tensor:
         rows, n = self._rows(backend, theta), self.ndim
         if time > 0:
-            return _times(backend, rows, points, n)
+            return times(backend, rows, points, n)
         linear = inverted(backend, rows[:, :, :n], "AffineDiffeo is singular at no theta.")
         offset = backend.reshape(rows[:, :, n], (-1, 1, n))
         return backend.matmul(points - offset, backend.matrix_transpose(linear))
@@ -130,60 +134,5 @@ class Affine(_AffineFamily):
 
     def _pull_back(self, points: Array, theta: Array, cotangent: Array, **options: Any) -> tuple[Array, Array]:
         matrix = theta.reshape(-1, self.ndim, self.ndim + 1)
-        grad = np.swapaxes(cotangent, -1, -2) @ _homogeneous(points)
+        grad = np.swapaxes(cotangent, -1, -2) @ homogeneous(points)
         return cotangent @ matrix[:, :, : self.ndim], grad.reshape(-1, self.n_params)
-
-
-class AffineDiffeo(_AffineFamily):
-    """T = expm of the affine velocity field v(x) = A x + b: eqs. 3-4 of the paper. Always invertible.
-
-    theta is the rows of [A b], as in :class:`Affine`, and has as many numbers. The identity is theta = 0,
-    the inverse -theta.
-
-    T(x) = e^A x + c for some c. What exp reaches is every affine map whose matrix has a real logarithm: it is
-    invertible, and each Jordan block of a negative eigenvalue occurs an even number of times (Culver 1966). So the
-    determinant is positive, but not every such map is reached: the half turn diag(-1, -1) is, diag(-1, -2) is not,
-    and in 1D all positive slopes are. Two in a row, ``Composition(AffineDiffeo(), AffineDiffeo())``, reach all maps
-    of positive determinant, as a rotation after a symmetric matrix.
-
-    Matrices [A b] of the field, (N, n, n + 1), are theta as well, and so are (N, n + 1, n + 1) with a last row
-    of zeros, whose exponential is the homogeneous matrix of T.
-
-    Args:
-        ndim: n, the number of coordinates of a point: 1, 2 or 3.
-    """
-
-    _invertible = True
-    _corner = 0
-    _other_row = "Pass the matrix of the velocity field; cpabx.Affine takes that of the map."
-
-    def _identity(self) -> Array:
-        return np.zeros(self.n_params)
-
-    def _apply(self, backend: Backend, points: Tensor, theta: Tensor, time: float = 1.0, **options: Any) -> Tensor:
-        return _times(backend, self._matrices(backend, theta * time), points, self.ndim)
-
-    def _apply_grid(self, backend: Backend, grid: PixelGrid, theta: Tensor) -> Tensor:
-        return affine_at(backend, backend.reshape(self._matrices(backend, theta), (-1, self.n_params)), grid)
-
-    def _matrices(self, backend: Backend, theta: Tensor) -> Tensor:
-        """(N, n, n + 1): the exponentials, without their last row."""
-        rows = self._rows(backend, theta)
-        generator = backend.concat([rows, rows[:, :1] * 0], axis=1)
-        return backend.expm(generator)[:, : self.ndim]
-
-    def _pull_back(self, points: Array, theta: Array, cotangent: Array, **options: Any) -> tuple[Array, Array]:
-        from cpabx.numpy_backend import NumpyBackend
-
-        n = self.ndim
-        generator = np.zeros((len(theta), n + 1, n + 1), theta.dtype)
-        generator[:, :n] = theta.reshape(-1, n, n + 1)
-        grad = np.zeros_like(generator)
-        grad[:, :n] = np.swapaxes(cotangent, -1, -2) @ _homogeneous(points)
-        # The adjoint of expm's derivative at A is the derivative at A^T, a block of a larger expm
-        # (Higham, Functions of Matrices, eq. 3.16).
-        transposed = np.swapaxes(generator, -1, -2)
-        block = np.block([[transposed, grad], [np.zeros_like(grad), transposed]])
-        exponential = NumpyBackend().expm(block)
-        linear = np.swapaxes(exponential[:, : n + 1, : n + 1], -1, -2)[:, :n, :n]
-        return cotangent @ linear, exponential[:, :n, n + 1 :].reshape(-1, self.n_params)

@@ -40,6 +40,9 @@ def _families(ndim: int, n_params: int) -> Iterator[str]:
     if n_params == ndim * (ndim + 1):
         yield f"Affine(ndim={ndim})"
         yield f"AffineDiffeo(ndim={ndim})"
+    for kind, sizes in (("Similarity", (2, 4, 7)), ("Rigid", (1, 3, 6)), ("ScaleTranslate", (2, 4, 6))):
+        if n_params == sizes[ndim - 1]:
+            yield f"{kind}(ndim={ndim})"
     if ndim == 2 and n_params in (8, 9):
         yield "Homography()"
     if ndim == 2 and n_params in [2 * k * k for k in range(2, _MOST_CELLS[2] + 1)]:

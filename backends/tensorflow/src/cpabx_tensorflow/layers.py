@@ -19,7 +19,18 @@ from cpabx.layer_options import (
     only_2d,
     side_by_side,
 )
-from cpabx.transforms import Affine, AffineDiffeo, Composition, Cpab, Homography, ThinPlateSpline, Transformation
+from cpabx.transforms import (
+    Affine,
+    AffineDiffeo,
+    Composition,
+    Cpab,
+    Homography,
+    Rigid,
+    ScaleTranslate,
+    Similarity,
+    ThinPlateSpline,
+    Transformation,
+)
 from cpabx_tensorflow import localization as networks
 
 _register = keras.saving.register_keras_serializable(package="cpabx")
@@ -230,6 +241,45 @@ class STAffineDiffeo(SpatialTransformer):
 
     def __init__(self, *, ndim: int = 2, **options: Any) -> None:
         super().__init__(AffineDiffeo(ndim), **options)
+
+    def _family_config(self) -> dict[str, Any]:
+        return self.transformation.config
+
+
+@_register
+class STSimilarity(SpatialTransformer):
+    """Spatial transformer with similarities: rotation, scale and translation, see :class:`cpabx.Similarity`."""
+
+    transformation: Similarity
+
+    def __init__(self, *, ndim: int = 2, **options: Any) -> None:
+        super().__init__(Similarity(ndim), **options)
+
+    def _family_config(self) -> dict[str, Any]:
+        return self.transformation.config
+
+
+@_register
+class STRigid(SpatialTransformer):
+    """Spatial transformer with rigid maps: rotation and translation, see :class:`cpabx.Rigid`."""
+
+    transformation: Rigid
+
+    def __init__(self, *, ndim: int = 2, **options: Any) -> None:
+        super().__init__(Rigid(ndim), **options)
+
+    def _family_config(self) -> dict[str, Any]:
+        return self.transformation.config
+
+
+@_register
+class STScaleTranslate(SpatialTransformer):
+    """Spatial transformer with a scale along every axis and translation, see :class:`cpabx.ScaleTranslate`."""
+
+    transformation: ScaleTranslate
+
+    def __init__(self, *, ndim: int = 2, **options: Any) -> None:
+        super().__init__(ScaleTranslate(ndim), **options)
 
     def _family_config(self) -> dict[str, Any]:
         return self.transformation.config

@@ -18,7 +18,18 @@ from cpabx.layer_options import (
     only_2d,
     side_by_side,
 )
-from cpabx.transforms import Affine, AffineDiffeo, Composition, Cpab, Homography, ThinPlateSpline, Transformation
+from cpabx.transforms import (
+    Affine,
+    AffineDiffeo,
+    Composition,
+    Cpab,
+    Homography,
+    Rigid,
+    ScaleTranslate,
+    Similarity,
+    ThinPlateSpline,
+    Transformation,
+)
 from cpabx_torch import localization as networks
 from cpabx_torch.precision import at_least_single
 
@@ -161,6 +172,27 @@ class STAffineDiffeo(SpatialTransformer):
 
     def __init__(self, *, ndim: int = 2, **options: Any) -> None:
         super().__init__(AffineDiffeo(ndim), **options)
+
+
+class STSimilarity(SpatialTransformer):
+    """Spatial transformer with similarities: rotation, scale and translation, see :class:`cpabx.Similarity`."""
+
+    def __init__(self, *, ndim: int = 2, **options: Any) -> None:
+        super().__init__(Similarity(ndim), **options)
+
+
+class STRigid(SpatialTransformer):
+    """Spatial transformer with rigid maps: rotation and translation, see :class:`cpabx.Rigid`."""
+
+    def __init__(self, *, ndim: int = 2, **options: Any) -> None:
+        super().__init__(Rigid(ndim), **options)
+
+
+class STScaleTranslate(SpatialTransformer):
+    """Spatial transformer with a scale along every axis and translation, see :class:`cpabx.ScaleTranslate`."""
+
+    def __init__(self, *, ndim: int = 2, **options: Any) -> None:
+        super().__init__(ScaleTranslate(ndim), **options)
 
 
 class STHomography(SpatialTransformer):
