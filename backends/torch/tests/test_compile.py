@@ -18,6 +18,7 @@ SIZES = {1: (9,), 2: (7, 6), 3: (4, 5, 3)}
 FAMILIES = [
     cpabx.Affine(),
     cpabx.AffineDiffeo(),
+    cpabx.Similarity(),
     cpabx.Homography(),
     cpabx.ThinPlateSpline((3, 3)),
     cpabx.Cpab((3, 2)),
