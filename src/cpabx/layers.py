@@ -11,6 +11,10 @@ Args:
     output_size: (height, width) of the result, (length,) or (depth, height, width) in 1D and 3D; that
         of the input by default.
     mode, padding_mode, align_corners, fill: as in :meth:`cpabx.Transformation.warp`.
+    bound: the most that theta may differ from the identity's, a positive number or one for each parameter; for
+        STAffineCPAB one for both of its thetas, or a pair. Theta is identity + bound * tanh((prediction - identity) /
+        bound): where the layer starts it follows the prediction with slope 1. It keeps a learning rate that is too
+        large from leading to fields that cannot be integrated (RangeError), or to images that are out of sight.
     backend: only to differ from the backend in force.
 
 All but two of the families exist for signals and volumes, too: ``ndim=1`` or ``3``, or as many numbers of cells.

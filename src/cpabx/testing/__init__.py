@@ -41,6 +41,7 @@ _TOPICS = (
     "flow",
     "gradients",
     "invalid_input",
+    "layer_bounds",
     "layer_extras",
     "layer_inputs",
     "layers",

@@ -15,6 +15,7 @@ from cpabx.testing.gradients import TestGradients, TestGradientsOfWarp, TestGrad
 from cpabx.testing.invalid_input import TestInvalidInput, TestUnusualInput
 from cpabx.testing.inverses import TestInverses
 from cpabx.testing.label_maps import TestLabelMaps
+from cpabx.testing.layer_bounds import TestLayerBounds
 from cpabx.testing.layer_extras import TestLayerExtras
 from cpabx.testing.layer_inputs import TestLayerInputs
 from cpabx.testing.layers import TestLayers, TestLayersInNetworks
@@ -45,6 +46,7 @@ __all__ = [
     "TestInvalidInput",
     "TestInverses",
     "TestLabelMaps",
+    "TestLayerBounds",
     "TestLayerExtras",
     "TestLayerInputs",
     "TestLayers",

@@ -9,6 +9,7 @@ import keras
 import tensorflow as tf
 
 from cpabx.errors import DtypeError, OptionError
+from cpabx.layer_bound import Bound, checked_bounds
 from cpabx.layer_call import Prediction, side_by_side_results, with_extras
 from cpabx.layer_inputs import Shape, check_images, check_input_shape, not_floats
 from cpabx.layer_options import (
@@ -47,6 +48,8 @@ class SpatialTransformer(keras.layers.Layer):  # type: ignore[misc]
             the first input, as Keras does.
         output_size: (height, width), (length,) or (depth, height, width); that of the input by default.
         mode, padding_mode, align_corners, fill: as in :meth:`cpabx.Transformation.warp`.
+        bound: the most that theta may differ from the identity's: a positive number, or one for each parameter. Theta
+            is identity + bound * tanh((prediction - identity) / bound), the prediction itself where the layer starts.
         **keras_options: ``name``, ``dtype``, ``trainable``. Theta and the warp are computed in float32
             at least, the result has the compute dtype.
 
@@ -65,6 +68,7 @@ class SpatialTransformer(keras.layers.Layer):  # type: ignore[misc]
         padding_mode: str = "zeros",
         align_corners: bool = False,
         fill: Any = 0.0,
+        bound: Any = None,
         **keras_options: Any,
     ) -> None:
         # autocast=False: images come as they are, so that half precision does not move them.
@@ -75,16 +79,24 @@ class SpatialTransformer(keras.layers.Layer):  # type: ignore[misc]
         self.supports_jit = False  # the native transform is no operation that XLA could compile
         self.options = WarpOptions(output_size, mode, padding_mode, align_corners, transformation.ndim, fill)
         self.transformation = transformation
-        self._make(localization)
+        self.bound = self._make(localization, bound)
         if input_shape is not None:
             self.build((None, *check_input_shape(input_shape, transformation.ndim, channels_last=True)))
 
-    def _make(self, localization: Any) -> None:
-        self.localization = self._network(localization, self.transformation, "localization")
+    def _make(self, localization: Any, bound: Any) -> Any:
+        """Makes the localization network, and returns the bound, checked."""
+        (own,) = checked_bounds(bound, [self.transformation])
+        self.localization = self._network(localization, self.transformation, "localization", own)
         self._localization_names = [_name(localization)]
+        return own
 
-    def _network(self, localization: Any, transformation: Transformation, name: str) -> keras.Sequential:
-        options: dict[str, Any] = {"name": name, "dtype": self.dtype_policy, "theta_dtype": self._working_dtype}
+    def _network(self, localization: Any, transformation: Transformation, name: str, bound: Bound) -> keras.Sequential:
+        options: dict[str, Any] = {
+            "name": name,
+            "bound": bound,
+            "dtype": self.dtype_policy,
+            "theta_dtype": self._working_dtype,
+        }
         return networks.build(localization, transformation, **options)
 
     @property
@@ -200,6 +212,7 @@ class SpatialTransformer(keras.layers.Layer):  # type: ignore[misc]
             "output_size": None if size is None else list(size),
             **self.options.sampling,
             "fill": self.options.fill,
+            "bound": self.bound,
         }
 
     def _family_config(self) -> dict[str, Any]:
@@ -335,11 +348,13 @@ class STAffineCPAB(SpatialTransformer):
         super().__init__(affine_cpab(cells, interpolate), **options)
         self.interpolate = interpolate
 
-    def _make(self, localization: Any) -> None:
+    def _make(self, localization: Any, bound: Any) -> Any:
         coarse, fine = localization_pair(localization)
-        self.localization = self._network(coarse, self.transformation.outer, "localization")
-        self.refinement = self._network(fine, self.transformation.inner, "refinement")
+        bounds = checked_bounds(bound, self.transformation.parts)
+        self.localization = self._network(coarse, self.transformation.outer, "localization", bounds[0])
+        self.refinement = self._network(fine, self.transformation.inner, "refinement", bounds[1])
         self._localization_names = [_name(coarse), _name(fine)]
+        return None if bounds == [None, None] else bounds
 
     @property
     def _networks(self) -> tuple[keras.Sequential, ...]:

@@ -8,6 +8,7 @@ import keras
 import tensorflow as tf
 
 from cpabx.errors import CpabxError
+from cpabx.layer_bound import Bound
 from cpabx.layer_inputs import Shape, check_features, check_one_for_each, made_for_others, needs_known_size
 from cpabx.layer_options import unknown_localization, with_parameters
 from cpabx.transforms import Transformation
@@ -57,11 +58,21 @@ class Flat(keras.layers.Flatten):  # type: ignore[misc]
         return super().__call__(features, **options)
 
 
-def theta_dense(transformation: Transformation, dtype: str) -> keras.layers.Layer:
+def theta_dense(transformation: Transformation, dtype: str, bound: Bound) -> keras.layers.Layer:
     """The last layer: the transformation starts as exactly the identity, whatever the input (section 4.1)."""
-    identity = IdentityTheta(transformation.identity(1, backend="numpy", dtype="float64")[0].tolist())
+    identity = transformation.identity(1, backend="numpy", dtype="float64")[0].tolist()
+
+    def bounded(theta: Any) -> Any:
+        start, most = (keras.ops.convert_to_tensor(values, dtype) for values in (identity, bound))
+        return start + most * keras.ops.tanh((theta - start) / most)
+
     return keras.layers.Dense(
-        transformation.n_params, kernel_initializer="zeros", bias_initializer=identity, dtype=dtype, name="theta"
+        transformation.n_params,
+        activation=None if bound is None else bounded,
+        kernel_initializer="zeros",
+        bias_initializer=IdentityTheta(identity),
+        dtype=dtype,
+        name="theta",
     )
 
 
@@ -97,7 +108,7 @@ def fcn(dtype: Any) -> list[keras.layers.Layer]:
 
 
 def build(
-    localization: Any, transformation: Transformation, *, name: str, dtype: Any, theta_dtype: str
+    localization: Any, transformation: Transformation, *, name: str, bound: Bound, dtype: Any, theta_dtype: str
 ) -> keras.Sequential:
     """A network that ends in theta: a default one by name, or features of a layer or model of the user's.
 
@@ -111,7 +122,7 @@ def build(
     else:
         raise unknown_localization(localization, "keras.layers.Layer")
     flatten = Flat(dtype=theta_dtype, name="theta_features")
-    last = theta_dense(with_parameters(transformation), theta_dtype)
+    last = theta_dense(with_parameters(transformation), theta_dtype, bound)
     network = keras.Sequential([*features, flatten, last], name=name)
     network.dtype_policy = dtype
     return network

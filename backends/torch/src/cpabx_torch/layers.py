@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from cpabx.layer_bound import checked_bounds
 from cpabx.layer_call import Prediction, side_by_side_results, with_extras
 from cpabx.layer_inputs import check_images, check_input_shape, not_floats
 from cpabx.layer_options import (
@@ -46,6 +47,8 @@ class SpatialTransformer(nn.Module):
             optimizer.
         output_size: (height, width), (length,) or (depth, height, width); that of the input by default.
         mode, padding_mode, align_corners, fill: as in :meth:`cpabx.Transformation.warp`.
+        bound: the most that theta may differ from the identity's: a positive number, or one for each parameter. Theta
+            is identity + bound * tanh((prediction - identity) / bound), the prediction itself where the layer starts.
         device, dtype: of the parameters.
     """
 
@@ -60,6 +63,7 @@ class SpatialTransformer(nn.Module):
         padding_mode: str = "zeros",
         align_corners: bool = False,
         fill: Any = 0.0,
+        bound: Any = None,
         device: Any = None,
         dtype: torch.dtype | None = None,
     ) -> None:
@@ -67,13 +71,16 @@ class SpatialTransformer(nn.Module):
         networks.check_dtype(dtype)
         self.options = WarpOptions(output_size, mode, padding_mode, align_corners, transformation.ndim, fill)
         self.transformation = transformation
-        self._build(localization, device=device, dtype=dtype)
+        self.bound = self._build(localization, bound, device=device, dtype=dtype)
         if input_shape is not None:
             shape = check_input_shape(input_shape, transformation.ndim, channels_last=False)
             networks.materialize(_Predictor(self), shape, device=device, dtype=dtype)
 
-    def _build(self, localization: Any, **factory: Any) -> None:
-        self.localization = networks.build(localization, self.transformation, **factory)
+    def _build(self, localization: Any, bound: Any, **factory: Any) -> Any:
+        """Makes the localization network, and returns the bound, checked."""
+        (own,) = checked_bounds(bound, [self.transformation])
+        self.localization = networks.build(localization, self.transformation, own, **factory)
+        return own
 
     def _check(self, images: Tensor) -> None:
         ndim = self.transformation.ndim
@@ -146,6 +153,7 @@ class SpatialTransformer(nn.Module):
         return (
             f"{self.transformation!r}, output_size={o.output_size}, mode={o.mode!r}, "
             f"padding_mode={o.padding_mode!r}, align_corners={o.align_corners}, fill={o.fill}"
+            + ("" if self.bound is None else f", bound={self.bound}")
         )
 
 
@@ -232,10 +240,12 @@ class STAffineCPAB(SpatialTransformer):
         self.interpolate = interpolate  # before a first run, which may make the parameters
         super().__init__(family, **options)
 
-    def _build(self, localization: Any, **factory: Any) -> None:
+    def _build(self, localization: Any, bound: Any, **factory: Any) -> Any:
         coarse, fine = localization_pair(localization)
-        self.localization = networks.build(coarse, self.transformation.outer, **factory)
-        self.refinement = networks.build(fine, self.transformation.inner, **factory)
+        bounds = checked_bounds(bound, self.transformation.parts)
+        self.localization = networks.build(coarse, self.transformation.outer, bounds[0], **factory)
+        self.refinement = networks.build(fine, self.transformation.inner, bounds[1], **factory)
+        return None if bounds == [None, None] else bounds
 
     def _predict(self, images: Tensor, options: WarpOptions) -> Prediction:
         affine = self.localization(images)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from cpabx.errors import CpabxError, DtypeError
+from cpabx.layer_bound import Bound
 from cpabx.layer_inputs import check_features, check_one_for_each, made_for_others
 from cpabx.layer_options import unknown_localization, with_parameters
 from cpabx.transforms import Transformation
@@ -74,13 +75,18 @@ class ThetaLinear(nn.Linear):
     """
 
     identity: tuple[float, ...]
+    bound: Bound = None
 
     def forward(self, features: Tensor) -> Tensor:
         features, weight, bias = map(at_least_single, (features, self.weight, self.bias))
         if features.dtype != weight.dtype:
             raise _other_type("features of a localization network", features.dtype, weight.dtype)
         with without_autocast(features):
-            return nn.functional.linear(features, weight, bias)
+            theta = nn.functional.linear(features, weight, bias)
+            if self.bound is None:
+                return theta
+            identity, bound = theta.new_tensor(self.identity), theta.new_tensor(self.bound)
+            return identity + bound * torch.tanh((theta - identity) / bound)
 
     def reset_parameters(self) -> None:
         start_at_identity(self)
@@ -91,11 +97,13 @@ class LazyThetaLinear(nn.LazyLinear):
 
     cls_to_become = ThetaLinear
     identity: tuple[float, ...]
+    bound: Bound
     forward = ThetaLinear.forward  # type: ignore[assignment]
 
-    def __init__(self, transformation: Transformation, **factory: Any) -> None:
+    def __init__(self, transformation: Transformation, bound: Bound, **factory: Any) -> None:
         super().__init__(transformation.n_params, **factory)
         self.identity = tuple(transformation.identity(1, backend="numpy", dtype="float64")[0].tolist())
+        self.bound = bound
 
     def reset_parameters(self) -> None:
         if not self.has_uninitialized_params() and self.in_features != 0:
@@ -134,7 +142,7 @@ def fcn(**factory: Any) -> nn.Module:
     return nn.Sequential(nn.Flatten(), nn.LazyLinear(32, **factory), nn.ReLU(), nn.LazyLinear(32, **factory), nn.ReLU())
 
 
-def build(localization: Any, transformation: Transformation, **factory: Any) -> nn.Module:
+def build(localization: Any, transformation: Transformation, bound: Bound, **factory: Any) -> nn.Module:
     """A network that ends in theta: a default one by name, or features of a module of the user's.
 
     Raises:
@@ -146,7 +154,7 @@ def build(localization: Any, transformation: Transformation, **factory: Any) -> 
         features = localization
     else:
         raise unknown_localization(localization, "torch.nn.Module")
-    return Localization(features, Flat(), LazyThetaLinear(with_parameters(transformation), **factory))
+    return Localization(features, Flat(), LazyThetaLinear(with_parameters(transformation), bound, **factory))
 
 
 def check_dtype(dtype: Any) -> None:
