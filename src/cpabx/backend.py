@@ -11,18 +11,18 @@ from collections.abc import Sequence
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from cpabx.errors import UnsupportedError
+import numpy as np
+
+from cpabx.errors import DeviceError, UnsupportedError
 from cpabx.pixel_grid import pixel_grid
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from cpabx.tessellation import Tessellation
 
 Tensor = Any
 
 #: Abilities that a backend may declare in ``supports``; tests skip by these, never by name.
-ABILITIES = frozenset({"autograd", "layers", "graph", "cuda", "double_backward"})
+ABILITIES = frozenset({"autograd", "layers", "graph", "cuda", "double_backward", "random_state"})
 
 #: Element types that transformations are computed in.
 DTYPES = ("float32", "float64")
@@ -50,7 +50,8 @@ class Backend(abc.ABC):
             own differentiation, and ``transform`` and ``warp`` take part in it. ``layers``: those of
             :data:`LAYER_NAMES` and STParallel exist. ``graph``: works when traced, with unknown batch size.
             ``cuda``: takes tensors on NVIDIA devices. ``double_backward``: second derivatives of
-            ``cpab`` and ``cpab_warp``, and first ones of ``cpab_jvp`` and ``cpab_jacobian``.
+            ``cpab`` and ``cpab_warp``, and first ones of ``cpab_jvp`` and ``cpab_jacobian``. ``random_state``:
+            ``normal`` draws without a generator, and follows the framework's global seed.
         channels_last: images are (N, H, W, C) rather than (N, C, H, W), and in 1D and 3D likewise.
     """
 
@@ -112,6 +113,42 @@ class Backend(abc.ABC):
     @abc.abstractmethod
     def shape(self, tensor: Tensor) -> tuple[int | None, ...]:
         """The shape; None for a size that is not known while tracing."""
+
+    def to_device(self, tensor: Tensor, device: Any) -> Tensor:
+        """The tensor on a device, in whatever way the framework names it; None leaves it where it is.
+
+        Raises:
+            DeviceError: there is no such device.
+        """
+        if device is not None and str(device).lower() != "cpu":
+            raise DeviceError(f"backend {self.name!r} has one device, the CPU", repr(device), "Leave out device=.")
+        return tensor
+
+    def tracing(self) -> bool:
+        """Whether the framework makes a graph of this call, in which values of the host become constants."""
+        return False
+
+    # -- random numbers --------------------------------------------------------------------------
+
+    def generator(self, seed: int) -> Any:
+        """A random generator (or key) of the framework; numpy's if it has none, which all backends take."""
+        return np.random.default_rng(seed)
+
+    def normal(self, shape: Sequence[Any], *, generator: Any, device: Any, dtype: str) -> Tensor:
+        """Standard normal numbers, drawn anew in each run of a graph.
+
+        Args:
+            shape: two sizes; the first is a whole number, or a scalar of the framework, whose value may not be
+                known while tracing.
+            generator: one of the framework's (numpy's do not come here); None is its global state, which its global
+                seed sets. A framework that has none raises OptionError.
+            device: as in :meth:`to_device`.
+            dtype: name of the element type.
+
+        Raises:
+            OptionError: another object of the framework, or a size that is none.
+        """
+        raise _missing(self, "random numbers without seed=")
 
     # -- operations ------------------------------------------------------------------------------
 
@@ -279,6 +316,14 @@ class Backend(abc.ABC):
     def layers(self) -> ModuleType:
         """The module with the classes of :data:`LAYER_NAMES`, and STParallel. Required with the ability ``layers``."""
         raise _missing(self, "layers")
+
+
+def numpy_normal(shape: Sequence[int], dtype: str) -> np.ndarray[Any, Any]:
+    """Standard normal numbers from the state that ``np.random.seed`` sets, for :meth:`Backend.normal` of frameworks
+    that have none: an array of the host, so not while tracing.
+    """
+    numbers = np.random.standard_normal(tuple(shape))  # noqa: NPY002 - a Generator follows no global seed
+    return np.asarray(numbers, dtype)
 
 
 def _missing(backend: Backend, what: str) -> UnsupportedError:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from cpabx.backend import Backend
+from cpabx.backend import Backend, numpy_normal
 from cpabx.hookspecs import hookimpl
 from cpabx.native import arrays
 from cpabx.native.image import Image
@@ -32,7 +32,7 @@ class NumpyBackend(Backend):
 
     name: ClassVar[str] = "numpy"
     api_version: ClassVar[int] = 1
-    supports: ClassVar[frozenset[str]] = frozenset()
+    supports: ClassVar[frozenset[str]] = frozenset({"random_state"})
     channels_last: ClassVar[bool] = True
 
     @property
@@ -58,6 +58,9 @@ class NumpyBackend(Backend):
 
     def shape(self, tensor: Array) -> tuple[int | None, ...]:
         return tuple(tensor.shape)
+
+    def normal(self, shape: Sequence[Any], *, generator: Any, device: Any, dtype: str) -> Array:
+        return np.asarray(self.to_device(numpy_normal(shape, dtype), device))
 
     def reshape(self, tensor: Array, shape: Sequence[int]) -> Array:
         return tensor.reshape(tuple(shape))

@@ -11,12 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cpabx import registry
-from cpabx.backend import Tensor
+from cpabx.backend import Backend, Tensor
 from cpabx.basis.maps import frozen
 from cpabx.basis.smoothness import smooth_covariance, triangle
 from cpabx.errors import OptionError, ShapeError
+from cpabx.tracing import kept
 from cpabx.transforms import Cpab
-from cpabx.transforms.arguments import as_floats, count, float_name, host_values
+from cpabx.transforms.arguments import as_floats, float_name, host_values
+from cpabx.transforms.draws import checked_noise, draw, of_a_framework
 
 Array = NDArray[np.float64]
 
@@ -79,31 +81,82 @@ class SmoothPrior:
 
     def sample(
         self,
-        n: int = 1,
+        n: Any = 1,
         *,
         seed: int | None = None,
+        generator: Any = None,
         mean: Any = None,
         backend: str | None = None,
+        device: Any = None,
         dtype: str = "float32",
     ) -> Tensor:
-        """(n, d) random parameters.
+        """Random parameters.
 
         Args:
-            n: how many.
+            n: how many; in a graph also a scalar of its framework.
             seed: gives the same numbers in every backend, and for an orthonormal and a nodal theta the same fields.
-            mean: numbers (d,) or (n, d) to add.
-            backend: in which to return them; by default the one in force.
+            generator: a random generator of a framework, or a key of JAX. This, ``seed``, and what is drawn
+                without either, are those of :meth:`cpabx.Transformation.sample`.
+            mean: numbers (d,) or (n, d) to add. A tensor of a framework chooses the backend, and keeps its gradient.
+            backend: in which to return them; by default the mean's or the generator's, or else the one in force.
+            device: where; by default where the mean is, if it is a tensor, or as in ``Transformation.sample``.
             dtype: of the result.
+
+        Returns:
+            (n, d).
 
         Raises:
             ShapeError, DtypeError: a mean of another shape, or that is no array of numbers.
-            OptionError: a nugget too small for this length scale.
+            OptionError: a nugget too small for this length scale, or as in ``Transformation.sample``.
+            BackendMismatchError, DeviceError, UnsupportedError: as in ``Transformation.sample``.
         """
-        shape = (count(n), self.cpab.n_params)
-        theta = np.random.default_rng(seed).standard_normal(shape) @ self._root.T
-        if mean is not None:
-            theta = theta + _checked_mean(mean, shape)
-        return registry.get_backend(backend).asarray(theta, dtype=float_name(dtype))
+        options = {"seed": seed, "generator": generator, "device": device, "dtype": dtype}
+        if not of_a_framework(mean):
+            return draw(self, n, mean, backend=backend, **options)
+        chosen = registry.backend_for(backend, mean=mean)
+        (mean,) = as_floats(chosen, mean=mean)
+        own = chosen.asarray(mean, dtype=float_name(dtype))
+        theta = draw(self, n, None, backend=chosen.name, **options)
+        if device is None:
+            theta = chosen.asarray(theta, like=own)
+        return self._plus(chosen, theta, chosen.to_device(own, device))
+
+    def theta_from(self, noise: Tensor, *, mean: Any = None, backend: str | None = None) -> Tensor:
+        """``mean`` plus what makes a draw from the prior of noise N(0, 1): :meth:`sample` of numbers that are given.
+
+        Args:
+            noise: (N, d).
+            mean: (d,) or (N, d).
+            backend: only to insist on one; tensors bring their own.
+
+        Returns:
+            (N, d), with the dtype and device of noise, differentiable with respect to both.
+
+        Raises:
+            ShapeError, DtypeError, DeviceError, BackendMismatchError: the arguments do not fit each other.
+        """
+        if mean is None:
+            chosen, noise = checked_noise(noise, self.cpab.n_params, backend)
+            return self._theta_from(chosen, noise, None)
+        chosen, noise, mean = checked_noise(noise, self.cpab.n_params, backend, mean=mean)
+        return self._theta_from(chosen, noise, mean)
+
+    @property
+    def n_params(self) -> int:
+        """d, the size of theta."""
+        return self.cpab.n_params
+
+    def _theta_from(self, backend: Backend, noise: Tensor, mean: Any) -> Tensor:
+        theta = backend.matmul(noise, backend.constant(_spread(self), like=noise))
+        return theta if mean is None else self._plus(backend, theta, mean)
+
+    def _plus(self, backend: Backend, theta: Tensor, mean: Any) -> Tensor:
+        values = mean if registry.owner(mean) == backend.name else host_values("mean", mean)
+        added = backend.asarray(values, like=theta)
+        shape, (n, d) = backend.shape(added), backend.shape(theta)
+        if shape not in ((d,), (n, d)) and (len(shape) != 2 or shape[1] != d or None not in (n, shape[0])):
+            raise ShapeError(f"mean must be numbers ({d},) or ({n}, {d})", f"shape {shape}", "Reshape it.")
+        return theta + added
 
     def log_density(self, theta: Tensor) -> Tensor:
         """(N,) logarithms of the density at theta (N, d), with respect to theta's own coordinates.
@@ -118,8 +171,8 @@ class SmoothPrior:
         backend = registry.backend_for(theta=theta)
         (theta,) = as_floats(backend, theta=theta)
         theta = self.cpab.flat_theta(backend, theta)
-        white = backend.matmul(theta, backend.constant(self._whitening, like=theta))
-        return backend.sum(white * white, axis=-1) * -0.5 - self._log_normaliser
+        white = backend.matmul(theta, backend.constant(_whitening(self), like=theta))
+        return backend.sum(white * white, axis=-1) * -0.5 - _log_normaliser(self)
 
     # -- its factors: theta = R^-1 L z sqrt(variance), z ~ N(0, 1) ---------------------------------
 
@@ -159,16 +212,6 @@ class SmoothPrior:
     def _root(self) -> Array:
         return np.asarray(np.linalg.solve(self._triangle, self._lower) * math.sqrt(self.variance), np.float64)
 
-    @functools.cached_property
-    def _whitening(self) -> Array:
-        inverse = np.linalg.solve(self._lower, self._triangle) / math.sqrt(self.variance)
-        return frozen(np.asarray(inverse.T, np.float64))
-
-    @functools.cached_property
-    def _log_normaliser(self) -> float:
-        log_root = np.log(self._lower.diagonal()).sum() - np.log(self._triangle.diagonal()).sum()
-        return float(log_root) + self.cpab.n_params / 2 * math.log(2 * math.pi * self.variance)
-
 
 def _positive(name: str, value: Any, *, or_zero: bool) -> float:
     try:
@@ -184,15 +227,23 @@ def _positive(name: str, value: Any, *, or_zero: bool) -> float:
     return number
 
 
-def _checked_mean(mean: Any, shape: tuple[int, int]) -> Array:
-    values = host_values("mean", mean).astype(np.float64)
-    if values.shape not in (shape, shape[1:]):
-        raise ShapeError(
-            f"mean must be numbers ({shape[1]},) or {shape}",
-            f"shape {values.shape}",
-            "Reshape it.",
-        )
-    return values
+@kept(8)
+def _spread(prior: SmoothPrior) -> Array:
+    """(d, d) R^-1 L sqrt(variance), transposed: theta = z times this."""
+    return frozen(prior._root.T)
+
+
+@kept(8)
+def _whitening(prior: SmoothPrior) -> Array:
+    """Its inverse."""
+    inverse = np.linalg.solve(prior._lower, prior._triangle) / math.sqrt(prior.variance)
+    return frozen(np.asarray(inverse.T, np.float64))
+
+
+@kept(8)
+def _log_normaliser(prior: SmoothPrior) -> float:
+    log_root = np.log(prior._lower.diagonal()).sum() - np.log(prior._triangle.diagonal()).sum()
+    return float(log_root) + prior.cpab.n_params / 2 * math.log(2 * math.pi * prior.variance)
 
 
 __all__ = ["SmoothPrior"]

@@ -373,6 +373,12 @@ def _loaded(backend: str | None, kinds: tuple[tuple[str, type[Any]], ...]) -> st
     return get_backend(names.pop() if names else backend).name
 
 
+@constant_while_tracing
+def tracing_but_for(name: str) -> str | None:
+    """A loaded backend of another name whose framework makes a graph of this call; None if there is none."""
+    return next((other for other, backend in _backends.items() if other != name and backend.tracing()), None)
+
+
 __all__ = [
     "BackendInfo",
     "available_backends",
@@ -380,5 +386,6 @@ __all__ = [
     "get_backend",
     "owner",
     "set_backend",
+    "tracing_but_for",
     "use_backend",
 ]

@@ -36,6 +36,7 @@ _TOPICS = (
     "complaints",
     "contract",
     "derivatives",
+    "draws",
     "empty_input",
     "families",
     "flow",

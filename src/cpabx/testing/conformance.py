@@ -6,6 +6,7 @@ from cpabx.testing.bases import TestBases
 from cpabx.testing.borders import TestBorders
 from cpabx.testing.contract import TestContract
 from cpabx.testing.derivatives import TestDerivatives
+from cpabx.testing.draws import TestDraws
 from cpabx.testing.empty_input import TestEmptyInput
 from cpabx.testing.exact_gradients import TestExactGradients
 from cpabx.testing.families import TestFamilies
@@ -35,6 +36,7 @@ __all__ = [
     "TestBorders",
     "TestContract",
     "TestDerivatives",
+    "TestDraws",
     "TestEmptyInput",
     "TestExactGradients",
     "TestFamilies",

@@ -48,7 +48,7 @@ class TestFamilies:
         for n in (0, 1, 5):
             for theta in (
                 family.identity(n, backend=backend.name, dtype=dtype),
-                family.sample(n, backend=backend.name, dtype=dtype),
+                family.sample(n, seed=0, backend=backend.name, dtype=dtype),
             ):
                 assert cpabx.registry.owner(theta) == backend.name
                 assert backend.dtype(theta) == dtype
@@ -65,16 +65,15 @@ class TestFamilies:
 
     @each_family
     def test_samples_scatter_around_the_identity(self, backend: Backend, family: Transformation) -> None:
-        """``scale`` is the standard deviation; other seeds give other numbers, no seed fresh ones."""
+        """``scale`` is the standard deviation; other seeds give other numbers."""
 
-        def draw(seed: int | None = None, scale: float = 0.1) -> Array:
+        def draw(seed: int, scale: float = 0.1) -> Array:
             return backend.to_numpy(family.sample(200, seed=seed, scale=scale, backend=backend.name))
 
         noise = draw(seed=0, scale=0.5) - family._identity()
         assert abs(noise.std() - 0.5) < 0.1
         assert abs(noise.mean()) < 0.1
         assert not np.array_equal(draw(seed=0), draw(seed=1))
-        assert not np.array_equal(draw(), draw())
 
     @each_dtype
     @each_family

@@ -55,6 +55,7 @@ NUMBERS: dict[str, Callable[[Any], Array]] = {
     "tangent_points": lambda subject: _whole((P, _family(subject).ndim)),
     "theta": _theta,
     "tangent_theta": lambda subject: _whole((N, _family(subject).n_params)),
+    "noise": lambda subject: _whole((N, _family(subject).n_params)),
     "mean": lambda subject: _whole((_family(subject).n_params,)),
     "cotangent": lambda subject: _whole((N, P, _family(subject).ndim)),
     "images": lambda subject: _whole((N, *(3, 4, 5)[: _family(subject).ndim], 2)),

@@ -17,11 +17,11 @@ from cpabx.errors import BackendMismatchError, CpabxError, DeviceError, DtypeErr
 def count(n: Any) -> int:
     """``n`` as a whole number of 0 or more."""
     try:
-        value = operator.index(n)
-    except TypeError:
+        value = n if type(n) is int else operator.index(n)  # of a compiler's number index would make a constant
+    except (TypeError, AttributeError):  # the latter is that of tensors of TensorFlow
         value = -1
     if value < 0:
-        raise OptionError("n must be a whole number, 0 or more", repr(n), "Pass the number of parameter vectors.")
+        raise OptionError("n must be a whole number, 0 or more", shown(n), "Pass the number of parameter vectors.")
     return value
 
 
@@ -43,15 +43,20 @@ def float_name(dtype: str) -> str:
     return dtype
 
 
+def finite(name: str, value: Any, remedy: str) -> float:
+    """A finite number."""
+    try:
+        number = math.nan if registry.owner(value) not in (None, "numpy") else float(value)
+    except (TypeError, ValueError, OverflowError):
+        number = math.nan
+    if not abs(number) < math.inf:  # compilers know comparisons, and not math.isfinite, of numbers that may change
+        raise OptionError(f"{name} must be a finite number", shown(value), remedy)
+    return number
+
+
 def finite_time(time: Any) -> float:
     """``time`` as a number."""
-    try:
-        value = float(time)
-    except (TypeError, ValueError):
-        value = math.nan
-    if not math.isfinite(value):
-        raise OptionError("time must be a finite number", repr(time), "Pass a number; -1 is the inverse.")
-    return value
+    return finite("time", time, "Pass a number; -1 is the inverse.")
 
 
 def as_floats(backend: Backend, **values: Any) -> list[Tensor]:

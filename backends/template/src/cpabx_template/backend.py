@@ -10,7 +10,8 @@ import numpy as np
 
 import cpabx
 from cpabx import Tessellation
-from cpabx.backend import Backend
+from cpabx.backend import Backend, numpy_normal
+from cpabx.errors import OptionError
 from cpabx.native import Image, arrays
 from cpabx_template import framework
 from cpabx_template.framework import Tensor
@@ -21,7 +22,7 @@ class TemplateBackend(Backend):
 
     name: ClassVar[str] = "template"
     api_version: ClassVar[int] = 1
-    supports: ClassVar[frozenset[str]] = frozenset()
+    supports: ClassVar[frozenset[str]] = frozenset({"random_state"})
     channels_last: ClassVar[bool] = True
 
     @property
@@ -47,6 +48,16 @@ class TemplateBackend(Backend):
 
     def shape(self, tensor: Tensor) -> tuple[int | None, ...]:
         return tensor.shape
+
+    # -- random numbers --------------------------------------------------------------------------
+
+    def normal(self, shape: Sequence[Any], *, generator: Any, device: Any, dtype: str) -> Tensor:
+        # A framework that traces draws by an operation of its own here, and answers ``tracing``. This one has no
+        # generators (``generator`` makes them), and numpy's do not get here.
+        if generator is not None:
+            raise OptionError("generator must be numpy's", type(generator).__name__, "Use np.random.default_rng().")
+        noise: Tensor = self.to_device(framework.tensor(numpy_normal(shape, dtype)), device)
+        return noise
 
     # -- operations ------------------------------------------------------------------------------
 

@@ -15,7 +15,7 @@ from cpabx.errors import ShapeError
 from cpabx.tessellation import Tessellation
 
 # The layers are imported here so that Keras can load a model of theirs as soon as the backend is chosen.
-from cpabx_tensorflow import autograph, layers, op_library, ops, sampler, warp
+from cpabx_tensorflow import autograph, draws, layers, op_library, ops, sampler, warp
 from cpabx_tensorflow.expm import expm
 
 
@@ -24,7 +24,7 @@ class TensorFlowBackend(Backend):
 
     name: ClassVar[str] = "tensorflow"
     api_version: ClassVar[int] = 1
-    supports: ClassVar[frozenset[str]] = frozenset({"autograd", "layers", "graph", "double_backward"})
+    supports: ClassVar[frozenset[str]] = frozenset({"autograd", "layers", "graph", "double_backward", "random_state"})
     channels_last: ClassVar[bool] = True
 
     def __init__(self) -> None:
@@ -78,6 +78,19 @@ class TensorFlowBackend(Backend):
                 "Give the tf.function an input_signature, or call tensor.set_shape.",
             )
         return tuple(shape.as_list())
+
+    def to_device(self, tensor: tf.Tensor, device: Any) -> tf.Tensor:
+        with draws.on_device(device):
+            return tensor if device is None else tf.identity(tensor)
+
+    def tracing(self) -> bool:
+        return not tf.executing_eagerly()
+
+    def generator(self, seed: int) -> tf.random.Generator:
+        return tf.random.Generator.from_seed(seed)
+
+    def normal(self, shape: Sequence[Any], *, generator: Any, device: Any, dtype: str) -> tf.Tensor:
+        return draws.normal(shape, generator, device, dtype)
 
     def reshape(self, tensor: tf.Tensor, shape: Sequence[int]) -> tf.Tensor:
         shape = list(shape)

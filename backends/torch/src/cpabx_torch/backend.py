@@ -16,7 +16,7 @@ from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
 from cpabx.backend import Backend
 from cpabx.errors import DeviceError
 from cpabx.tessellation import Tessellation
-from cpabx_torch import ops, sampler, warp
+from cpabx_torch import draws, ops, sampler, warp
 from cpabx_torch.constants import Constants
 from cpabx_torch.operators import has_values, sees_constants
 from cpabx_torch.precision import at_least_single, is_autocast, without_autocast
@@ -27,7 +27,7 @@ class TorchBackend(Backend):
 
     name: ClassVar[str] = "torch"
     api_version: ClassVar[int] = 1
-    supports: ClassVar[frozenset[str]] = frozenset({"autograd", "layers", "double_backward"})
+    supports: ClassVar[frozenset[str]] = frozenset({"autograd", "layers", "double_backward", "random_state"})
     channels_last: ClassVar[bool] = False
 
     def __init__(self) -> None:
@@ -83,6 +83,18 @@ class TorchBackend(Backend):
 
     def shape(self, tensor: Tensor) -> tuple[int | None, ...]:
         return tuple(tensor.shape)
+
+    def to_device(self, tensor: Tensor, device: Any) -> Tensor:
+        return tensor if device is None else tensor.to(draws.checked_device(device))
+
+    def tracing(self) -> bool:
+        return torch.compiler.is_compiling() or bool(torch.jit.is_tracing())  # type: ignore
+
+    def generator(self, seed: int) -> torch.Generator:
+        return torch.Generator().manual_seed(seed)
+
+    def normal(self, shape: Sequence[Any], *, generator: Any, device: Any, dtype: str) -> Tensor:
+        return draws.normal(shape, generator, device, getattr(torch, dtype))
 
     def reshape(self, tensor: Tensor, shape: Sequence[int]) -> Tensor:
         shape = list(shape)

@@ -15,8 +15,8 @@ from cpabx import Tessellation
 from cpabx.backend import Backend
 from cpabx.errors import DtypeError
 from cpabx.native import Image
+from cpabx_jax import draws, ops
 from cpabx_jax import images as images_
-from cpabx_jax import ops
 from cpabx_jax.sampler import interpolate, take_pixels
 
 
@@ -25,7 +25,7 @@ class JaxBackend(Backend):
 
     name: ClassVar[str] = "jax"
     api_version: ClassVar[int] = 1
-    supports: ClassVar[frozenset[str]] = frozenset({"autograd", "double_backward"})
+    supports: ClassVar[frozenset[str]] = frozenset({"autograd", "double_backward", "random_state"})
     channels_last: ClassVar[bool] = True
 
     @property
@@ -36,12 +36,7 @@ class JaxBackend(Backend):
 
     def asarray(self, values: Any, *, dtype: str | None = None, like: Array | None = None) -> Array:
         chosen = dtype or (None if like is None else like.dtype)
-        if chosen == "float64" and not jax.config.jax_enable_x64:  # JAX would make it float32
-            raise DtypeError(
-                "float64 needs JAX's 64-bit mode",
-                "a request for float64 without it",
-                "Call jax.config.update('jax_enable_x64', True) at the start of the program, or use float32.",
-            )
+        _check_64_bits(chosen)
         if isinstance(values, Array):
             return values if chosen is None else values.astype(chosen)
         return jnp.array(np.asarray(values, chosen))
@@ -62,6 +57,21 @@ class JaxBackend(Backend):
 
     def shape(self, tensor: Array) -> tuple[int | None, ...]:
         return tuple(tensor.shape)
+
+    def to_device(self, tensor: Array, device: Any) -> Array:
+        return draws.on_device(tensor, device)
+
+    def tracing(self) -> bool:
+        return draws.tracing()
+
+    # -- random numbers --------------------------------------------------------------------------
+
+    def generator(self, seed: int) -> Array:
+        return jax.random.key(seed)
+
+    def normal(self, shape: Sequence[Any], *, generator: Any, device: Any, dtype: str) -> Array:
+        _check_64_bits(dtype)
+        return self.to_device(draws.normal(shape, generator, dtype), device)
 
     # -- operations ------------------------------------------------------------------------------
 
@@ -168,3 +178,12 @@ class JaxBackend(Backend):
 def _paired(points: Array, velocity: Array) -> Array:
     """Points (N, P, n), repeated where all fields share them: JAX adds up their gradients."""
     return jnp.broadcast_to(points, (velocity.shape[0], *points.shape[1:]))
+
+
+def _check_64_bits(dtype: Any) -> None:
+    if dtype == "float64" and not jax.config.jax_enable_x64:  # JAX would make it float32
+        raise DtypeError(
+            "float64 needs JAX's 64-bit mode",
+            "a request for float64 without it",
+            "Call jax.config.update('jax_enable_x64', True) at the start of the program, or use float32.",
+        )
