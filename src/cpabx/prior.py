@@ -151,7 +151,7 @@ class SmoothPrior:
         return theta if mean is None else self._plus(backend, theta, mean)
 
     def _plus(self, backend: Backend, theta: Tensor, mean: Any) -> Tensor:
-        values = mean if registry.owner(mean) == backend.name else host_values("mean", mean)
+        values = mean if of_a_framework(mean) else host_values("mean", mean)
         added = backend.asarray(values, like=theta)
         shape, (n, d) = backend.shape(added), backend.shape(theta)
         if shape not in ((d,), (n, d)) and (len(shape) != 2 or shape[1] != d or None not in (n, shape[0])):
