@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,12 +12,11 @@ from jax import Array
 
 from cpabx.backend import numpy_normal
 from cpabx.errors import DeviceError, OptionError
-from cpabx.transforms.arguments import count
 
 
 def normal(shape: Sequence[Any], key: Any, dtype: str) -> Array:
     """By a key. Without one, by the state that ``np.random.seed`` sets, which no graph can read."""
-    sizes = [count(size) for size in shape]
+    sizes = [_size(size) for size in shape]
     if key is not None:
         return jax.random.normal(_checked_key(key), sizes, dtype)
     if tracing():
@@ -26,6 +26,13 @@ def normal(shape: Sequence[Any], key: Any, dtype: str) -> Array:
             "Pass a key to the traced function, and generator=key here; seed= gives a constant.",
         )
     return jnp.asarray(numpy_normal(sizes, dtype))
+
+
+def _size(size: Any) -> int:
+    try:
+        return operator.index(size)
+    except TypeError as error:  # JAX's own of a tracer is one, too
+        raise OptionError("n must be a whole number, known while tracing", str(size), "Pass a static one.") from error
 
 
 def tracing() -> bool:
