@@ -268,20 +268,21 @@ class Backend(abc.ABC):
             return self.sample(series, places, mode=mode, padding_mode=padding_mode, align_corners=align_corners)
         return self.concat(samples, axis=0)
 
-    def take_pixels(self, images: Tensor, places: Tensor, fill: np.ndarray[Any, Any]) -> Tensor:
+    def take_pixels(self, images: Tensor, places: Tensor, fill: Tensor) -> Tensor:
         """Pixels of images as they are, of integers or booleans, which have no derivative.
 
         Args:
             images: in the backend's layout.
             places: floats in this layout, with n channels: the numbers of a pixel along x, (y, (z)), counted
                 from 1. What is 0 or NaN is nowhere.
-            fill: (1,) or (C,) values of the images' element type for what is nowhere.
+            fill: (1,) or (C,) of the images' element type for what is nowhere.
 
         This goes through numpy, so a backend that traces needs its own.
         """
         from cpabx.native.image import take_pixels
 
-        taken = take_pixels(self.to_numpy(images), self.to_numpy(places), fill, channels_last=self.channels_last)
+        arrays = (self.to_numpy(tensor) for tensor in (images, places, fill))
+        taken = take_pixels(*arrays, channels_last=self.channels_last)
         return self.asarray(taken, like=images)
 
     def cpab_warp(

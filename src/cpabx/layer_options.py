@@ -42,7 +42,7 @@ class WarpOptions:
     def __post_init__(self) -> None:
         for name, value in sampling_options(**self.sampling, ndim=self.ndim).items():
             object.__setattr__(self, name, value)
-        values = checked_fill(self.fill, self.padding_mode).tolist()
+        values = list(checked_fill(self.fill, self.padding_mode))
         object.__setattr__(self, "fill", values[0] if len(values) == 1 else values)
         if self.output_size is not None:
             object.__setattr__(self, "output_size", checked_size(self.output_size, self.ndim))

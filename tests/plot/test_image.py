@@ -89,4 +89,4 @@ def test_what_cannot_be_drawn():
     with pytest.raises(OptionError, match="two axes"):
         plot.before_after(FAMILY, IMAGE, THETA, ax=plt.figure().add_subplot())
     with pytest.raises(OptionError, match="mode must be"):
-        plot.before_after(FAMILY, IMAGE, THETA, mode="cubic")
+        plot.before_after(FAMILY, IMAGE, THETA, mode="quintic")

@@ -80,8 +80,10 @@ def test_many_points_on_all_threads(name):
 
 @each_ndim
 @each_dtype
-@pytest.mark.parametrize("mode", ["linear", "nearest"])
-@pytest.mark.parametrize(("padding_mode", "align_corners"), [("zeros", False), ("border", True), ("reflection", False)])
+@pytest.mark.parametrize("mode", ["linear", "nearest", "cubic"])
+@pytest.mark.parametrize(
+    ("padding_mode", "align_corners"), [("zeros", False), ("border", True), ("reflection", False), ("wrap", True)]
+)
 def test_images_are_warped_as_they_are_eagerly(ndim, dtype, mode, padding_mode, align_corners):
     tess, rng = TESSELLATIONS[ndim], np.random.default_rng(1)
     images = tf.constant(rng.uniform(size=(3, *SIZES[ndim], 2)), dtype)

@@ -182,7 +182,7 @@ def test_mixed_precision_trains():
 
 @pytest.mark.parametrize(
     "options",
-    [{"localization": "mlp"}, {"localization": 3}, {"padding_mode": "wrap"}, {"output_size": (0, 3)}],
+    [{"localization": "mlp"}, {"localization": 3}, {"padding_mode": "periodic"}, {"output_size": (0, 3)}],
     ids=str,
 )
 def test_unknown_options_are_refused(options):

@@ -1,5 +1,6 @@
 """The fused warp as TensorFlow sees it: eagerly, in graphs, on tapes, in saved layers."""
 
+import functools
 import json
 
 import keras
@@ -15,7 +16,7 @@ from cpabx_tensorflow.warp import warp
 FAMILIES = {1: cpabx.Cpab(4), 2: cpabx.Cpab((3, 2)), 3: cpabx.Cpab((1, 2, 1), domain=(0, 1))}
 SIZES = {1: (7,), 2: (4, 5), 3: (3, 2, 4)}
 each_ndim = pytest.mark.parametrize("ndim", [1, 2, 3])
-each_mode = pytest.mark.parametrize("mode", ["linear", "nearest"])
+each_mode = pytest.mark.parametrize("mode", ["linear", "nearest", "cubic"])
 
 
 def problem(ndim, n=2, dtype="float64"):
@@ -115,9 +116,61 @@ def test_errors_of_the_library_arrive():
 
 def test_layers_keep_their_mode():
     """Through get_config, and through JSON."""
-    layer = layers.STCPAB((2, 2), mode="nearest", padding_mode="border", input_shape=(6, 5, 1))
-    assert layer.get_config()["mode"] == "nearest"
+    layer = layers.STCPAB((2, 2), mode="bicubic", fill=[0.5], input_shape=(6, 5, 1))
+    assert (layer.get_config()["mode"], layer.get_config()["fill"]) == ("cubic", 0.5)
     again = keras.saving.deserialize_keras_object(json.loads(json.dumps(keras.saving.serialize_keras_object(layer))))
     assert again.options == layer.options
     with pytest.raises(OptionError, match="linear, nearest"):
-        layers.STCPAB((2, 2), mode="bilinear")
+        layers.STCPAB((2, 2), mode="biliner")
+
+
+@each_ndim
+def test_label_maps_in_a_graph(ndim):
+    """Of any batch, in their own type."""
+    family = FAMILIES[ndim]
+    signature = [tf.TensorSpec((None, *SIZES[ndim], 2), "int64"), tf.TensorSpec((None, family.n_params), "float64")]
+    call = functools.partial(family.warp, mode="nearest", fill=-(2**60) - 1)
+    traced = tf.function(call, input_signature=signature)
+    for n in (2, 1, 0):
+        images, theta = problem(ndim, n)
+        labels = tf.cast(images * 100, "int64") + 2**60
+        assert traced(labels, theta).dtype == tf.int64
+        np.testing.assert_array_equal(traced(labels, theta), call(labels, theta))
+
+
+def series_problem(n):
+    """Series, padded with NaN, theta and lengths."""
+    series, theta = problem(1, n)
+    lengths = np.array([7, 2, 4])[:n]
+    valid = np.arange(7)[None, :, None] < lengths[:, None, None]
+    return tf.where(valid, series, np.nan), theta, tf.constant(lengths)
+
+
+@each_mode
+def test_lengths_in_a_graph(mode):
+    """Of any batch, as numbers and as NaN; those that are impossible make NaN, since nobody can be told."""
+    signature = [
+        tf.TensorSpec((None, 7, 2), "float64"),
+        tf.TensorSpec((None, FAMILIES[1].n_params), "float64"),
+        tf.TensorSpec((None,), "int64"),
+    ]
+
+    def gradients(series, theta, lengths):
+        with tf.GradientTape() as tape:
+            tape.watch([series, theta])
+            result = FAMILIES[1].warp(series, theta, mode=mode, padding_mode="wrap", lengths=lengths)
+            loss = tf.reduce_sum(tf.sin(3 * result))
+        return result, *tape.gradient(loss, [series, theta], unconnected_gradients="zero")
+
+    traced = tf.function(gradients, input_signature=signature)
+    by_nan = tf.function(lambda s, t: gradients(s, t, "nan"), input_signature=signature[:2])
+    for n in (3, 1, 0):
+        series, theta, lengths = series_problem(n)
+        expected = gradients(series, theta, lengths)
+        for results in (traced(series, theta, lengths), by_nan(series, theta)):
+            for got, value in zip(results, expected, strict=True):
+                np.testing.assert_allclose(got, value, rtol=0, atol=1e-13)
+    series, theta, _ = series_problem(3)
+    results = traced(series, theta, tf.constant([7, 0, 8], "int64"))[0]
+    assert np.isfinite(results[0]).all()
+    assert np.isnan(results[1:]).any(axis=(1, 2)).all()

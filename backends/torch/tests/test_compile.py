@@ -63,6 +63,28 @@ def agrees(compiled, function, *tensors):
     return all(tensor.any() for tensor in results[1])
 
 
+def test_options_of_warp():
+    """Label maps, fill, lengths: one graph as well."""
+    family = cpabx.Cpab(4)
+    series, _, theta = draw(family)
+    labels = (100 * series).long()
+    lengths = torch.tensor([2, 5, 1])
+    padded = series.clone()
+    padded[0, :, 2:] = torch.nan
+    for function, given in (
+        (lambda i, t: family.warp(i, t, mode="nearest", fill=-1), (labels, theta)),
+        (lambda i, t: family.warp(i, t, mode="cubic", padding_mode="wrap"), (series, theta)),
+        (lambda i, t: family.warp(i, t, fill=[1.0, 2.0]), (series, theta)),
+        (lambda i, t, n: family.warp(i, t, lengths=n, padding_mode="border"), (padded, theta, lengths)),
+        (lambda i, t: family.warp(i, t, lengths="nan"), (padded, theta)),
+    ):
+        got, expected = compiled(function)(*given), function(*given)
+        assert got.dtype == expected.dtype
+        torch.testing.assert_close(got, expected, rtol=1e-5, atol=1e-6)
+    wrong = compiled(lambda i, t, n: family.warp(i, t, lengths=n))(series, theta, torch.tensor([2, 0, 99]))
+    assert wrong.isnan().any(-1).any(-1).tolist() == [False, True, True]
+
+
 @each_family
 def test_warp_of_any_batch(family):
     images, _, theta = draw(family)

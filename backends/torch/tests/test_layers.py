@@ -283,7 +283,7 @@ def test_works_in_a_sequential_model_and_learns():
     [
         ({"localization": "rnn"}, OptionError),
         ({"localization": 3}, OptionError),
-        ({"padding_mode": "wrap"}, OptionError),
+        ({"padding_mode": "periodic"}, OptionError),
         ({"output_size": (0, 3)}, OptionError),
         ({"input_shape": (12, 10)}, ShapeError),
     ],

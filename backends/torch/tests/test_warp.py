@@ -16,7 +16,9 @@ from cpabx_torch.native_ops import options_of
 from cpabx_torch.operators import is_plain
 
 F64 = torch.float64
-SAMPLING = list(itertools.product(["linear", "nearest"], ["zeros", "border", "reflection"], [False, True]))
+SAMPLING = list(
+    itertools.product(["linear", "nearest", "cubic"], ["zeros", "border", "reflection", "wrap"], [False, True])
+)
 each_sampling = pytest.mark.parametrize("sampling", SAMPLING, ids=lambda s: "-".join(map(str, s)))
 each_ndim = pytest.mark.parametrize("ndim", [1, 2, 3])
 LINEAR = ("linear", "border", False)
@@ -75,7 +77,7 @@ def test_interpolate_has_the_derivatives_of_libcpab_at_pixels(ndim):
     size = (5, 3, 9)[:ndim]
     axes = [torch.linspace(-1, 1, n, dtype=F64) for n in reversed(size)]
     points = torch.cartesian_prod(*axes).reshape(1, -1, ndim)
-    for padding_mode in ("zeros", "border", "reflection"):
+    for padding_mode in ("zeros", "border", "reflection", "wrap"):
         grads = []
         for way in (sampler.sample, sampler.interpolate):
             given = (draw(1, 2, *size).requires_grad_(), points.clone().requires_grad_())
@@ -102,10 +104,13 @@ def test_not_finite_points_in_all_ways(ndim, sampling):
 
 
 @each_ndim
-@pytest.mark.parametrize("padding_mode", ["zeros", "border", "reflection"])
-def test_gradcheck_of_sample(ndim, padding_mode):
+@pytest.mark.parametrize(
+    ("mode", "padding_mode"),
+    [("linear", "zeros"), ("linear", "border"), ("linear", "reflection"), ("linear", "wrap"), ("cubic", "reflection")],
+)
+def test_gradcheck_of_sample(ndim, mode, padding_mode):
     def sample(images, points):
-        return sampler.sample(images, points, "linear", padding_mode, False)
+        return sampler.sample(images, points, mode, padding_mode, False)
 
     values = images_and_points(ndim)
     assert gradcheck(sample, values)

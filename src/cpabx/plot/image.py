@@ -42,8 +42,8 @@ def before_after(
             1, 3 or 4 channels. Bytes are taken for 0 to 255; colours of floats are between 0 and 1.
         theta: (d,) or (1, d).
         n_lines: of the grid, along each axis; 0 for none.
-        mode: ``"linear"`` or ``"nearest"``,
-        padding_mode: ``"zeros"``, ``"border"`` or ``"reflection"``, and
+        mode: ``"linear"``, ``"cubic"`` or ``"nearest"``,
+        padding_mode: ``"zeros"``, ``"border"``, ``"reflection"`` or ``"wrap"``, and
         align_corners: as in :meth:`cpabx.Transformation.warp`.
         ax: two axes; None makes a figure with two.
 

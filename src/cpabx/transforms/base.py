@@ -326,7 +326,7 @@ class Transformation(abc.ABC):
         grid = pixel_grid(size, sampling["align_corners"], self.domain)
         if labels:
             return warp_labels(warp, chosen, images, theta, grid, outside, **sampling)
-        if outside.any():
+        if any(outside):
             warp = functools.partial(warp_filled, warp, fill=outside)
         return warp(chosen, images, theta, grid, **sampling)
 

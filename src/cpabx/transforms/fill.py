@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, Unpack
 
@@ -11,35 +12,49 @@ from numpy.typing import NDArray
 from cpabx.backend import Backend, Tensor
 from cpabx.errors import OptionError
 from cpabx.pixel_grid import PixelGrid, Sampling
+from cpabx.tracing import kept
 
 Array = NDArray[Any]
 
 
-def checked_fill(fill: Any, padding_mode: str) -> Array:
-    """(1,) or (C,) finite numbers.
+Numbers = tuple[float, ...]
+
+
+def checked_fill(fill: Any, padding_mode: str) -> Numbers:
+    """One finite number, or several.
 
     Raises:
         OptionError: it is something else, or is not zero where another padding leaves nothing to fill.
     """
-    try:
-        values = np.asarray(fill)
-    except Exception:  # whatever a framework raises for a tensor that has no values, or a list for being ragged
-        values = np.array(None)
-    if values.ndim > 1 or values.size == 0 or values.dtype.kind not in "biuf" or not np.isfinite(values).all():
+    values = _listed(fill)
+    if not values or not all(isinstance(x, (bool, int, float)) and -math.inf < x < math.inf for x in values):
         raise OptionError(
             "fill must be a finite number, or one for each channel", repr(fill), "For instance 0.5, or (0.2, 0.4, 0.1)."
         )
-    if values.any() and padding_mode != "zeros":
+    if any(values) and padding_mode != "zeros":
         raise OptionError(
             "fill goes with padding_mode='zeros': it takes the place of the zeros",
             f"fill={fill!r} and padding_mode={padding_mode!r}",
             "Leave one of them out.",
         )
-    return values.reshape(-1)
+    return values
 
 
-def fill_of(values: Array, dtype: str, channels: int | None) -> Array:
-    """The numbers in an element type, for images with that many channels, if it is known.
+def _listed(fill: Any) -> tuple[Any, ...]:
+    """Numbers as Python's own, which compilers know, or nothing."""
+    if isinstance(fill, (bool, int, float)):
+        return (fill,)
+    if isinstance(fill, (list, tuple)) and all(isinstance(x, (bool, int, float)) for x in fill):
+        return tuple(fill)
+    try:
+        values = np.asarray(fill)
+    except Exception:  # whatever a framework raises for a tensor that has no values, or a list for being ragged
+        return ()
+    return tuple(values.reshape(-1).tolist()) if values.ndim < 2 and values.dtype.kind in "biuf" else ()
+
+
+def fill_of(values: Numbers, dtype: str, channels: int | None) -> Array:
+    """(1,) or (C,) numbers in an element type, for images with that many channels, if it is known.
 
     Raises:
         OptionError: they are not as many, or not of that type.
@@ -50,20 +65,25 @@ def fill_of(values: Array, dtype: str, channels: int | None) -> Array:
             f"{len(values)} of them",
             "Pass a number for every channel of the images.",
         )
-    with np.errstate(over="ignore", invalid="ignore"):
-        converted = values.astype(dtype)
-    exact = converted.dtype.kind == "f" or all(map(_same, converted.tolist(), values.tolist()))
+    return _converted(values, dtype)
+
+
+@kept(32)
+def _converted(values: Numbers, dtype: str) -> Array:
+    try:
+        with np.errstate(over="ignore", invalid="ignore"):
+            converted = np.array(values).astype(dtype)
+        exact = converted.dtype.kind == "f" or converted.tolist() == list(values)
+    except OverflowError:  # of integers beyond 64 bits
+        exact = False
     if not exact or not np.isfinite(converted).all():
         raise OptionError(
             f"fill must be a value of the images, which are {dtype}",
-            ", ".join(map(str, values.tolist())),
+            ", ".join(map(str, values)),
             f"Choose one that {dtype} has, or convert the images.",
         )
+    converted.flags.writeable = False
     return converted
-
-
-def _same(a: Any, b: Any) -> bool:
-    return bool(a == b)
 
 
 def warp_filled(
@@ -73,13 +93,13 @@ def warp_filled(
     theta: Tensor,
     grid: PixelGrid,
     *,
-    fill: Array,
+    fill: Numbers,
     **sampling: Unpack[Sampling],
 ) -> Tensor:
     """:meth:`cpabx.Transformation.warp` by a function that knows zeros alone."""
     shape = backend.shape(images)
     values = fill_of(fill, backend.dtype(images), shape[-1 if backend.channels_last else 1])
+    shift = backend.constant(values, like=images)
     if not backend.channels_last:
-        values = values.reshape(-1, *[1] * (len(shape) - 2))
-    shift = backend.asarray(values, like=images)
+        shift = backend.reshape(shift, (-1, *[1] * (len(shape) - 2)))
     return warp(backend, images - shift, theta, grid, **sampling) + shift

@@ -11,7 +11,7 @@ from cpabx.backend import Backend, Tensor
 from cpabx.errors import DtypeError, ShapeError
 from cpabx.pixel_grid import PixelGrid, Sampling
 from cpabx.tracing import kept
-from cpabx.transforms.fill import Array, fill_of
+from cpabx.transforms.fill import Array, Numbers, fill_of
 
 #: Element types of label maps.
 LABELS = ("bool", "uint8", "int8", "int16", "int32", "int64", "uint16", "uint32", "uint64")
@@ -39,7 +39,7 @@ def warp_labels(
     images: Tensor,
     theta: Tensor,
     grid: PixelGrid,
-    fill: Array,
+    fill: Numbers,
     **sampling: Unpack[Sampling],
 ) -> Tensor:
     """:meth:`cpabx.Transformation.warp` of label maps, by a function that does it for floats.
@@ -52,7 +52,7 @@ def warp_labels(
     channels = shape[-1] if backend.channels_last else shape[1]
     values = fill_of(fill, backend.dtype(images), channels)
     places = warp(backend, _numbers(backend, theta, size), theta, grid, **sampling)
-    return backend.take_pixels(images, places, values)
+    return backend.take_pixels(images, places, backend.constant(values, like=images))
 
 
 def _numbers(backend: Backend, theta: Tensor, size: Sequence[int | None]) -> Tensor:

@@ -130,7 +130,7 @@ def without_padding(backend: Backend, series: Tensor, lengths: Tensor) -> Tensor
     assert size is not None
     inside = backend.constant(_numbers(size), like=lengths) < backend.reshape(lengths, (-1, 1))
     inside = inside[:, :, None] if backend.channels_last else inside[:, None, :]
-    return backend.where(inside, series, backend.asarray(np.zeros(()), like=series))
+    return backend.where(inside, series, backend.constant(_numbers(1), like=series)[0, 0])
 
 
 def _own_centres(backend: Backend, grid: PixelGrid, lengths: Tensor, theta: Tensor) -> Tensor:
@@ -152,7 +152,8 @@ def _counted(backend: Backend, series: Tensor) -> Tensor:
     size = backend.shape(series)[1 if backend.channels_last else 2]
     if size is None:
         raise ShapeError("length of series must be known", "an unknown one", "Fix it in the model's input.")
-    one, zero = (backend.asarray(np.full((), value), like=series) for value in (1.0, 0.0))
+    marks = backend.constant(_numbers(2), like=series)
+    zero, one = marks[0, 0], marks[0, 1]
     present = backend.sum(backend.where(series == series, one, zero), axis=-1 if backend.channels_last else 1)  # noqa: PLR0124
     number = backend.constant(_numbers(size), like=series) + 1
     return backend.max(backend.where(present > 0, number, zero), axis=1)

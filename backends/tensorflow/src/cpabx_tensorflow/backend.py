@@ -164,7 +164,7 @@ class TensorFlowBackend(Backend):
     ) -> tf.Tensor:
         return sampler.interpolate(series, places, mode, padding_mode, align_corners, lengths)
 
-    def take_pixels(self, images: tf.Tensor, places: tf.Tensor, fill: np.ndarray[Any, Any]) -> tf.Tensor:
+    def take_pixels(self, images: tf.Tensor, places: tf.Tensor, fill: tf.Tensor) -> tf.Tensor:
         return sampler.take_pixels(images, places, fill)
 
     def cpab_warp(

@@ -11,7 +11,6 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 
 
@@ -125,8 +124,8 @@ def _lost(grid: tf.Tensor) -> tf.Tensor:
     return tf.reduce_sum(grid * nothing, axis=-1, keepdims=True)
 
 
-def take_pixels(images: tf.Tensor, places: tf.Tensor, fill: np.ndarray[Any, Any]) -> tf.Tensor:
+def take_pixels(images: tf.Tensor, places: tf.Tensor, fill: tf.Tensor) -> tf.Tensor:
     """:meth:`cpabx.backend.Backend.take_pixels`."""
     inside = tf.reduce_all(places >= 1, axis=-1, keepdims=True)
     index = tf.cast(tf.where(inside, places, tf.ones((), places.dtype)), tf.int32)[..., ::-1] - 1
-    return tf.where(inside, tf.gather_nd(images, index, batch_dims=1), tf.constant(fill))
+    return tf.where(inside, tf.gather_nd(images, index, batch_dims=1), fill)

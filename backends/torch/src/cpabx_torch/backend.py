@@ -170,7 +170,7 @@ class TorchBackend(Backend):
     ) -> Tensor:
         return sampler.interpolate(series, places, mode, padding_mode, align_corners, lengths)
 
-    def take_pixels(self, images: Tensor, places: Tensor, fill: np.ndarray[Any, Any]) -> Tensor:
+    def take_pixels(self, images: Tensor, places: Tensor, fill: Tensor) -> Tensor:
         return sampler.take_pixels(images, places, fill)
 
     def cpab_warp(

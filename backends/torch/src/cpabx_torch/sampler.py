@@ -11,7 +11,6 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -149,9 +148,9 @@ def _lost(points: Tensor) -> Tensor:
 # -- label maps ----------------------------------------------------------------------------------
 
 
-def take_pixels(images: Tensor, places: Tensor, fill: np.ndarray[Any, Any]) -> Tensor:
+def take_pixels(images: Tensor, places: Tensor, fill: Tensor) -> Tensor:
     """:meth:`cpabx.backend.Backend.take_pixels`."""
-    outside = torch.tensor(fill, device=images.device).reshape(-1, *[1] * (images.ndim - 2))
+    outside = fill.reshape(-1, *[1] * (images.ndim - 2))
     if str(images.dtype) in _UNSIGNED:  # torch cannot gather these
         signed = getattr(torch, _UNSIGNED[str(images.dtype)])
         return _take(images.view(signed), places, outside.view(signed)).view(images.dtype)

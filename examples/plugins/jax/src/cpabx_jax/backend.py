@@ -150,7 +150,7 @@ class JaxBackend(Backend):
         )
         return interpolate(image, series, places, lengths)
 
-    def take_pixels(self, images: Array, places: Array, fill: np.ndarray[Any, Any]) -> Array:
+    def take_pixels(self, images: Array, places: Array, fill: Array) -> Array:
         return take_pixels(images, places, fill)
 
     def cpab_warp(

@@ -6,7 +6,6 @@ import itertools
 from typing import Any
 
 import jax.numpy as jnp
-import numpy as np
 from jax import Array, lax
 
 from cpabx.native import Image
@@ -95,10 +94,10 @@ def _tap(flat: Array, places: list[Array], sizes: tuple[Any, ...]) -> Array:
     return jnp.where(inside[..., None], jnp.take_along_axis(flat, index[..., None], axis=1), 0)
 
 
-def take_pixels(images: Array, places: Array, fill: np.ndarray[Any, Any]) -> Array:
+def take_pixels(images: Array, places: Array, fill: Array) -> Array:
     """Pixels of images (N, *size, C) by their numbers (N, ..., n), from 1 on; ``fill`` where these are 0 or NaN."""
     inside = jnp.all(places >= 1, axis=-1, keepdims=True)
     index = jnp.where(inside, places, 1).astype(int) - 1
     batch = jnp.arange(len(images)).reshape(-1, *[1] * (places.ndim - 2))
     taken = images[(batch, *jnp.moveaxis(index, -1, 0)[::-1])]
-    return jnp.where(inside, taken, jnp.asarray(fill))
+    return jnp.where(inside, taken, fill)
