@@ -17,6 +17,8 @@ from pathlib import Path
 from benchmarks import machine
 from benchmarks.options import Options
 from benchmarks.report import Report, Row
+from cpabx.experiments.errors import ExperimentError
+from cpabx.experiments.files import write
 
 #: Modules and functions that yield the rows. They are imported when their turn comes: a peer that cannot be
 #: imported costs its own rows only, and frameworks do not disturb those who do without.
@@ -62,6 +64,8 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     chosen = parser.parse_args(arguments)
     if chosen.json and not chosen.json.absolute().parent.is_dir():
         parser.error(f"--json: there is no folder {chosen.json.parent}")
+    if chosen.json and chosen.json.exists() and not chosen.json.is_file():
+        parser.error(f"--json: {chosen.json} is there and no file")
     return chosen
 
 
@@ -74,7 +78,11 @@ def main(arguments: list[str] | None = None) -> int:
         run(report, name, WORKLOADS[name], Options(chosen.rounds, tuple(chosen.threads)))
     report.end()
     if chosen.json:
-        chosen.json.write_text(json.dumps(report.as_json(), indent=2, allow_nan=False) + "\n", encoding="utf-8")
+        try:
+            write(chosen.json, (json.dumps(report.as_json(), indent=2, allow_nan=False) + "\n").encode())
+        except ExperimentError as error:  # such as a full disk; what was measured is on the terminal
+            print(f"benchmarks: {error}", file=sys.stderr)
+            return 1
     return 0 if report.complete else 1
 
 

@@ -32,9 +32,26 @@ def test_a_workload_that_fails_is_a_row_and_the_run_goes_on(capsys):
     assert not report.complete
 
 
-@pytest.mark.parametrize("arguments", [["--only", "nothing"], ["--rounds", "0"], ["--json", "no/such/folder/x.json"]])
+@pytest.mark.parametrize(
+    "arguments", [["--only", "nothing"], ["--rounds", "0"], ["--json", "no/such/folder/x.json"], ["--json", "."]]
+)
 def test_impossible_requests_end_at_once(arguments, capsys):
     with pytest.raises(SystemExit) as ended:
         command.main(arguments)
     assert ended.value.code == 2
     assert arguments[0] in capsys.readouterr().err
+
+
+def test_a_file_that_cannot_be_written_is_named_and_what_was_there_stays(tmp_path, monkeypatch, capsys):
+    target = tmp_path / "core.json"
+    target.write_text("before")
+    monkeypatch.setattr(command, "WORKLOADS", {"core": "no_such_module.rows"})
+
+    def full(*arguments):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    assert command.main(["--only", "core", "--rounds", "1", "--json", str(target)]) == 1
+    assert f"{target} must be written; got No space left on device" in capsys.readouterr().err
+    assert target.read_text() == "before"
+    assert [path.name for path in tmp_path.iterdir()] == ["core.json"]
