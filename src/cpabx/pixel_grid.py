@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from cpabx.backend import Backend, Tensor
 
 
+#: What coordinates are measured in, see :meth:`cpabx.Transformation.grid`; pixels are the voxels of the plane.
+UNITS = ("domain", "unit", "voxels", "pixels")
+
+
 class Sampling(TypedDict):
     """How images are interpolated; see :meth:`cpabx.Transformation.warp`."""
 
@@ -64,6 +68,15 @@ class PixelGrid:
             points = (points - centre) * scale
         return backend.reshape(points, (-1, *self.size, len(self.size)))
 
+    def in_units(self, backend: Backend, points: Tensor, units: str, *, displacement: bool) -> Tensor:
+        """Points (N, P, n) of the domain, one for each pixel, or their way from it, in other units: (N, *size, n)."""
+        if displacement:
+            points = points - self.tensor(backend, like=points)
+        if units != "domain":
+            centre, scale, offset = (backend.constant(values, like=points) for values in _to_units(self, units))
+            points = points * scale if displacement else (points - centre) * scale + offset
+        return backend.reshape(points, (-1, *self.size, len(self.size)))
+
     def sample(self, backend: Backend, images: Tensor, points: Tensor, **sampling: Unpack[Sampling]) -> Tensor:
         """What images that cover the domain are at points (N, P, n): images of this size."""
         return backend.sample(images, self.places(backend, points), **sampling)
@@ -99,3 +112,13 @@ def _points(grid: PixelGrid) -> NDArray[np.float64]:
 def _to_unit(domain: tuple[tuple[float, float], ...]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     low, high = np.array(domain).T
     return (low + high) / 2, 2 / (high - low)
+
+
+@kept(32)
+def _to_units(grid: PixelGrid, units: str) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """(n,) centre, scale and offset: (x - centre) * scale + offset takes points of the domain to the units."""
+    centre, scale = _to_unit(grid.domain)
+    size = np.array(grid.size[::-1], np.float64)
+    if units == "unit":
+        return centre, scale, np.zeros_like(size)
+    return centre, scale * (size - grid.align_corners) / 2, (size - 1) / 2

@@ -304,3 +304,15 @@ def test_recorded_graphs_hold_the_call(record):
     recorded = record(lambda images, theta: family.warp(images, theta))(*first)
     recorded(*first)
     torch.testing.assert_close(recorded(*second), family.warp(*second))
+
+
+@pytest.mark.parametrize("align_corners", [False, True])
+@pytest.mark.parametrize("family", [cpabx.Affine(), cpabx.Cpab((2, 2), domain=(0, 3)), cpabx.Cpab((2, 1, 2))])
+def test_the_grid_is_one_for_grid_sample(family, align_corners):
+    size, other = (4, 5, 6)[: family.ndim], (3, 7, 5)[: family.ndim]
+    images = torch.rand(2, 3, *size, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    theta = family.sample(2, seed=0, scale=0.3, backend="torch", dtype="float64")
+    grid = family.grid(theta, other, units="unit", align_corners=align_corners)
+    got = torch.nn.functional.grid_sample(images, grid, align_corners=align_corners)
+    expected = family.warp(images, theta, other, align_corners=align_corners)
+    torch.testing.assert_close(got, expected, rtol=0, atol=1e-12)

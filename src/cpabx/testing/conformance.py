@@ -13,6 +13,7 @@ from cpabx.testing.families import TestFamilies
 from cpabx.testing.fills import TestFills, TestNamesOfModes
 from cpabx.testing.flow import TestFlow
 from cpabx.testing.gradients import TestGradients, TestGradientsOfWarp, TestGradientsOfWarpInAllDimensions
+from cpabx.testing.grids import TestGrids
 from cpabx.testing.invalid_input import TestInvalidInput, TestUnusualInput
 from cpabx.testing.inverses import TestInverses
 from cpabx.testing.label_maps import TestLabelMaps
@@ -45,6 +46,7 @@ __all__ = [
     "TestGradients",
     "TestGradientsOfWarp",
     "TestGradientsOfWarpInAllDimensions",
+    "TestGrids",
     "TestInvalidInput",
     "TestInverses",
     "TestLabelMaps",

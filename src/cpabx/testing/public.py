@@ -110,5 +110,6 @@ def calls_with_numbers() -> list[Call]:
         if taken:
             given = {name: subject for name in ("cpab", "transformation") if name in parameters}
             given |= {"seed": 0} if "seed" in parameters else {}
+            given |= {"size": (3, 4, 5)[: subject.ndim]} if "size" in parameters else {}
             found.append(Call(label, function, {name: known[name](subject) for name in taken}, given))
     return found

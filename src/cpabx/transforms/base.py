@@ -87,9 +87,13 @@ class Transformation(abc.ABC):
 
     def _grid(self, backend: Backend, theta: Tensor, grid: PixelGrid) -> Tensor:
         """(N, *size, n): the places in [-1, 1]^n that :meth:`warp` samples the images at."""
+        return grid.places(backend, self._moved(backend, theta, grid))
+
+    def _moved(self, backend: Backend, theta: Tensor, grid: PixelGrid) -> Tensor:
+        """(N, P, n): the pixels of a grid where T takes them; NaN for a theta that is not finite."""
         if not self._spreads_nan:
             theta = theta + backend.sum(theta * 0, axis=-1)[:, None]
-        return grid.places(backend, self._apply_grid(backend, grid, theta))
+        return self._apply_grid(backend, grid, theta)
 
     @abc.abstractmethod
     def _pull_back(self, points: Array, theta: Array, cotangent: Array, **options: Any) -> tuple[Array, Array]:
@@ -329,6 +333,44 @@ class Transformation(abc.ABC):
         if any(outside):
             warp = functools.partial(warp_filled, warp, fill=outside)
         return warp(chosen, images, theta, grid, **sampling)
+
+    def grid(
+        self,
+        theta: Tensor,
+        size: tuple[int, ...],
+        *,
+        units: str = "domain",
+        displacement: bool = False,
+        align_corners: bool = False,
+        backend: str | None = None,
+    ) -> Tensor:
+        """Where T^theta takes the pixels of an image that covers the domain, or how far.
+
+        Args:
+            theta: (N, d).
+            size: (height, width), (length,) or (depth, height, width) of the image.
+            units: ``"domain"``: T(x) as :meth:`transform` has it. ``"unit"``: the image is [-1, 1]^n, as
+                ``torch.nn.functional.grid_sample`` takes it. ``"voxels"`` or ``"pixels"``: pixel i has its centre at
+                i, as ``scipy.ndimage.map_coordinates`` takes it, but for the order of coordinates.
+            displacement: T(x) - x in these units, instead of T(x).
+            align_corners: where pixels are, as in :meth:`warp`. One pixel along an axis has no width if corners are
+                aligned, and its coordinate in voxels is 0.
+            backend: only to insist on one.
+
+        Returns:
+            (N, *size, n), with coordinates in the order (x, y, z), x along the last axis of pixels; of the type and on
+            the device of theta, and differentiable by it. NaN for items whose theta is not finite.
+
+        Raises:
+            OptionError: unknown units, or an impossible size.
+            ShapeError, DtypeError, DeviceError, BackendMismatchError: as in :meth:`transform`.
+        """
+        chosen = registry.backend_for(backend, theta=theta)
+        units, size = pixels.checked_units(units), pixels.checked_size(size, self.ndim, "size")
+        (theta,) = as_floats(chosen, theta=theta)
+        grid = pixel_grid(size, bool(align_corners), self.domain)
+        moved = self._moved(chosen, self.flat_theta(chosen, theta), grid)
+        return grid.in_units(chosen, moved, units, displacement=bool(displacement))
 
     # -- arguments -------------------------------------------------------------------------------
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from cpabx.backend import Backend, Tensor
 from cpabx.errors import OptionError, ShapeError
-from cpabx.pixel_grid import Sampling
+from cpabx.pixel_grid import UNITS, Sampling
 
 PADDING_MODES = ("zeros", "border", "reflection", "wrap")
 MODES = ("linear", "nearest", "cubic")
@@ -59,7 +59,14 @@ def _named(mode: Any, ndim: int) -> Any:
     return name
 
 
-def checked_size(output_size: Any, ndim: int = 2) -> tuple[int, ...]:
+def checked_units(units: Any) -> str:
+    """One of :data:`cpabx.pixel_grid.UNITS`."""
+    if not isinstance(units, str) or units not in UNITS:
+        raise OptionError(f"units must be one of {', '.join(UNITS)}", repr(units), "Choose one of them.")
+    return units
+
+
+def checked_size(output_size: Any, ndim: int = 2, name: str = "output_size") -> tuple[int, ...]:
     """(length,), (height, width) or (depth, height, width) as integers of at least 1."""
     try:
         size = tuple(operator.index(n) for n in output_size)
@@ -68,7 +75,7 @@ def checked_size(output_size: Any, ndim: int = 2) -> tuple[int, ...]:
     except (TypeError, ValueError):
         names = ", ".join(_AXES[ndim])
         raise OptionError(
-            f"output_size must be ({names}), at least 1 each", repr(output_size), f"Pass {_NUMBERS[ndim]}."
+            f"{name} must be ({names}), at least 1 each", repr(output_size), f"Pass {_NUMBERS[ndim]}."
         ) from None
     return size
 
