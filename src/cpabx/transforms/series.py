@@ -125,12 +125,14 @@ def series_places(
 
 
 def without_padding(backend: Backend, series: Tensor, lengths: Tensor) -> Tensor:
-    """Series with zeros, which have no gradient, from their lengths on."""
+    """Series with zeros, which have no gradient, from their lengths on; NaN where a length is NaN."""
     size = backend.shape(series)[1 if backend.channels_last else 2]
     assert size is not None
-    inside = backend.constant(_numbers(size), like=lengths) < backend.reshape(lengths, (-1, 1))
+    count, number = backend.reshape(lengths, (-1, 1)), backend.constant(_numbers(size), like=lengths)
+    zero = backend.constant(_numbers(1), like=series)[0, 0]
+    inside, known = number < count, (count == count)[:, :, None]  # noqa: PLR0124
     inside = inside[:, :, None] if backend.channels_last else inside[:, None, :]
-    return backend.where(inside, series, backend.constant(_numbers(1), like=series)[0, 0])
+    return backend.where(inside, series, backend.where(known, zero, zero + float("nan")))
 
 
 def _own_centres(backend: Backend, grid: PixelGrid, lengths: Tensor, theta: Tensor) -> Tensor:
