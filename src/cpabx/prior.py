@@ -159,10 +159,16 @@ class SmoothPrior:
         return theta + added
 
     def log_density(self, theta: Tensor) -> Tensor:
-        """(N,) logarithms of the density at theta (N, d), with respect to theta's own coordinates.
+        """Logarithms of the density, with respect to theta's own coordinates.
 
         Differentiable where the backend is. Large length scales weigh differences between cells by up to
         nugget^(-1/2): then float64 pays.
+
+        Args:
+            theta: (N, d).
+
+        Returns:
+            (N,), with the dtype and device of theta.
 
         Raises:
             ShapeError, DtypeError: as in :meth:`cpabx.Cpab.transform`.

@@ -248,6 +248,9 @@ def available_backends(*, load: bool = True) -> tuple[BackendInfo, ...]:
 
     Args:
         load: import each framework to see whether it works. False only lists what is installed.
+
+    Returns:
+        One line for each, by name.
     """
     result = []
     for name, entries in _installed().items():
@@ -269,6 +272,9 @@ def available_backends(*, load: bool = True) -> tuple[BackendInfo, ...]:
 def set_backend(name: str) -> None:
     """Choose the backend for what has no tensor yet: layers, ``sample``, ``identity``.
 
+    Args:
+        name: of an installed backend, as ``"torch"``.
+
     Raises:
         BackendNotFoundError, BackendLoadError: it cannot be used; the choice stays as it was.
     """
@@ -279,6 +285,15 @@ def set_backend(name: str) -> None:
 def get_backend(backend: str | None = None) -> Backend:
     """The backend in force: the argument, ``use_backend``, ``set_backend``, the environment variable
     ``CPABX_BACKEND``, and numpy last.
+
+    Args:
+        backend: a name, to load that one.
+
+    Returns:
+        What a plugin provides; see :class:`cpabx.backend.Backend`.
+
+    Raises:
+        BackendNotFoundError, BackendLoadError: it cannot be used.
     """
     if backend is not None:
         return _load(backend)
@@ -288,7 +303,17 @@ def get_backend(backend: str | None = None) -> Backend:
 
 @contextlib.contextmanager
 def use_backend(name: str) -> Iterator[Backend]:
-    """Choose a backend inside a ``with`` block, for this thread or task only."""
+    """Choose a backend inside a ``with`` block, for this thread or task only.
+
+    Args:
+        name: of an installed backend.
+
+    Returns:
+        A context manager, which gives the backend.
+
+    Raises:
+        BackendNotFoundError, BackendLoadError: it cannot be used.
+    """
     backend = _load(name)
     token = _chosen_here.set(name)
     try:

@@ -179,6 +179,7 @@ class TestDraws:
             ({"n": 1.5}, "n must be"),
             ({"n": "2"}, "n must be"),
             ({"n": [2]}, "n must be"),
+            ({"n": 10**20}, "n must be"),
             ({"scale": "a"}, "scale"),
             ({"scale": float("nan")}, "scale"),
             ({"scale": np.ones(2)}, "scale"),
@@ -190,6 +191,9 @@ class TestDraws:
         for source in sources:
             with complains(OptionError, builtin=ValueError, match=match):
                 source.sample(**{"n": 1, "backend": backend.name, **options})
+        if "n" in options:
+            with complains(OptionError, builtin=ValueError, match=match):
+                Affine().identity(**options, backend=backend.name)
 
     def test_what_the_framework_has_for_something_else(self, backend: Backend) -> None:
         """Its generator as a seed, its tensor as a generator or a scale, its numbers as n."""

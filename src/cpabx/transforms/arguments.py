@@ -15,13 +15,15 @@ from cpabx.errors import BackendMismatchError, CpabxError, DeviceError, DtypeErr
 
 
 def count(n: Any) -> int:
-    """``n`` as a whole number of 0 or more."""
+    """``n`` as a whole number, from 0 to what an array can count."""
     try:
         value = n if type(n) is int else operator.index(n)  # of a compiler's number index would make a constant
     except (TypeError, AttributeError):  # the latter is that of tensors of TensorFlow
         value = -1
-    if value < 0:
-        raise OptionError("n must be a whole number, 0 or more", shown(n), "Pass the number of parameter vectors.")
+    if not 0 <= value < 1 << 31:
+        raise OptionError(
+            "n must be a whole number, from 0 to 2147483647", shown(n), "Pass the number of parameter vectors."
+        )
     return value
 
 

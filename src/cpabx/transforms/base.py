@@ -207,7 +207,10 @@ class Transformation(abc.ABC):
     def inverse(self, points: Tensor, theta: Tensor, *, backend: str | None = None) -> Tensor:
         """Apply the inverse of T^theta.
 
-        Arguments and result as in :meth:`transform`.
+        Arguments as in :meth:`transform`.
+
+        Returns:
+            (N, P, n), as :meth:`transform` does.
 
         Raises:
             UnsupportedError: the family has none: :class:`ThinPlateSpline`, and compositions with one.
@@ -395,6 +398,13 @@ class Transformation(abc.ABC):
 
     def flat_theta(self, backend: Backend, theta: Tensor) -> Tensor:
         """Theta as (N, d), also where a family takes matrices.
+
+        Args:
+            backend: the one of theta.
+            theta: a tensor of floats.
+
+        Returns:
+            (N, d).
 
         Raises:
             ShapeError: it is neither (N, d) nor a form that the family takes.

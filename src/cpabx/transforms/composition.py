@@ -87,7 +87,14 @@ class Composition(Transformation):
     def inverse(self, points: Tensor, theta: Tensor, *, backend: str | None = None) -> Tensor:
         """Apply the inverse of T^theta: the parts' inverses in reversed order.
 
-        Arguments and errors as in :meth:`Transformation.inverse`.
+        Arguments and errors as in :meth:`transform`.
+
+        Returns:
+            (N, P, n).
+
+        Raises:
+            UnsupportedError: a part has no inverse.
+            MatrixError: a part's matrix is singular.
         """
         without = [type(part).__name__ for part in self.parts if not part._invertible]
         if without:

@@ -122,7 +122,14 @@ class Cpab(DifferentiableFlow):
         return np.zeros(self.n_params)
 
     def velocity(self, theta: Tensor, *, backend: str | None = None) -> Tensor:
-        """(N, V, n) velocities at the vertices of the tessellation, V = N theta.
+        """Velocities at the vertices of the tessellation, V = N theta.
+
+        Args:
+            theta: (N, d).
+            backend: only to insist on one; tensors bring their own.
+
+        Returns:
+            (N, V, n), with the dtype and device of theta.
 
         Raises:
             ShapeError, DtypeError, BackendMismatchError: as in :meth:`transform`.
@@ -157,7 +164,13 @@ class Cpab(DifferentiableFlow):
         return self._transform(points, theta, backend, time=finite_time(time))
 
     def inverse(self, points: Tensor, theta: Tensor, *, backend: str | None = None) -> Tensor:
-        """Apply the inverse of T^theta: the same flow, backwards."""
+        """Apply the inverse of T^theta: the same flow, backwards.
+
+        Arguments and errors as in :meth:`transform`.
+
+        Returns:
+            (N, P, n).
+        """
         return self.transform(points, theta, time=-1.0, backend=backend)
 
     def _apply(self, backend: Backend, points: Tensor, theta: Tensor, time: float = 1.0, **options: Any) -> Tensor:
