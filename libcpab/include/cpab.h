@@ -11,10 +11,10 @@
  * [n_batch, n_vertices, ndim].
  *
  * Conventions. Arrays are dense and row-major, sizes are int64_t, the last axis is (x), (x, y) or
- * (x, y, z). Coordinates and velocities are in units of the domain. Nothing is printed, no global
- * state is kept but the team of cpab_set_team(), no pointer to data is stored after a call returns.
- * Every function may be called from many threads at once; a tessellation is immutable and may be shared
- * between them.
+ * (x, y, z). Coordinates and velocities are in units of the domain. Nothing is printed, no
+ * state is kept but the team of cpab_set_team() and each thread's cpab_set_interrupt(), no pointer to data is
+ * stored after a call returns. Every function may be called from many threads at once; a tessellation is
+ * immutable and may be shared between them.
  *
  * Not promised: bit-identical results between different builds or processors. On one machine and
  * build, results do not depend on `n_threads` and repeat bit for bit.
@@ -45,21 +45,22 @@ enum { CPAB_ABI_VERSION = 1 };
 
 typedef enum cpab_status {
     CPAB_OK = 0,
-    CPAB_E_NULL = 1,      /* a required pointer is NULL */
-    CPAB_E_ABI = 2,       /* a struct's size is not one this library knows */
-    CPAB_E_NDIM = 3,      /* ndim is not one this build supports, or not the tessellation's */
-    CPAB_E_CELLS = 4,     /* a number of cells is below 1, or there are too many in all */
-    CPAB_E_DOMAIN = 5,    /* lower < upper does not hold, or a bound is not finite */
-    CPAB_E_OPTION = 6,    /* an enumeration has a value that does not exist */
-    CPAB_E_SHAPE = 7,     /* a size is negative, points_batch is neither 1 nor n_batch, or an array has
-                             more elements than can be counted */
-    CPAB_E_TIME = 8,      /* time is not finite */
-    CPAB_E_THREADS = 9,   /* n_threads is below 1 */
-    CPAB_E_RANGE = 10,    /* a field is too large to integrate, see CPAB_MAX_RATE */
-    CPAB_E_DIVERGED = 11, /* a trajectory left the range of the number type */
-    CPAB_E_MEMORY = 12,   /* memory could not be allocated */
-    CPAB_E_IMAGE = 13,    /* a size is below 1 or above CPAB_MAX_SIZE, or channels is negative */
-    CPAB_E_TAPE = 14      /* a tape was not recorded by a call with these arguments */
+    CPAB_E_NULL = 1,        /* a required pointer is NULL */
+    CPAB_E_ABI = 2,         /* a struct's size is not one this library knows */
+    CPAB_E_NDIM = 3,        /* ndim is not one this build supports, or not the tessellation's */
+    CPAB_E_CELLS = 4,       /* a number of cells is below 1, or there are too many in all */
+    CPAB_E_DOMAIN = 5,      /* lower < upper does not hold, or a bound is not finite */
+    CPAB_E_OPTION = 6,      /* an enumeration has a value that does not exist */
+    CPAB_E_SHAPE = 7,       /* a size is negative, points_batch is neither 1 nor n_batch, or an array has
+                               more elements than can be counted */
+    CPAB_E_TIME = 8,        /* time is not finite */
+    CPAB_E_THREADS = 9,     /* n_threads is below 1 */
+    CPAB_E_RANGE = 10,      /* a field is too large to integrate, see CPAB_MAX_RATE */
+    CPAB_E_DIVERGED = 11,   /* a trajectory left the range of the number type */
+    CPAB_E_MEMORY = 12,     /* memory could not be allocated */
+    CPAB_E_IMAGE = 13,      /* a size is below 1 or above CPAB_MAX_SIZE, or channels is negative */
+    CPAB_E_TAPE = 14,       /* a tape was not recorded by a call with these arguments */
+    CPAB_E_INTERRUPTED = 15 /* see cpab_set_interrupt(); results are unspecified */
 } cpab_status;
 
 /* What the field is outside of the domain. Both are continuous.
@@ -109,6 +110,24 @@ CPAB_API const char *cpab_status_text(cpab_status status);
 typedef void (*cpab_team_run)(void (*task)(void *data), void *data, unsigned n_threads, unsigned flags);
 typedef int (*cpab_team_size)(void);
 CPAB_API cpab_status cpab_set_team(cpab_team_run run, cpab_team_size size);
+
+/*
+ * Who may end a call before it is done. From then on, calls that this thread makes ask wanted() on it, every
+ * 50 milliseconds or so, between slices of their work; calls that other threads make do not. Where it answers
+ * other than 0, the call hands out no more work and answers CPAB_E_INTERRUPTED, usually within milliseconds;
+ * results and failed_item are then unspecified. wanted() may take its time, and may not call this library.
+ * NULL: nobody, as at first. A forked child inherits it from the thread that forks.
+ */
+typedef int (*cpab_interrupt_wanted)(void);
+CPAB_API void cpab_set_interrupt(cpab_interrupt_wanted wanted);
+
+/*
+ * The environment variable CPAB_ISA may choose an instruction set, for comparisons: one of cpab_isa_names(),
+ * which are those of this build that the processor has, or "best", which is what is used without it. Calls
+ * ignore another value, and use the best; cpab_isa_status() tells that: CPAB_E_OPTION, or CPAB_OK.
+ */
+CPAB_API cpab_status cpab_isa_status(void);
+CPAB_API const char *cpab_isa_names(void);
 
 typedef struct cpab_tessellation cpab_tessellation;
 
@@ -300,6 +319,32 @@ CPAB_API cpab_status cpab_jacobian_f64(const cpab_tessellation *tess, const doub
                                        const double *points, double *jacobian, double *log_det,
                                        int64_t n_batch, int64_t n_points, int64_t points_batch, double time,
                                        int32_t n_threads, int64_t *failed_item);
+
+/*
+ * cpab_jacobian_vjp_*: the vector-Jacobian product of cpab_jacobian_*.
+ *
+ *   grad_jacobian  [n_batch, n_points, ndim, ndim]  dL / d jacobian, or NULL: zeros, at no cost
+ *   grad_log_det   [n_batch, n_points]              dL / d log_det, or NULL: zeros, at no cost
+ *   grad_velocity  [n_batch, n_vertices, ndim]      dL / d velocity, overwritten; or NULL
+ *   grad_points    [n_batch, n_points, ndim]        dL / d points, as in cpab_transform_vjp_*; or NULL
+ *
+ * Other arguments and errors as above. No Jacobian is inverted: like log_det itself, its gradient is taken
+ * along the trajectory, and is finite where the Jacobian over- or underflows. Both results of cpab_jacobian_*
+ * have kinks or jumps where trajectories touch a face without crossing it, or begin or end on one; there the
+ * gradient is one-sided.
+ */
+CPAB_API cpab_status cpab_jacobian_vjp_f32(const cpab_tessellation *tess, const float *velocity,
+                                           const float *points, const float *grad_jacobian,
+                                           const float *grad_log_det, float *grad_velocity,
+                                           float *grad_points, int64_t n_batch, int64_t n_points,
+                                           int64_t points_batch, double time, int32_t n_threads,
+                                           int64_t *failed_item);
+CPAB_API cpab_status cpab_jacobian_vjp_f64(const cpab_tessellation *tess, const double *velocity,
+                                           const double *points, const double *grad_jacobian,
+                                           const double *grad_log_det, double *grad_velocity,
+                                           double *grad_points, int64_t n_batch, int64_t n_points,
+                                           int64_t points_batch, double time, int32_t n_threads,
+                                           int64_t *failed_item);
 
 /* What images are where they have no pixels. For REFLECTION, mirrors stand at the centres of the outermost
    pixels (align_corners), or at their outer edges. For WRAP, pixel i is pixel i modulo their number: a period

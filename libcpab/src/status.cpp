@@ -65,6 +65,7 @@ const char *cpab_status_text(cpab_status status) {
             return "the tape was recorded by another call: its sizes, tessellation, time and number type "
                    "must "
                    "be those of this one";
+        case CPAB_E_INTERRUPTED: return "the caller interrupted the call";
     }
     return "unknown status";
 }

@@ -488,6 +488,12 @@ CPAB_INLINE void cross(const Flow<N, D> &flow, const Exit<LaneOf<N>> &exit, Traj
     at.cell = select(exit.leaves, bits_of(row[D + 1]), at.cell);
 }
 
+/* Whether l_k, which falls with this slope, passes a face such that the time of that has a derivative. */
+template <typename V>
+CPAB_INLINE typename V::Bits crosses_properly(V slope) {
+    return slope < V(0);
+}
+
 /* In dual numbers, what a change of the crossing time adds to the displacement x: l_face + slope ds must
    stay 0. Where a face is grazed, crossing times have no derivative. Returns ds. */
 template <typename V, int D>
@@ -500,7 +506,7 @@ CPAB_INLINE V shift_crossing(const Cell<Dual<V>, D> &cell, const Motion<Dual<V>,
         tangent = select(chosen, l[k].b + dot<D>(cell.gradient[k], x).b, tangent);
         steepness = select(chosen, dot<D>(cell.gradient[k], slope), steepness);
     }
-    const auto proper = exit.leaves & (steepness < V(0));
+    const auto proper = exit.leaves & crosses_properly(steepness);
     const V shift = select(proper, -tangent / select(proper, steepness, V(-1)), V(0));
     for (int d = 0; d < D; d++) x[d].b = x[d].b + slope[d] * shift;
     return shift;

@@ -18,8 +18,34 @@
 #undef REAL
 #undef SUFFIX
 
+/* Calls use the best where the environment asks for what there is not; cpab_isa_status() tells. */
+static void choices(void) {
+    const char *good[] = {"", "best", "baseline"},
+               *bad[] = {"nonsense", "AVX2", "avx", "baseline ", "avx2,baseline"};
+    const char *best = cpab_build_info();
+    CHECK(cpab_isa_status() == CPAB_OK);
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
+        setenv("CPAB_ISA", good[i], 1);
+        CHECK(cpab_isa_status() == CPAB_OK);
+        CHECK((i == 2 && strstr(best, "AVX")) == (cpab_build_info() != best));
+    }
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        setenv("CPAB_ISA", bad[i], 1);
+        CHECK(cpab_isa_status() == CPAB_E_OPTION);
+        CHECK(cpab_build_info() == best);
+    }
+    const char *names = cpab_isa_names(), *all[] = {"baseline", "avx2", "avx512"};
+    CHECK(strstr(names, "best") && strstr(names, "baseline"));
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+        setenv("CPAB_ISA", all[i], 1);
+        CHECK((cpab_isa_status() == CPAB_OK) == (strstr(names, all[i]) != NULL));
+    }
+    unsetenv("CPAB_ISA");
+}
+
 int main(void) {
     unsetenv("CPAB_ISA");
+    choices();
     for (int outside = CPAB_OUTSIDE_LINEAR; outside <= CPAB_OUTSIDE_NEAREST; outside++) {
         space spaces[] = {space_make(1, 7, 1, outside), space_make(2, 1, 1, outside),
                           space_make(2, 4, 3, outside)};

@@ -159,11 +159,11 @@ static void about_the_library(void) {
     CHECK(cpab_abi_version() == CPAB_ABI_VERSION);
     CHECK(cpab_version() && strchr(cpab_version(), '.'));
     CHECK(cpab_build_info() && cpab_build_info()[0]);
-    const char *unknown = cpab_status_text((cpab_status)(CPAB_E_TAPE + 1));
+    const char *unknown = cpab_status_text((cpab_status)(CPAB_E_INTERRUPTED + 1));
     CHECK(unknown && unknown[0]);
     CHECK(strcmp(unknown, cpab_status_text((cpab_status)(1 << 27))) ==
           0); /* beyond the bits of an enumerator */
-    for (int i = CPAB_OK; i <= CPAB_E_TAPE; i++) {
+    for (int i = CPAB_OK; i <= CPAB_E_INTERRUPTED; i++) {
         const char *text = cpab_status_text((cpab_status)i);
         CHECK(text && text[0] && strcmp(text, unknown) != 0);
         for (int j = CPAB_OK; j < i; j++) CHECK(strcmp(text, cpab_status_text((cpab_status)j)) != 0);

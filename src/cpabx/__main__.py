@@ -8,7 +8,7 @@ import sys
 
 import cpabx
 from cpabx import hookspecs, native
-from cpabx.errors import CpabxError, NativeLibraryError
+from cpabx.errors import CpabxError, NativeLibraryError, OptionError
 
 
 def info() -> int:
@@ -17,7 +17,7 @@ def info() -> int:
     print(f"python    {platform.python_version()} on {platform.platform()}")
     try:
         library = native.load()
-    except NativeLibraryError as error:
+    except (NativeLibraryError, OptionError) as error:
         print(f"libcpab   {error}")
         return 1
     print(f"libcpab   {library.version}, ABI {library.abi_version}, {library.build_info}")

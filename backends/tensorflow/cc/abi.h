@@ -18,6 +18,7 @@ struct Abi<float> {
     static constexpr auto transform_vjp_jvp = &cpab_transform_vjp_jvp_f32;
     static constexpr auto velocity = &cpab_velocity_f32;
     static constexpr auto jacobian = &cpab_jacobian_f32;
+    static constexpr auto jacobian_vjp = &cpab_jacobian_vjp_f32;
     static constexpr auto warp = &cpab_warp_f32;
     static constexpr auto warp_vjp = &cpab_warp_vjp_f32;
 };
@@ -30,6 +31,7 @@ struct Abi<double> {
     static constexpr auto transform_vjp_jvp = &cpab_transform_vjp_jvp_f64;
     static constexpr auto velocity = &cpab_velocity_f64;
     static constexpr auto jacobian = &cpab_jacobian_f64;
+    static constexpr auto jacobian_vjp = &cpab_jacobian_vjp_f64;
     static constexpr auto warp = &cpab_warp_f64;
     static constexpr auto warp_vjp = &cpab_warp_vjp_f64;
 };

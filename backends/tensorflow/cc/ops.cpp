@@ -126,6 +126,15 @@ REGISTER_OP("CpabxJacobian")
     .Output("log_det: T")
     .CPABX_FLOW_ATTRS.SetShapeFn(jacobian);
 
+REGISTER_OP("CpabxJacobianVjp")
+    .Input("points: T")
+    .Input("velocity: T")
+    .Input("grad_matrices: T")
+    .Input("grad_log_det: T")
+    .Output("grad_points: T")
+    .Output("grad_velocity: T")
+    .CPABX_FLOW_ATTRS.SetShapeFn(like_inputs);
+
 REGISTER_OP("CpabxWarp")
     .Input("images: T")
     .Input("velocity: T")

@@ -1,4 +1,6 @@
 /* Kernels that move points, (N or 1, P, n), along flows: results are (N, P, n) unless said otherwise. */
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
 #include "flow.h"
 
@@ -120,7 +122,6 @@ class GradientKernel : public PointsKernel {
 
     void run(const Call &call) const final {
         OpKernelContext *context = call.context;
-        OP_REQUIRES_OK(context, check_like("grad_out", context->input(2), call.cloud));
         Tensor *grad_points = nullptr, *grad_velocity = nullptr, of_each;
         OP_REQUIRES_OK(context, context->allocate_output(0, call.points.shape(), &grad_points));
         OP_REQUIRES_OK(context, context->allocate_output(1, call.velocity.shape(), &grad_velocity));
@@ -132,6 +133,7 @@ class GradientKernel : public PointsKernel {
         if (shared && context->status().ok()) add_up(of_each, grad_points);
     }
 
+    /* Input 2 and what follows are cotangents, and what else is needed. */
     virtual void differentiate(const Call &call, T *grad_points, T *grad_velocity) const = 0;
 
     /* In the order of the batch, as numpy adds. */
@@ -151,6 +153,7 @@ class TransformVjp : public GradientKernel<T> {
     using GradientKernel<T>::GradientKernel;
 
     void differentiate(const PointsKernel::Call &call, T *grad_points, T *grad_velocity) const override {
+        OP_REQUIRES_OK(call.context, check_like("grad_out", call.context->input(2), call.cloud));
         int64_t failed = -1;
         const cpab_status status = Abi<T>::transform_vjp(
             this->tessellation(), read<T>(call.velocity), read<T>(call.points),
@@ -167,6 +170,7 @@ class TransformVjpJvp : public GradientKernel<T> {
 
     void differentiate(const PointsKernel::Call &call, T *grad_points, T *grad_velocity) const override {
         OpKernelContext *context = call.context;
+        OP_REQUIRES_OK(context, check_like("grad_out", context->input(2), call.cloud));
         OP_REQUIRES_OK(context, check_like("tangent_points", context->input(3), call.points.shape()));
         OP_REQUIRES_OK(context, check_like("tangent_velocity", context->input(4), call.velocity.shape()));
         int64_t failed = -1;
@@ -178,12 +182,39 @@ class TransformVjpJvp : public GradientKernel<T> {
     }
 };
 
+/* Inputs 2 and 3 are the cotangents of Jacobian's results. TensorFlow passes zeros for one that nobody used.
+ */
+template <typename T>
+class JacobianVjp : public GradientKernel<T> {
+    using GradientKernel<T>::GradientKernel;
+
+    void differentiate(const PointsKernel::Call &call, T *grad_points, T *grad_velocity) const override {
+        OpKernelContext *context = call.context;
+        const Tensor &matrices = context->input(2), &log_det = context->input(3);
+        const int64_t n_batch = call.n_batch(), n_points = call.n_points(), n = this->ndim();
+        OP_REQUIRES_OK(context, check_like("grad_matrices", matrices, {n_batch, n_points, n, n}));
+        OP_REQUIRES_OK(context, check_like("grad_log_det", log_det, {n_batch, n_points}));
+        int64_t failed = -1;
+        const cpab_status status = Abi<T>::jacobian_vjp(
+            this->tessellation(), read<T>(call.velocity), read<T>(call.points), unless_zeros(matrices),
+            unless_zeros(log_det), grad_velocity, grad_points, n_batch, n_points, call.points_batch(),
+            this->time(), call.threads(), &failed);
+        this->report(context, status, failed);
+    }
+
+    static const T *unless_zeros(const Tensor &cotangent) {
+        const T *values = read<T>(cotangent), *end = values + cotangent.NumElements();
+        return std::all_of(values, end, [](T value) { return value == 0; }) ? nullptr : values;
+    }
+};
+
 CPABX_KERNEL(Transform);
 CPABX_KERNEL(TransformVjp);
 CPABX_KERNEL(TransformJvp);
 CPABX_KERNEL(TransformVjpJvp);
 CPABX_KERNEL(Velocity);
 CPABX_KERNEL(Jacobian);
+CPABX_KERNEL(JacobianVjp);
 
 }  // namespace
 }  // namespace cpabx

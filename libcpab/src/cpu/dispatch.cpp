@@ -37,15 +37,27 @@ Isa supported() {
     return Isa::baseline;
 }
 
-/* The environment may ask for less than the processor has. */
-Isa chosen() {
+constexpr const char *names[] = {"baseline", "avx2", "avx512"};
+
+/* The environment may ask for less than the processor has. Answers false, and chooses the best, where it asks
+   for something else. */
+bool choose(Isa &chosen) {
     const Isa best = supported();
+    chosen = best;
     const char *wanted = std::getenv("CPAB_ISA");
-    if (!wanted) return best;
-    const Isa limit = !std::strcmp(wanted, "baseline") ? Isa::baseline
-                      : !std::strcmp(wanted, "avx2")   ? Isa::avx2
-                                                       : best;
-    return limit < best ? limit : best;
+    if (!wanted || !*wanted || !std::strcmp(wanted, "best")) return true;
+    for (int i = 0; i <= int(best); i++)
+        if (!std::strcmp(wanted, names[i])) {
+            chosen = Isa(i);
+            return true;
+        }
+    return false;
+}
+
+Isa chosen() {
+    Isa isa;
+    choose(isa);
+    return isa;
 }
 
 }  // namespace
@@ -87,3 +99,16 @@ const char *instruction_set() {
 }
 
 }  // namespace cpab
+
+cpab_status cpab_isa_status(void) {
+    cpab::Isa chosen;
+    return cpab::choose(chosen) ? CPAB_OK : CPAB_E_OPTION;
+}
+
+const char *cpab_isa_names(void) {
+    switch (cpab::supported()) {
+        case cpab::Isa::avx512: return "best, baseline, avx2, avx512";
+        case cpab::Isa::avx2: return "best, baseline, avx2";
+        default: return "best, baseline";
+    }
+}

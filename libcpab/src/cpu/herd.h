@@ -225,9 +225,11 @@ public:
     /* Of where points end; go_back() makes them those of where they started. */
     PerPoint &cotangents() { return cotangents_; }
 
-    /* Goes back along the recorded steps. `collect(strides, cell, gradient)` is told what each adds. */
-    template <typename Collect>
-    void go_back(const Flow<N, D> &flow, Collect collect) {
+    /* Goes back along the recorded steps. `arrive(strides, cell, there, lam)` may change the cotangents of
+       their ends before they are taken to their starts, and `collect(strides, cell, gradient)` is told what
+       each adds. */
+    template <typename Arrive, typename Collect>
+    void go_back(const Flow<N, D> &flow, Arrive arrive, Collect collect) {
         for (int64_t pass = n_passes_ - 1; pass >= 0; pass--) {
             const auto &taken = *passes_[pass];
             for (int at = 0; at < taken.size(); at += W) {
@@ -236,6 +238,7 @@ public:
                 const Cell<N, D> cell = flow.cell(strides.segment.from.cell);
                 N lam[D];
                 cotangents_.load(strides.point, lam);
+                arrive(strides, cell, there, lam);
                 NodeGradient<N, D> gradient = pull_back<N, D>(cell, strides.segment, lam);
                 if (taken.size() - at < W) { /* in lanes without a step, 0 times what is infinite is no 0 */
                     for (int d = 0; d < D; d++) lam[d] = select(there, lam[d], N(V(0)));

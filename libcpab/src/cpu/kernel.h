@@ -8,6 +8,7 @@
 #include <limits>
 #include <new>
 
+#include "../divergence.h"
 #include "../locate.h"
 #include "herd.h"
 #include "line_worker.h"
@@ -53,6 +54,7 @@ public:
         has_tangent_ = needs.tangent;
         return field_.allocate() &&
                (needs.tangent ? tangent_.allocate() && dual_herd_.allocate() : herd_.allocate()) &&
+               (!needs.log_det || (herd_.allocate() && ahead_.allocate())) &&
                (!needs.gradient || (gradient_.allocate(tess_.n_cells * Layout::gradient) &&
                                     ends_.allocate(block_points * D) && nodes_.allocate(tess_.n_nodes * D)));
     }
@@ -109,7 +111,7 @@ public:
         }
         trouble.add(for_blocks<V>(points, nullptr, n, Keeps::steps, {}, [&](const Block<V> &block) {
             bool diverged = false;
-            for (int i = 0; i < D; i++) {
+            for (int i = 0; i < (jacobian ? D : 1); i++) {
                 V seed[D];
                 const V zero(0);
                 for (int j = 0; j < D; j++) seed[j] = V(T(i == j));
@@ -121,10 +123,10 @@ public:
                     if (i > 0) return;
                     V trace;
                     traces.load(stride.point, &trace);
-                    for (int d = 0; d < D; d++) trace = trace + cell.linear[d][d] * stride.segment.duration;
+                    trace = trace + cpab::CPAB_ISA::trace<V, D>(cell) * stride.segment.duration;
                     traces.store(stride.point, &trace);
                 };
-                if (!block.lost) herd_.go_back(flow, add_trace);
+                if (!block.lost) herd_.go_back(flow, keep_cotangents, add_trace);
                 diverged |=
                     each_group(block, [&](const Group<V, D> &group, const V *moved, Bits, int64_t first) {
                         V row[D], trace;
@@ -158,6 +160,39 @@ public:
         return has_tangent_
                    ? pull_back_all<Dual<V>>(points, tangent_points, grad_out, n, grad_points, ends, {})
                    : pull_back_all<V>(points, nullptr, grad_out, n, grad_points, ends, tape);
+    }
+
+    Trouble pull_back_log_det(const T *points, const T *grad_log_det, int64_t n, T *grad_points) override {
+        const Flow<V, D> flow = flow_of<V>();
+        return for_blocks<V>(points, nullptr, n, Keeps::steps, {}, [&](const Block<V> &block) {
+            auto &cotangents = herd_.cotangents();
+            const bool diverged =
+                each_group(block, [&](const Group<V, D> &group, const V *, Bits failed, int64_t first) {
+                    V seed, lam[D];
+                    PointArrays<V, 1>::load(grad_log_det + first, group.count, &seed);
+                    Divergence<V, D> ahead{};
+                    ahead.cotangent() = select(failed | ~first_lanes(group.count), V(0), seed);
+                    ahead.cell() = from_bits(Index(-1));
+                    for (int d = 0; d < D; d++) lam[d] = V(0);
+                    cotangents.store(int(first - block.first), lam);
+                    ahead_.store(int(first - block.first), ahead.values);
+                    poisoned_ |= any(failed);
+                });
+            Divergence<V, D> ahead;
+            auto arrive = [&](const Strides<V, D> &stride, const Cell<V, D> &cell, Bits there, V *lam) {
+                ahead_.load(stride.point, ahead.values);
+                cross_back(flow, cell, stride.segment, ahead, lam);
+                for (V &value : ahead.values) value = select(there, value, V(0));
+                ahead_.store(stride.point, ahead.values);
+            };
+            auto collect = [&](const Strides<V, D> &stride, const Cell<V, D> &cell, const auto &gradient) {
+                const V share = ahead.cotangent() * stride.segment.duration;
+                add_gradient(stride, gradient, [&](int k, int d) { return share * cell.gradient[k][d]; });
+            };
+            if (!block.lost) herd_.go_back(flow, arrive, collect);
+            give_cotangents(block, grad_points);
+            return diverged;
+        });
     }
 
     /* Adds a slice's gradient to the batch item's, or NaN where it has none. */
@@ -346,22 +381,39 @@ private:
                     poisoned_ |= any(failed);
                 });
             if (!block.lost)
-                herd<N>().go_back(flow, [&](const Strides<N, D> &stride, const auto &, const auto &gradient) {
-                    V record[Layout::gradient_used];
-                    for (int k = 0; k <= D; k++)
-                        for (int d = 0; d < D; d++) record[k * D + d] = wanted(gradient.velocity[k][d]);
-                    add_records<Layout::gradient_used>(gradient_.data(), Layout::gradient,
-                                                       stride.segment.from.cell, record);
-                });
-            if (!grad_points) return diverged;
-            each_group(block, [&](const Group<V, D> &group, const N *, Bits failed, int64_t first) {
-                N lam[D];
-                cotangents.load(int(first - block.first), lam);
-                V grad[D];
-                for (int d = 0; d < D; d++) grad[d] = select(failed, V(nan()), wanted(lam[d]) * V(scale_[d]));
-                store(grad, group.count, grad_points + first * D);
-            });
+                herd<N>().go_back(flow, keep_cotangents,
+                                  [&](const Strides<N, D> &stride, const auto &, const auto &gradient) {
+                                      add_gradient(stride, gradient, [](int, int) { return V(0); });
+                                  });
+            give_cotangents(block, grad_points);
             return diverged;
+        });
+    }
+
+    /* For ways back without a source on the way. */
+    static constexpr auto keep_cotangents = [](const auto &...) {};
+
+    /* Adds what a step says about the nodes of its cell, and `more(node, axis)`. */
+    template <typename N, typename More>
+    CPAB_INLINE void add_gradient(const Strides<N, D> &stride, const NodeGradient<N, D> &gradient,
+                                  More more) {
+        V record[Layout::gradient_used];
+        for (int k = 0; k <= D; k++)
+            for (int d = 0; d < D; d++) record[k * D + d] = wanted(gradient.velocity[k][d]) + more(k, d);
+        add_records<Layout::gradient_used>(gradient_.data(), Layout::gradient, stride.segment.from.cell,
+                                           record);
+    }
+
+    /* Writes what arrived at the points of a block, in units of the domain. */
+    template <typename N>
+    void give_cotangents(const Block<N> &block, T *grad_points) {
+        if (!grad_points) return;
+        each_group(block, [&](const Group<V, D> &group, const N *, Bits failed, int64_t first) {
+            N lam[D];
+            herd<N>().cotangents().load(int(first - block.first), lam);
+            V grad[D];
+            for (int d = 0; d < D; d++) grad[d] = select(failed, V(nan()), wanted(lam[d]) * V(scale_[d]));
+            store(grad, group.count, grad_points + first * D);
         });
     }
 
@@ -379,6 +431,7 @@ private:
     int64_t most_steps_ = 64 * CPAB_MAX_RATE;
     Herd<V, D> herd_;
     Herd<Dual<V>, D> dual_herd_;
+    Columns<V, Divergence<V, D>::size, Herd<V, D>::capacity> ahead_;
     Array<T> gradient_; /* [n_cells], as records of dL/dv at the nodes */
     Array<double> nodes_;
     Array<T> ends_;         /* of a block's points */

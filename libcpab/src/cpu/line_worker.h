@@ -33,7 +33,7 @@ public:
     }
 
     bool allocate(const Needs &needs) {
-        walks_only_ = needs.tangent;
+        walks_only_ = needs.tangent || needs.log_det;
         return walker_.allocate(needs) && field_.allocate() && (!needs.gradient || sum_.allocate(n_));
     }
 
@@ -57,6 +57,10 @@ public:
 
     Trouble jacobian(const T *points, int64_t n, T *jacobian, T *log_det) override {
         return walker().jacobian(points, n, jacobian, log_det);
+    }
+
+    Trouble pull_back_log_det(const T *points, const T *grad_log_det, int64_t n, T *grad_points) override {
+        return walker().pull_back_log_det(points, grad_log_det, n, grad_points);
     }
 
     /* A closed form has no steps: tapes stay as they are. */

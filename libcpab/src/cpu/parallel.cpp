@@ -37,21 +37,28 @@ Team current_team() {
 struct Errand {
     void (*task)(void *);
     void *data;
-    int32_t n_wanted;
-    std::atomic<int32_t> n_came;
+    const void *caller;            /* the thread that called: an address that no other has */
+    std::atomic<int32_t> n_wanted; /* how many others may still join */
+    bool caller_came;
 };
+
+thread_local char this_thread;
 
 /* A team always works as a whole: one that is asked for fewer threads may end the others, only to start them
    again for its owner's next loop. */
 void run_in_team(const Team &team, void (*task)(void *), void *data, int32_t n_threads) {
-    Errand errand = {task, data, n_threads, {0}};
+    Errand errand = {task, data, &this_thread, {n_threads - 1}, false};
     team.run(
         [](void *argument) {
             Errand &e = *static_cast<Errand *>(argument);
-            if (e.n_came.fetch_add(1) < e.n_wanted) e.task(e.data);
+            if (e.caller == &this_thread)
+                e.caller_came = true; /* it always works: it alone asks for interrupts */
+            else if (e.n_wanted.fetch_sub(1) <= 0)
+                return;
+            e.task(e.data);
         },
         &errand, 0, 0);
-    if (errand.n_came == 0) task(data);
+    if (!errand.caller_came) task(data);
 }
 
 #if CPAB_HAS_THREADS
@@ -66,7 +73,7 @@ void run_in_own_threads(void (*task)(void *), void *data, int32_t n_threads) {
     constexpr int32_t most = 256;
     pthread_t threads[most];
     int32_t n_started = 0;
-    Errand errand = {task, data, n_threads, {0}};
+    Errand errand = {task, data, nullptr, {0}, false};
     while (n_started + 1 < n_threads && n_started < most &&
            pthread_create(&threads[n_started], nullptr, start, &errand) == 0)
         n_started++;

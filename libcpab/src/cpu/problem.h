@@ -9,6 +9,7 @@
 #include "../largest.h"
 #include "../memory.h"
 #include "../tessellation.h"
+#include "interrupt.h"
 #include "parallel.h"
 #include "sizes.h"
 #include "worker.h"
@@ -115,7 +116,8 @@ cpab_status check_range(const Problem<T> &p) {
     return CPAB_OK;
 }
 
-/* Calls body(worker, slice) for all slices, each with its field prepared. */
+/* Calls body(worker, slice) for all slices, each with its field prepared; in their order, if not on one
+   thread. An interrupt leaves out the last ones. */
 template <typename T, typename Body>
 cpab_status for_slices(const Problem<T> &p, const Needs &needs, Body body) {
     const cpab_status status = check_range(p);
@@ -124,6 +126,7 @@ cpab_status for_slices(const Problem<T> &p, const Needs &needs, Body body) {
     std::atomic<int64_t> next{0};
     std::atomic<bool> out_of_memory{false};
     FirstFailure diverged;
+    Interrupt interrupt;
     auto work = [&]() {
         const Hired<Worker<T>> worker(make_worker<T>(*p.tess, needs));
         if (!worker) {
@@ -131,7 +134,7 @@ cpab_status for_slices(const Problem<T> &p, const Needs &needs, Body body) {
             return;
         }
         int64_t prepared = -1;
-        for (int64_t unit; (unit = next.fetch_add(1)) < slices.total;) {
+        for (int64_t unit; !interrupt.wanted() && (unit = next.fetch_add(1)) < slices.total;) {
             const Slice slice = slices.slice(p, unit);
             if (slice.item != prepared)
                 worker->prepare(p.velocity_of(slice.item), p.tangent_velocity_of(slice.item), p.time);
@@ -142,6 +145,7 @@ cpab_status for_slices(const Problem<T> &p, const Needs &needs, Body body) {
         }
     };
     run_threads(static_cast<int32_t>(std::min<int64_t>(p.n_threads, slices.total)), work);
+    if (interrupt.came()) return CPAB_E_INTERRUPTED;
     *p.failed_item = diverged.item();
     if (out_of_memory) return CPAB_E_MEMORY;
     return diverged.item() < 0 ? CPAB_OK : CPAB_E_DIVERGED;

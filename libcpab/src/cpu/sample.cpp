@@ -3,6 +3,7 @@
 #include <atomic>
 
 #include "../memory.h"
+#include "interrupt.h"
 #include "parallel.h"
 #include "sampler.h"
 
@@ -35,14 +36,17 @@ cpab_status check(Problem<T> &p, const void *result) {
     return p.n_threads < 1 ? CPAB_E_THREADS : CPAB_OK;
 }
 
-/* Calls body(unit) for all units from 0 on, in threads. */
+/* Calls body(unit, interrupt) for all units from 0 on, in threads, or until an interrupt. */
 template <typename Body>
-void for_units(int64_t n_units, int32_t n_threads, Body body) {
+cpab_status for_units(int64_t n_units, int32_t n_threads, Body body) {
     std::atomic<int64_t> next{0};
+    Interrupt interrupt;
     auto work = [&]() {
-        for (int64_t unit; (unit = next.fetch_add(1)) < n_units;) body(unit);
+        for (int64_t unit; !interrupt.wanted() && (unit = next.fetch_add(1)) < n_units;)
+            body(unit, interrupt);
     };
     run_threads(static_cast<int32_t>(std::min<int64_t>(n_threads, n_units)), work);
+    return interrupt.came() ? CPAB_E_INTERRUPTED : CPAB_OK;
 }
 
 /* The points of all items in slices. */
@@ -63,13 +67,12 @@ cpab_status sample(Problem<T> p, T *out) {
     const Hired<Sampler<T>> sampler(make_sampler<T>(raster));
     if (!sampler) return CPAB_E_MEMORY;
     const Slices slices(p.n_points);
-    for_units(p.n_batch * slices.per_item, p.n_threads, [&](int64_t unit) {
+    return for_units(p.n_batch * slices.per_item, p.n_threads, [&](int64_t unit, Interrupt &) {
         const int64_t item = unit / slices.per_item, first = slices.first(unit);
         sampler->values(p.data + item * raster.item_size, p.points_of(item) + first * raster.ndim,
                         slices.count(unit),
                         out + item * raster.out_item_size + first * raster.out_point_stride);
     });
-    return CPAB_OK;
 }
 
 /* Zeros for the pixels from `first` to before `end` along the last axis. */
@@ -100,19 +103,18 @@ cpab_status sample_vjp(Problem<T> p, const T *grad_out, T *grad_data, T *grad_po
                            to_data,
                            to_points ? to_points + (item * p.n_points + first) * raster.ndim : nullptr);
     };
-    if (p.n_batch >= p.n_threads) {
-        for_units(p.n_batch, p.n_threads, [&](int64_t item) {
+    const Slices slices(p.n_points);
+    if (p.n_batch >= p.n_threads)
+        return for_units(p.n_batch, p.n_threads, [&](int64_t item, Interrupt &interrupt) {
             T *to_data = grad_data ? grad_data + item * raster.item_size : nullptr;
             if (to_data) clear_band(raster, 0, length, to_data);
-            pull_back(item, 0, p.n_points, to_data, grad_points);
+            for (int64_t s = 0; s < slices.per_item && !interrupt.wanted(); s++)
+                pull_back(item, slices.first(s), slices.count(s), to_data, grad_points);
         });
-        return CPAB_OK;
-    }
-    const Slices slices(p.n_points);
     const int64_t n_bands = std::min<int64_t>(length, p.n_threads);
     const int64_t n_data = grad_data ? p.n_batch * n_bands : 0;
     const int64_t n_points = grad_points ? p.n_batch * slices.per_item : 0;
-    for_units(n_data + n_points, p.n_threads, [&](int64_t unit) {
+    return for_units(n_data + n_points, p.n_threads, [&](int64_t unit, Interrupt &interrupt) {
         if (unit >= n_data) {
             const int64_t slice = unit - n_data;
             pull_back(slice / slices.per_item, slices.first(slice), slices.count(slice), nullptr,
@@ -123,10 +125,12 @@ cpab_status sample_vjp(Problem<T> p, const T *grad_out, T *grad_data, T *grad_po
         const int64_t first = length * band / n_bands, end = length * (band + 1) / n_bands;
         T *to_data = grad_data + item * raster.item_size;
         clear_band(raster, first, end, to_data);
-        sampler->band_gradients(p.points_of(item), grad_out + item * raster.out_item_size, p.n_points, first,
-                                end - 1, to_data);
+        for (int64_t s = 0; s < slices.per_item && !interrupt.wanted(); s++)
+            sampler->band_gradients(
+                p.points_of(item) + slices.first(s) * raster.ndim,
+                grad_out + item * raster.out_item_size + slices.first(s) * raster.out_point_stride,
+                slices.count(s), first, end - 1, to_data);
     });
-    return CPAB_OK;
 }
 
 }  // namespace

@@ -76,6 +76,82 @@ cpab_status jacobian(Problem<T> p, T *jacobian, T *log_det) {
     });
 }
 
+/* Adds up the gradients of a slice of points that several cotangents give: of the logarithms of determinants,
+   and of the Jacobian column by column, as column j is the derivative along axis j. */
+template <typename T>
+class JacobianPullBack {
+public:
+    JacobianPullBack(Worker<T> &worker, const T *points, int64_t n, int32_t ndim, T *grad_points)
+        : worker_(worker), points_(points), n_(n), ndim_(ndim), grad_points_(grad_points) {}
+
+    bool allocate() {
+        return part_.allocate(n_ * ndim_) && axis_.allocate(n_ * ndim_) && column_.allocate(n_ * ndim_);
+    }
+
+    Trouble log_det(const T *grad_log_det) {
+        const Trouble trouble = worker_.pull_back_log_det(points_, grad_log_det, n_, part_.data());
+        add_part();
+        return trouble;
+    }
+
+    Trouble column(int32_t j, const T *grad_jacobian) {
+        axis_.zero();
+        for (int64_t i = 0; i < n_; i++) axis_[i * ndim_ + j] = 1;
+        for (int64_t i = 0; i < n_ * ndim_; i++) column_[i] = grad_jacobian[i * ndim_ + j];
+        const Trouble trouble =
+            worker_.pull_back(points_, axis_.data(), column_.data(), n_, part_.data(), nullptr, {});
+        add_part();
+        return trouble;
+    }
+
+private:
+    void add_part() {
+        for (int64_t i = 0; grad_points_ && i < n_ * ndim_; i++) grad_points_[i] += part_[i];
+    }
+
+    Worker<T> &worker_;
+    const T *points_;
+    const int64_t n_;
+    const int32_t ndim_;
+    T *grad_points_;
+    Array<T> part_, axis_, column_; /* [n, ndim] */
+};
+
+template <typename T>
+cpab_status jacobian_vjp(Problem<T> p, const T *grad_jacobian, const T *grad_log_det, T *grad_velocity,
+                         T *grad_points) {
+    cpab_status status = check(p, {}, grad_jacobian != nullptr);
+    if (status != CPAB_OK) return status;
+    status = check_range(p);
+    if (status != CPAB_OK) return status;
+    const int32_t n = p.tess->ndim;
+    if (grad_velocity) std::fill(grad_velocity, grad_velocity + p.n_batch * p.field_size(), T(0));
+    if (grad_points) std::fill(grad_points, grad_points + p.n_batch * p.cloud_size(), T(0));
+    if (!grad_jacobian && !grad_log_det) return CPAB_OK;
+    Needs needs;
+    needs.gradient = true;
+    needs.tangent = grad_jacobian != nullptr;
+    needs.log_det = grad_log_det != nullptr;
+    Turns turns;
+    return for_slices(p, needs, [&](Worker<T> &worker, const Slice &s) {
+        const int64_t at = s.item * p.n_points + s.first;
+        JacobianPullBack<T> back(worker, p.cloud_of(p.points, s.item) + s.first * n, s.count, n,
+                                 grad_points ? grad_points + at * n : nullptr);
+        Trouble trouble;
+        trouble.no_memory = !back.allocate();
+        worker.start_slice();
+        if (!trouble.no_memory) {
+            if (grad_log_det) trouble.add(back.log_det(grad_log_det + at));
+            for (int32_t j = 0; grad_jacobian && j < n; j++)
+                trouble.add(back.column(j, grad_jacobian + at * n * n));
+        }
+        turns.take(s.unit, [&]() {
+            if (grad_velocity) worker.add_gradient(grad_velocity + s.item * p.field_size());
+        });
+        return trouble;
+    });
+}
+
 /* The gradient, or with a tangent its derivative along that. */
 template <typename T>
 cpab_status vjp(Problem<T> p, bool along_tangent, const T *grad_out, T *grad_velocity, T *grad_points,
@@ -179,6 +255,14 @@ int64_t cpab_tape_bytes(const cpab_tessellation *tess, int64_t n_batch, int64_t 
         return jacobian<T>(                                                                                  \
             {tess, velocity_, points, n_batch, n_points, points_batch, time, n_threads, failed_item},        \
             jacobian_, log_det);                                                                             \
+    }                                                                                                        \
+    cpab_status cpab_jacobian_vjp_##suffix(                                                                  \
+        const cpab_tessellation *tess, const T *velocity_, const T *points, const T *grad_jacobian,          \
+        const T *grad_log_det, T *grad_velocity, T *grad_points, int64_t n_batch, int64_t n_points,          \
+        int64_t points_batch, double time, int32_t n_threads, int64_t *failed_item) {                        \
+        return jacobian_vjp<T>(                                                                              \
+            {tess, velocity_, points, n_batch, n_points, points_batch, time, n_threads, failed_item},        \
+            grad_jacobian, grad_log_det, grad_velocity, grad_points);                                        \
     }
 
 extern "C" {

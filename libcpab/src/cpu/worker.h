@@ -27,7 +27,7 @@ struct Trouble {
 
 /* What a worker must have room for. */
 struct Needs {
-    bool gradient = false, tangent = false;
+    bool gradient = false, tangent = false, log_det = false;
 };
 
 /* Is told where points end, on the way back: `count` of them from number `first` on, before their grad_out is
@@ -68,6 +68,8 @@ public:
     virtual void start_slice() = 0;
     virtual Trouble pull_back(const T *points, const T *tangent_points, const T *grad_out, int64_t n,
                               T *grad_points, Ends<T> *ends, const TapeBlocks &tape) = 0;
+    /* The same of sum(grad_log_det * log_det), where `log_det` is needed. */
+    virtual Trouble pull_back_log_det(const T *points, const T *grad_log_det, int64_t n, T *grad_points) = 0;
     virtual void add_gradient(T *grad_velocity) = 0;
 
 protected:

@@ -3,6 +3,7 @@
 from cpabx.native import arrays
 from cpabx.native.calls import (
     jacobian,
+    jacobian_vjp,
     sample,
     sample_vjp,
     tape_bytes,
@@ -24,6 +25,7 @@ __all__ = [
     "arrays",
     "default_threads",
     "jacobian",
+    "jacobian_vjp",
     "keep_own_threads",
     "lend_threads",
     "load",

@@ -130,20 +130,22 @@ def jacobian(
 def jacobian_vjp(
     points: Array,
     velocity: Array,
-    grad_jacobian: Array,
+    grad_jacobian: Array | None,
     tessellation: Tessellation,
     time: float,
+    *,
+    grad_log_det: Array | None = None,
     **options: Any,
 ) -> tuple[Array, Array]:
-    """Gradients of sum(grad_jacobian * jacobian): column j of the Jacobian is the derivative along axis j."""
-    grads = []
-    for j in range(points.shape[-1]):
-        axis = np.zeros_like(points)
-        axis[..., j] = 1
-        column = grad_jacobian[..., j]
-        grads.append(transform_vjp_jvp(points, velocity, column, axis, None, tessellation, time, **options))
-    first, *others = grads
-    return sum((g[0] for g in others), first[0]), sum((g[1] for g in others), first[1])
+    """Gradients of sum(grad_jacobian * jacobian) + sum(grad_log_det * log_det), as :func:`transform_vjp` gives them.
+
+    Neither is computed with an inverse. A cotangent of zeros, or None, costs nothing: frameworks pass zeros for a
+    result that nobody used.
+    """
+    cotangents = {"grad_jacobian": grad_jacobian, "grad_log_det": grad_log_det}
+    wanted = {name: grad if grad is not None and grad.any() else None for name, grad in cotangents.items()}
+    inputs = {"points": points, "velocity": velocity, **wanted}
+    return _gradients(calls.jacobian_vjp, tessellation, inputs, {"time": time, **options})
 
 
 def _gradients(

@@ -17,6 +17,8 @@ The address 0 stands for a result that is not wanted, or for a tangent of zeros.
 Raises, everywhere:
     RangeError: a field is too large; nothing is written.
     DivergenceError: a trajectory overflowed.
+    KeyboardInterrupt: Ctrl-C on the main thread, or whatever another signal's handler raises there; within a
+        moment, see :mod:`cpabx.native.interrupts`. Results are then unspecified.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, NotRequired, TypedDict, Unpack
 
+from cpabx.native.interrupts import watch
 from cpabx.native.library import Library, load
 from cpabx.native.status import raise_for_status
 from cpabx.native.threads import worthwhile
@@ -80,6 +83,13 @@ def tape_bytes(tessellation: Tessellation, dtype: str, n_batch: int, n_points: i
     return max(0, min(enough, int(lib.CPAB_MAX_TAPE) - beside))
 
 
+def _watched() -> Library:
+    """The library, whose calls signals may end."""
+    library = load()
+    watch(library)
+    return library
+
+
 def _call(
     name: str,
     tessellation: Tessellation,
@@ -88,7 +98,7 @@ def _call(
     sizes: Sizes | Flow,
     tape: tuple[int, int] | None = None,
 ) -> None:
-    library = load()
+    library = _watched()
     suffix, pointer = _SUFFIX[dtype]
     failed = library.ffi.new("int64_t *")
     time = (sizes["time"],) if "time" in sizes else ()  # type: ignore[typeddict-item]
@@ -189,6 +199,26 @@ def jacobian(
     _call("cpab_jacobian", tessellation, dtype, (velocity, points, jacobian, log_det), sizes)
 
 
+def jacobian_vjp(
+    tessellation: Tessellation,
+    dtype: str,
+    *,
+    velocity: int,
+    points: int,
+    grad_jacobian: int,
+    grad_log_det: int,
+    grad_velocity: int,
+    grad_points: int,
+    **sizes: Unpack[Flow],
+) -> None:
+    """Gradients of sum(grad_jacobian * jacobian) + sum(grad_log_det * log_det) by the velocities and points.
+
+    A cotangent at address 0 costs nothing. ``grad_points`` is (n_batch, n_points, n) also where the points are shared.
+    """
+    addresses = (velocity, points, grad_jacobian, grad_log_det, grad_velocity, grad_points)
+    _call("cpab_jacobian_vjp", tessellation, dtype, addresses, sizes)
+
+
 class Output(TypedDict):
     """How many fields there are, the size of the output in pixels along x, (y, (z)), and the time.
 
@@ -203,7 +233,7 @@ class Output(TypedDict):
 
 
 def _call_sample(name: str, image: Image, dtype: str, addresses: tuple[int, ...], sizes: Sizes) -> None:
-    library = load()
+    library = _watched()
     suffix, pointer = _SUFFIX[dtype]
     status = getattr(library.lib, f"{name}_{suffix}")(
         image.described(library),
@@ -217,7 +247,7 @@ def _call_sample(name: str, image: Image, dtype: str, addresses: tuple[int, ...]
 def _call_warp(
     name: str, tessellation: Tessellation, image: Image, dtype: str, addresses: tuple[int, ...], output: Output
 ) -> None:
-    library = load()
+    library = _watched()
     suffix, pointer = _SUFFIX[dtype]
     failed = library.ffi.new("int64_t *")
     status = getattr(library.lib, f"{name}_{suffix}")(

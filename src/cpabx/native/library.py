@@ -12,7 +12,7 @@ from typing import Any
 
 import cffi
 
-from cpabx.errors import NativeLibraryError
+from cpabx.errors import NativeLibraryError, OptionError
 
 _FILE_NAME = {"win32": "cpab.dll", "darwin": "libcpab.dylib"}.get(sys.platform, "libcpab.so")
 
@@ -66,6 +66,7 @@ def load() -> Library:
 
     Raises:
         NativeLibraryError: not found, not loadable, or of another ABI version.
+        OptionError: ``CPAB_ISA`` names an instruction set that does not exist, or not here.
     """
     directories = _directories()
     found = [d for d in directories if (d / _FILE_NAME).is_file() and (d / "cpab.h").is_file()]
@@ -97,5 +98,12 @@ def load() -> Library:
             f"libcpab must have ABI version {expected}, as its header says",
             f"version {version} from {path}",
             _remedy("Reinstall cpabx: library and header come from different builds."),
+        )
+    if lib.cpab_isa_status() != lib.CPAB_OK:
+        names = ffi.string(lib.cpab_isa_names()).decode()
+        raise OptionError(
+            f"CPAB_ISA must be an instruction set of this processor and build: {names}",
+            repr(os.environ.get("CPAB_ISA")),
+            "Correct or unset it.",
         )
     return Library(ffi, lib, path)

@@ -11,6 +11,7 @@ from cpabx.errors import (
     ShapeError,
     TessellationError,
 )
+from cpabx.native.interrupts import interruption
 from cpabx.native.library import Library
 
 
@@ -19,6 +20,8 @@ def raise_for_status(library: Library, status: int, *, item: int = -1, time: flo
     lib = library.lib
     if status == lib.CPAB_OK:
         return
+    if status == lib.CPAB_E_INTERRUPTED:
+        raise interruption()
     text = library.ffi.string(lib.cpab_status_text(status)).decode()
     if status == lib.CPAB_E_RANGE:
         raise RangeError(

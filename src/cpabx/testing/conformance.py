@@ -27,6 +27,7 @@ from cpabx.testing.priors import TestPriors
 from cpabx.testing.sampling import TestSampling
 from cpabx.testing.series import TestSeries, TestSeriesInLayers
 from cpabx.testing.too_large import TestTooLarge
+from cpabx.testing.volumes import TestVolumes
 from cpabx.testing.warping import TestWarping
 from cpabx.testing.wrong_types import TestWrongTypes
 
@@ -64,6 +65,7 @@ __all__ = [
     "TestSeriesInLayers",
     "TestTooLarge",
     "TestUnusualInput",
+    "TestVolumes",
     "TestWarping",
     "TestWrongTypes",
 ]

@@ -201,10 +201,29 @@ def jacobian(
     return results["jacobian"], results["log_det"]
 
 
+def jacobian_vjp(
+    points: Tensor,
+    velocity: Tensor,
+    grad_jacobian: Tensor | None,
+    grad_log_det: Tensor | None,
+    cells: Sequence[int],
+    domain: Sequence[float],
+    outside: str,
+    time: float,
+) -> tuple[Tensor, Tensor]:
+    """Gradients of the points, per batch item (N, P, n), and of the velocities (N, V, n)."""
+    cotangents = {"grad_jacobian": grad_jacobian, "grad_log_det": grad_log_det}
+    grads = _gradients(points, velocity)
+    inputs = {"points": points, "velocity": velocity, **cotangents}
+    _call(native.jacobian_vjp, (cells, domain, outside), inputs, grads, time=time)
+    return grads["grad_points"], grads["grad_velocity"]
+
+
 transform_op, transform_vjp_op = operator(transform, shared=(0,)), operator(transform_vjp, shared=(0,))
 transform_jvp_op = operator(transform_jvp, shared=(0, 2))
 transform_vjp_jvp_op = operator(transform_vjp_jvp, shared=(0, 3))
 velocity_op, jacobian_op = operator(velocity, shared=(0,)), operator(jacobian, shared=(0,))
+jacobian_vjp_op = operator(jacobian_vjp, shared=(0,))
 
 
 @transform_op.register_fake
@@ -216,6 +235,7 @@ def _(points: Tensor, velocity: Tensor, *options: Any) -> Tensor:
 
 @transform_vjp_op.register_fake
 @transform_vjp_jvp_op.register_fake
+@jacobian_vjp_op.register_fake
 def _(points: Tensor, velocity: Tensor, *options: Any) -> tuple[Tensor, Tensor]:
     grads = _gradients(points, velocity)
     return grads["grad_points"], grads["grad_velocity"]

@@ -1,0 +1,184 @@
+/* cpab_set_interrupt(): who is asked, what a call that is interrupted leaves, and that others go on. */
+#define _POSIX_C_SOURCE 199309L /* nanosleep */
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "image.h"
+#include "space.h"
+
+enum { n_points = 80000, n_samples = 1500000 };
+
+static int asked, answer;
+static int wanted(void) {
+    asked++;
+    return answer;
+}
+
+/* Points that go around in circles, many hundred steps each, and an image to sample. */
+typedef struct {
+    space s;
+    cpab_image image;
+    float *velocity, *points, *out, *grad, *grad_velocity, *jacobian, *log_det, *data, *grad_data, *pixels;
+    int32_t n_threads;
+} job;
+
+static job job_make(void) {
+    job j;
+    memset(&j, 0, sizeof j);
+    j.s = space_make(2, 4, 4, CPAB_OUTSIDE_NEAREST);
+    j.image = image_make(2, 16, 16, 1, 16);
+    j.velocity = room(field_size(&j.s), sizeof(float));
+    j.grad_velocity = room(field_size(&j.s), sizeof(float));
+    for (int64_t v = 0; v < j.s.n_vertices; v++) {
+        j.velocity[2 * v] = -40 * (float)j.s.vertices[2 * v + 1];
+        j.velocity[2 * v + 1] = 40 * (float)j.s.vertices[2 * v];
+    }
+    rng r = {5};
+    float **clouds[] = {&j.points, &j.out, &j.grad};
+    for (int i = 0; i < 3; i++) *clouds[i] = room(2 * n_samples, sizeof(float));
+    for (int64_t i = 0; i < 2 * n_samples; i++) {
+        j.points[i] = (float)rng_uniform(&r, -0.6, 0.6);
+        j.grad[i] = 1;
+    }
+    j.jacobian = room(4 * n_points, sizeof(float));
+    j.log_det = room(n_points, sizeof(float));
+    j.data = room(16 * 16 * 16, sizeof(float));
+    j.grad_data = room(16 * 16 * 16, sizeof(float));
+    j.pixels = room(16 * n_samples, sizeof(float));
+    return j;
+}
+
+static void job_free(job *j) {
+    free(j->velocity), free(j->points), free(j->out), free(j->grad), free(j->grad_velocity),
+        free(j->jacobian);
+    free(j->log_det), free(j->data), free(j->grad_data), free(j->pixels);
+    space_free(&j->s);
+}
+
+#define FLOW j->s.tess, j->velocity, j->points
+#define SIZES 1, n_points, 1, 1, j->n_threads, NULL
+static const int64_t output_size[] = {320, 250};
+
+static cpab_status transform(job *j) { return cpab_transform_f32(FLOW, j->out, SIZES); }
+static cpab_status vjp(job *j) {
+    return cpab_transform_vjp_f32(FLOW, j->grad, j->grad_velocity, j->out, SIZES);
+}
+static cpab_status jvp(job *j) { return cpab_transform_jvp_f32(FLOW, j->velocity, j->grad, j->out, SIZES); }
+static cpab_status vjp_jvp(job *j) {
+    return cpab_transform_vjp_jvp_f32(FLOW, j->grad, j->velocity, NULL, j->grad_velocity, j->out, SIZES);
+}
+static cpab_status jacobian(job *j) { return cpab_jacobian_f32(FLOW, j->jacobian, j->log_det, SIZES); }
+static cpab_status jacobian_vjp(job *j) {
+    return cpab_jacobian_vjp_f32(FLOW, NULL, j->grad, j->grad_velocity, j->out, SIZES);
+}
+static cpab_status warp(job *j) {
+    return cpab_warp_f32(j->s.tess, &j->image, j->velocity, j->data, j->pixels, output_size, 1, 1,
+                         j->n_threads, NULL);
+}
+static cpab_status warp_vjp(job *j) {
+    return cpab_warp_vjp_f32(j->s.tess, &j->image, j->velocity, j->data, j->pixels, j->grad_velocity,
+                             j->grad_data, output_size, 1, 1, j->n_threads, NULL);
+}
+static cpab_status sample(job *j) {
+    return cpab_sample_f32(&j->image, j->data, j->points, j->pixels, 1, n_samples, 1, j->n_threads);
+}
+static cpab_status sample_vjp(job *j) {
+    return cpab_sample_vjp_f32(&j->image, j->data, j->points, j->pixels, j->grad_data, j->out, 1, n_samples,
+                               1, j->n_threads);
+}
+
+static cpab_status (*const calls[])(job *) = {transform,    vjp,  jvp,      vjp_jvp, jacobian,
+                                              jacobian_vjp, warp, warp_vjp, sample,  sample_vjp};
+enum { n_calls = sizeof calls / sizeof calls[0] };
+
+/* The first question ends a call, and the next call works. */
+static void every_call_ends(job *j) {
+    for (int c = 0; c < n_calls; c++)
+        for (j->n_threads = 1; j->n_threads <= 3; j->n_threads += 2) {
+            asked = 0, answer = 1;
+            cpab_set_interrupt(wanted);
+            const cpab_status status = calls[c](j);
+            cpab_set_interrupt(NULL);
+            CHECK(status == CPAB_E_INTERRUPTED);
+            CHECK(asked == 1);
+            if (check_failures) fprintf(stderr, "    ... call %d, %d threads\n", c, (int)j->n_threads);
+        }
+    j->n_threads = 1;
+}
+
+/* Who is asked and says no gets what others get; short calls ask nobody, nor do those of other threads. */
+static void *call_transform(void *j) {
+    CHECK(transform(j) == CPAB_OK);
+    return NULL;
+}
+
+static void others_go_on(job *j) {
+    const size_t size = 2 * n_points * sizeof(float);
+    float *expected = room(2 * n_points, sizeof *expected);
+    CHECK(transform(j) == CPAB_OK);
+    memcpy(expected, j->out, size);
+    memset(j->out, 0, size);
+    asked = answer = 0;
+    cpab_set_interrupt(wanted);
+    CHECK(transform(j) == CPAB_OK);
+    CHECK(asked >= 1 && memcmp(j->out, expected, size) == 0);
+    asked = 0, answer = 1;
+    CHECK(cpab_transform_f32(FLOW, j->out, 1, 5, 1, 1, 1, NULL) == CPAB_OK);
+    CHECK(asked == 0);
+    pthread_t thread;
+    memset(j->out, 0, size);
+    CHECK(pthread_create(&thread, NULL, call_transform, j) == 0);
+    CHECK(pthread_join(thread, NULL) == 0);
+    CHECK(asked == 0 && memcmp(j->out, expected, size) == 0);
+    cpab_set_interrupt(NULL);
+    free(expected);
+}
+
+/* A team whose caller comes last is asked, too. */
+typedef struct {
+    void (*task)(void *);
+    void *data;
+} errand;
+
+static void *do_errand(void *argument) {
+    errand *e = argument;
+    e->task(e->data);
+    return NULL;
+}
+
+static void run_caller_last(void (*task)(void *data), void *data, unsigned n_threads, unsigned flags) {
+    (void)n_threads, (void)flags;
+    pthread_t threads[3];
+    errand e = {task, data};
+    for (int i = 0; i < 3; i++) CHECK(pthread_create(&threads[i], NULL, do_errand, &e) == 0);
+    struct timespec pause = {0, 20000000};
+    nanosleep(&pause, NULL);
+    task(data);
+    for (int i = 0; i < 3; i++) pthread_join(threads[i], NULL);
+}
+
+static int team_of_four(void) { return 4; }
+
+static void teams_are_asked(job *j) {
+    CHECK(cpab_set_team(run_caller_last, team_of_four) == CPAB_OK);
+    j->n_threads = 2;
+    asked = 0, answer = 1;
+    cpab_set_interrupt(wanted);
+    CHECK(transform(j) == CPAB_E_INTERRUPTED);
+    CHECK(asked == 1);
+    cpab_set_interrupt(NULL);
+    CHECK(transform(j) == CPAB_OK);
+    CHECK(cpab_set_team(NULL, NULL) == CPAB_OK);
+}
+
+int main(void) {
+    job j = job_make();
+    every_call_ends(&j);
+    others_go_on(&j);
+    teams_are_asked(&j);
+    job_free(&j);
+    return check_result();
+}
