@@ -186,6 +186,27 @@ def test_library_of_another_abi(tmp_path, monkeypatch):
     assert "CPABX_LIBRARY_DIR" in caught.value.remedy
 
 
+@pytest.mark.parametrize("setting", ["nonsense", "AVX2", "avx2,baseline", " baseline"])
+def test_instruction_set_that_does_not_exist(monkeypatch, setting):
+    """An error that names those that do, not the best one in silence."""
+    monkeypatch.setenv("CPAB_ISA", setting)
+    with pytest.raises(OptionError, match="CPAB_ISA") as caught:
+        library.load.__wrapped__()
+    assert "baseline" in caught.value.asked
+    assert caught.value.received == repr(setting)
+    assert "unset" in caught.value.remedy
+
+
+@pytest.mark.parametrize("setting", [None, "", "best", "baseline"])
+def test_instruction_set_that_exists(monkeypatch, setting):
+    monkeypatch.delenv("CPAB_ISA", raising=False)
+    best = library.load.__wrapped__().build_info
+    if setting is not None:
+        monkeypatch.setenv("CPAB_ISA", setting)
+    chosen = library.load.__wrapped__().build_info
+    assert "baseline" in chosen if setting == "baseline" else chosen == best
+
+
 # -- threads -------------------------------------------------------------------------------------
 
 
