@@ -24,10 +24,10 @@ few, many = rng.uniform(-0.6, 0.6, (1, 10, 2)), rng.uniform(-0.6, 0.6, (1, 1_000
 before = family.transform(few, theta)
 
 def late(call, seconds, number=signal.SIGINT):
-    "How long after the signal a call ends; the exception that it ends with, or its result."
+    "How much the processor does between the signal and the end of a call; and its exception, or its result."
     sent = []
     def send():
-        sent.append(time.monotonic())
+        sent.append(time.process_time())
         os.kill(os.getpid(), number)
     timer = threading.Timer(seconds, send)
     timer.start()
@@ -35,14 +35,14 @@ def late(call, seconds, number=signal.SIGINT):
         outcome = call()
     except BaseException as error:
         outcome = error
-    ended = time.monotonic()
+    ended = time.process_time()
     timer.join()
     return (ended - sent[0] if sent else None), outcome
 
 def ends(call, seconds=0.5):
     elapsed, outcome = late(call, seconds)
     assert isinstance(outcome, KeyboardInterrupt), outcome
-    assert elapsed < 1.5, elapsed  # 0.05 and a slice of work, on a machine that does nothing else
+    assert elapsed < 1, elapsed  # 0.05 and a slice of work
     assert np.array_equal(family.transform(few, theta), before)  # and the process is of use
 """
 
