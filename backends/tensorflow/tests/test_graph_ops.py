@@ -35,6 +35,13 @@ def problem(ndim, dtype="float64", shared=False, n=3, p=6):
     return [tf.constant(values, dtype) for values in (points, velocity, *others)]
 
 
+def _gradients(function, *inputs):
+    with tf.GradientTape() as tape:
+        tape.watch(inputs)
+        loss = tf.reduce_sum(tf.sin(function()))
+    return tape.gradient(loss, inputs)
+
+
 def every_function(tess):
     """Each operation on points, as a function of what ``problem`` gives."""
     return {
@@ -44,6 +51,8 @@ def every_function(tess):
         "transform_vjp_jvp": lambda p, v, g, u, w: ops.transform_vjp_jvp(p, v, g, u, w, tess, TIME),
         "velocity": lambda p, v, g, u, w: ops.velocity(p, v, tess),
         "jacobian": lambda p, v, g, u, w: ops.jacobian(p, v, tess, TIME),
+        "gradient of jacobian": lambda p, v, g, u, w: _gradients(lambda: ops.jacobian(p, v, tess, TIME)[0], p, v),
+        "gradient of log_det": lambda p, v, g, u, w: _gradients(lambda: ops.jacobian(p, v, tess, TIME)[1], p, v),
     }
 
 

@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 
 import cpabx
+from cpabx import native
 from cpabx.errors import RangeError, UnsupportedError
 from cpabx_tensorflow import ops
 
@@ -177,6 +178,26 @@ def test_gradients_of_velocity(shared, wrap):
 @pytest.mark.parametrize("which", [0, 1], ids=["jacobian", "log_det"])
 def test_gradients_of_jacobian_and_log_det(which, shared, wrap):
     compare_with_differences(lambda p, v: ops.jacobian(p, v, TESS, -0.5)[which], problem(shared), wrap)
+
+
+def test_a_result_that_nobody_used_costs_nothing(monkeypatch):
+    """TensorFlow passes zeros for its cotangent, which libcpab is not given."""
+    calls = []
+    genuine = native.calls.jacobian_vjp
+
+    def spy(*arguments, **options):
+        calls.append((options["grad_jacobian"] != 0, options["grad_log_det"] != 0))
+        genuine(*arguments, **options)
+
+    monkeypatch.setattr(native.calls, "jacobian_vjp", spy)
+    points, velocity = problem()
+    for used in ((True, False), (False, True), (True, True)):
+        with tf.GradientTape() as tape:
+            tape.watch(velocity)
+            results = ops.jacobian(points, velocity, TESS, 1.0)
+            loss = sum(tf.reduce_sum(result) for result, wanted in zip(results, used, strict=True) if wanted)
+        tape.gradient(loss, velocity)
+    assert calls == [(True, False), (False, True), (True, True)]
 
 
 def test_derivatives_in_a_graph_with_unknown_sizes():

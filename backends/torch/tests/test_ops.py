@@ -137,6 +137,22 @@ def test_gradcheck_of_jacobian_and_log_det(shared, which):
     assert gradcheck(lambda p, v: ops.jacobian(p, v, TESS, -0.75), leaves(shared)[:2])
 
 
+def test_a_result_that_nobody_used_costs_nothing(monkeypatch):
+    """libcpab is asked for what is needed, and for nothing else."""
+    calls = []
+    genuine = native_ops.native.jacobian_vjp
+
+    def spy(*arguments, **options):
+        calls.append((options["grad_jacobian"] != 0, options["grad_log_det"] != 0))
+        genuine(*arguments, **options)
+
+    monkeypatch.setattr(native_ops.native, "jacobian_vjp", spy)
+    for used in ((True, False), (False, True), (True, True)):
+        results = ops.jacobian(*problem(), TESS, 1.0)
+        sum(result.sum() for result, wanted in zip(results, used, strict=True) if wanted).backward()
+    assert calls == [(True, False), (False, True), (True, True)]
+
+
 def test_vjp_of_a_family_is_differentiable_and_tells_its_arguments_apart():
     """Points that are made of theta: the gradients are partial ones, and what is made of them is a graph."""
     family = cpabx.Cpab((2, 2))

@@ -67,7 +67,7 @@ class TestVolumes:
         by_points, by_theta = gradients(backend, family, "log_det_jacobian", points, theta, cotangent, time=time)
 
         def loss(p: Array, t: Array) -> Array:
-            return cotangent * log_det(backend, family, p, t, time=time)
+            return np.asarray(cotangent * log_det(backend, family, p, t, time=time))
 
         steps = STEP * np.eye(family.n_params)
         expected = [(loss(points, theta + h) - loss(points, theta - h)).sum(1) / (2 * STEP) for h in steps]
@@ -81,7 +81,8 @@ class TestVolumes:
     def test_float32_where_the_jacobian_is_nearly_singular(self, backend: Backend, matrix: Array) -> None:
         """Against float64, for conditions up to 1e8; det J is about 1."""
         needs(backend, "autograd", "double_backward")
-        family, rng, conditions = NODAL[len(matrix) - 1], np.random.default_rng(1), []
+        family, rng = NODAL[len(matrix) - 1], np.random.default_rng(1)
+        conditions: list[float] = []
         vertices = family.tessellation.vertices
         points = rng.uniform(-0.02, 0.02, (20, family.ndim)).astype(np.float32)
         for rate in (1, 3, 5, 7, 8, 9, 10, 12):
@@ -94,7 +95,7 @@ class TestVolumes:
                 assert got.dtype == np.float32
                 assert relative_error(got, expected) <= 1e-3
             matrices = backend.to_numpy(family.jacobian(*(tensor(backend, x) for x in (points, theta))))
-            conditions.append(np.linalg.cond(matrices).max())
+            conditions.append(float(np.linalg.cond(matrices).max()))
         assert min(conditions) < 1e3
         assert 1e7 < max(conditions) < 1e9
 
