@@ -23,6 +23,8 @@ absl::Status outcome(cpab_status status, int64_t failed_item, double time) {
         case CPAB_E_MEMORY:
             return absl::ResourceExhaustedError(
                 absl::StrCat("libcpab: ", cpab_status_text(status), ". Free some, or use fewer cells."));
+        case CPAB_E_INTERRUPTED:  // on the thread on which Python handles signals
+            return absl::CancelledError(absl::StrCat("libcpab: ", cpab_status_text(status)));
         default: return absl::InvalidArgumentError(absl::StrCat("libcpab: ", cpab_status_text(status)));
     }
 }

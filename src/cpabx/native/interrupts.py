@@ -63,4 +63,6 @@ def watch(library: Library) -> None:
 
 def interruption() -> BaseException:
     """What ended the call that was interrupted."""
-    return _raised.pop() if _raised else KeyboardInterrupt()
+    raised = _raised.pop() if _raised else KeyboardInterrupt()
+    _raised.clear()  # of a call that reports to somebody else, as operations in TensorFlow's graphs do
+    return raised
