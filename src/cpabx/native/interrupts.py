@@ -61,8 +61,8 @@ def watch(library: Library) -> None:
     _watch.begin(library)
 
 
-def interruption() -> BaseException:
-    """What ended the call that was interrupted."""
-    raised = _raised.pop() if _raised else KeyboardInterrupt()
+def interruption() -> BaseException | None:
+    """What a handler raised that ended a call; None if it was nothing of Python's."""
+    raised = _raised.pop() if _raised else None
     _raised.clear()  # of a call that reports to somebody else, as operations in TensorFlow's graphs do
     return raised

@@ -21,7 +21,9 @@ def raise_for_status(library: Library, status: int, *, item: int = -1, time: flo
     if status == lib.CPAB_OK:
         return
     if status == lib.CPAB_E_INTERRUPTED:
-        raise interruption()
+        raise interruption() or CpabxError(
+            "a call that runs to its end", "an interrupt", "Call again; in C, see cpab_set_interrupt()."
+        )
     text = library.ffi.string(lib.cpab_status_text(status)).decode()
     if status == lib.CPAB_E_RANGE:
         raise RangeError(
