@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypedDict, Unpack
 import numpy as np
 from numpy.typing import NDArray
 
+from cpabx.errors import OptionError
 from cpabx.tracing import kept
 
 if TYPE_CHECKING:
@@ -76,6 +77,19 @@ class PixelGrid:
             centre, scale, offset = (backend.constant(values, like=points) for values in _to_units(self, units))
             points = points * scale if displacement else (points - centre) * scale + offset
         return backend.reshape(points, (-1, *self.size, len(self.size)))
+
+    def per_domain(self, units: str) -> NDArray[np.float64]:
+        """(n,) how long a unit of the domain is in the units.
+
+        Raises:
+            OptionError: not at all, as one pixel of aligned corners has no width.
+        """
+        scale = np.ones(len(self.size)) if units == "domain" else _to_units(self, units)[1]
+        if not scale.all():
+            raise OptionError(
+                "voxels must have a width", f"size {self.size} with aligned corners", "Use units='domain'."
+            )
+        return scale
 
     def sample(self, backend: Backend, images: Tensor, points: Tensor, **sampling: Unpack[Sampling]) -> Tensor:
         """What images that cover the domain are at points (N, P, n): images of this size."""

@@ -80,7 +80,8 @@ def given(page, backend):
     values = cpabx.Affine().sample(200, seed=0, dtype="float32", backend="numpy")
     points, w = (backend.asarray(values[k : k + 5, :2]) for k in (0, 5))
     images = backend.asarray(values.ravel()[:192].reshape(1, *size).repeat(8, axis=0))
-    return {"points": points, "w": w, "images": images}
+    field = backend.asarray(values.ravel()[:1024].reshape(8, 8, 8, 2))
+    return {"points": points, "w": w, "images": images, "field": field}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -24,6 +24,7 @@ from cpabx.testing.layers import TestLayers, TestLayersInNetworks
 from cpabx.testing.matrices import TestMatrices
 from cpabx.testing.not_finite import TestNotFinite
 from cpabx.testing.priors import TestPriors
+from cpabx.testing.regression import TestFieldsIn
 from cpabx.testing.sampling import TestSampling
 from cpabx.testing.series import TestSeries, TestSeriesInLayers
 from cpabx.testing.too_large import TestTooLarge
@@ -42,6 +43,7 @@ __all__ = [
     "TestEmptyInput",
     "TestExactGradients",
     "TestFamilies",
+    "TestFieldsIn",
     "TestFills",
     "TestFlow",
     "TestGradients",

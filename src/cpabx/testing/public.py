@@ -58,6 +58,7 @@ NUMBERS: dict[str, Callable[[Any], Array]] = {
     "noise": lambda subject: _whole((N, _family(subject).n_params)),
     "mean": lambda subject: _whole((_family(subject).n_params,)),
     "cotangent": lambda subject: _whole((N, P, _family(subject).ndim)),
+    "field": lambda subject: _whole((N, *(3, 4, 5)[: _family(subject).ndim], _family(subject).ndim)),
     "images": lambda subject: _whole((N, *(3, 4, 5)[: _family(subject).ndim], 2)),
 }
 

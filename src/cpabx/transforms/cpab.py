@@ -14,11 +14,13 @@ from cpabx.basis import BOUNDARIES, DenseBasis, NodalBasis, continues_linearly, 
 from cpabx.errors import OptionError, TessellationError
 from cpabx.native import arrays
 from cpabx.options import flag, one_of
-from cpabx.pixel_grid import PixelGrid, Sampling
+from cpabx.pixel_grid import PixelGrid, Sampling, pixel_grid
 from cpabx.tessellation import Interval, Tessellation
-from cpabx.transforms.arguments import as_floats, finite_time, host_values
+from cpabx.transforms import regression
+from cpabx.transforms.arguments import as_floats, finite, finite_time, host_values
 from cpabx.transforms.base import Array
 from cpabx.transforms.derivatives import DifferentiableFlow
+from cpabx.transforms.pixels import checked_units
 
 
 class Cpab(DifferentiableFlow):
@@ -143,6 +145,60 @@ class Cpab(DifferentiableFlow):
     def _velocity(self, backend: Backend, theta: Tensor) -> Tensor:
         flat = self._basis.velocity(backend, theta)
         return backend.reshape(flat, (-1, self.tessellation.n_vertices, self.ndim))
+
+    def from_velocity(
+        self,
+        field: Tensor,
+        *,
+        units: str = "domain",
+        align_corners: bool = False,
+        weights: Any = None,
+        ridge: float = 0.0,
+        backend: str | None = None,
+    ) -> Tensor:
+        """The theta whose field is nearest to one that is given at the pixels of an image, by least squares.
+
+        A field of the family itself gives its own theta, if the pixels see all of it. It is solved in float64 by numpy:
+        not differentiable, and not in graphs.
+
+        Args:
+            field: (N, H, W, 2), in 1D (N, L, 1), in 3D (N, D, H, W, 3), or without N: velocities (x, y, z), with x
+                along the last axis of pixels, at the pixels of an image that covers the domain.
+            units: what velocities are measured in, per unit of time: as in :meth:`grid`.
+            align_corners: where pixels are, as in :meth:`warp`.
+            weights: one number of 0 or more for each pixel, of the field's size without N. Where it is 0, the
+                field may be anything.
+            ridge: adds ridge * |theta|^2 to the sum of weighted squares, in units of the domain. With 0, and where
+                pixels do not tell all parameters, theta is the shortest of the best.
+            backend: only to insist on one.
+
+        Returns:
+            (N, d), of the type and on the device of the field.
+
+        Raises:
+            ShapeError: it is no such field, or weights have another size.
+            OptionError: numbers that are not finite; unknown units; impossible weights or ridge; more than 2048
+                parameters; one pixel along an axis, if corners are aligned and units are voxels.
+            DtypeError: no floats, or values that are not known, as in a graph.
+        """
+        from cpabx import registry
+
+        chosen = registry.backend_for(backend, field=field)
+        units, align_corners = checked_units(units), bool(align_corners)
+        (field,) = as_floats(chosen, field=field)
+        values, weight, size = regression.field_values(host_values("field", field), weights, self.ndim)
+        if self.n_params > regression.MOST_PARAMS:
+            raise OptionError(
+                f"from_velocity solves for at most {regression.MOST_PARAMS} parameters",
+                f"{self.n_params} of {self!r}",
+                "Take fewer cells.",
+            )
+        factor = finite("ridge", ridge, "0 is none.")
+        if factor < 0:
+            raise OptionError("ridge must be 0 or more", repr(ridge), "0 is none.")
+        values = values / pixel_grid(size, align_corners, self.domain).per_domain(units)
+        theta = regression.nearest_theta(self.tessellation, self._basis, values, weight, size, align_corners, factor)
+        return chosen.asarray(theta, like=field)
 
     def transform(self, points: Tensor, theta: Tensor, *, time: float = 1.0, backend: str | None = None) -> Tensor:
         """Follow the flow of the field theta for some time.

@@ -96,6 +96,11 @@ def layout(ndim: int, *, channels_last: bool, batch: bool = True) -> str:
     return f"({', '.join(('N', *axes) if batch else axes)})"
 
 
+def layout_of_field(ndim: int) -> str:
+    """The axes of a field at pixels, e.g. ``"(N, H, W, 2)"``."""
+    return f"({', '.join(('N', *_LETTERS[ndim], str(ndim)))})"
+
+
 def image_size(backend: Backend, images: Tensor, theta: Tensor, ndim: int) -> tuple[int, ...]:
     """(L,), (H, W) or (D, H, W) of images in the backend's layout, one for each theta.
 
