@@ -199,3 +199,15 @@ def test_arrays_that_were_dropped_are_made_again():
     for width in range(40, 80):
         family.warp(torch.zeros(1, 1, 2, width), theta[:1])
     assert torch.equal(once(images, theta), expected)
+
+
+@pytest.mark.parametrize("family", [cpabx.Cpab((2, 2)), cpabx.Affine()], ids=["Cpab", "Affine"])
+def test_transform_with_all_sizes_dynamic(family):
+    """Numbers are symbols then, the time among them, which the compiler cannot ask all questions about."""
+    compiled = torch.compile(lambda x, t: family.transform(x, t), dynamic=True, fullgraph=True, backend="aot_eager")
+    for n, p in ((2, 5), (3, 7), (4, 11)):
+        theta, points = family.sample(n, seed=0, backend="torch").requires_grad_(), torch.rand(n, p, 2)
+        moved = compiled(points, theta)
+        torch.testing.assert_close(moved, family.transform(points, theta), rtol=0, atol=1e-6)
+        moved.sum().backward()
+        assert theta.grad.isfinite().all()
