@@ -5,6 +5,7 @@ from __future__ import annotations
 import abc
 import functools
 import math
+from collections.abc import Callable
 from typing import Any, Unpack
 
 import numpy as np
@@ -325,7 +326,7 @@ class Transformation(abc.ABC):
         size = pixels.image_size(chosen, images, theta, self.ndim)
         if output_size is not None:
             size = pixels.checked_size(output_size, self.ndim)
-        warp = self._warp
+        warp: Callable[..., Tensor] = self._warp
         if lengths is not None:
             pixels.only_series(self.ndim)
             own = checked_lengths(chosen, lengths, images, theta)
