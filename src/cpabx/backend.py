@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from cpabx.errors import DeviceError, UnsupportedError
+from cpabx.errors import DeviceError, UnsupportedError, shown
 from cpabx.pixel_grid import pixel_grid
 
 if TYPE_CHECKING:
@@ -120,8 +120,8 @@ class Backend(abc.ABC):
         Raises:
             DeviceError: there is no such device.
         """
-        if device is not None and str(device).lower() != "cpu":
-            raise DeviceError(f"backend {self.name!r} has one device, the CPU", repr(device), "Leave out device=.")
+        if device is not None and shown(device).lower().strip("'") != "cpu":
+            raise DeviceError(f"backend {self.name!r} has one device, the CPU", shown(device), "Leave out device=.")
         return tensor
 
     def tracing(self) -> bool:

@@ -14,7 +14,8 @@ from cpabx import registry
 from cpabx.backend import Backend, Tensor
 from cpabx.basis.maps import frozen
 from cpabx.basis.smoothness import smooth_covariance, triangle
-from cpabx.errors import OptionError, ShapeError
+from cpabx.errors import OptionError, ShapeError, shown
+from cpabx.options import number
 from cpabx.tracing import kept
 from cpabx.transforms import Cpab
 from cpabx.transforms.arguments import as_floats, float_name, host_values
@@ -61,7 +62,7 @@ class SmoothPrior:
 
     def __post_init__(self) -> None:
         if not isinstance(self.cpab, Cpab):
-            raise OptionError("a prior is one of a cpabx.Cpab", repr(self.cpab), "Pass the transformation.")
+            raise OptionError("a prior is one of a cpabx.Cpab", shown(self.cpab), "Pass the transformation.")
         if self.cpab.n_params > MOST_PARAMETERS:
             raise OptionError(
                 f"a prior needs at most {MOST_PARAMETERS} parameters, for a dense covariance",
@@ -220,17 +221,14 @@ class SmoothPrior:
 
 
 def _positive(name: str, value: Any, *, or_zero: bool) -> float:
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        number = math.nan
-    if not math.isfinite(number) or number < 0 or (number == 0 and not or_zero):
+    given = number(value)
+    if not math.isfinite(given) or given < 0 or (given == 0 and not or_zero):
         raise OptionError(
             f"{name} must be a finite number, {'0 or more' if or_zero else 'more than 0'}",
-            repr(value),
+            shown(value),
             "Choose another.",
         )
-    return number
+    return given
 
 
 @kept(8)

@@ -391,7 +391,9 @@ def _loaded(backend: str | None, kinds: tuple[tuple[str, type[Any]], ...]) -> st
         raise BackendMismatchError(
             "all tensors of a call must come from one framework", listing, "Convert them to one of the two."
         )
-    if backend is not None and names and backend not in list(names):
+    if backend is not None and not isinstance(backend, str):
+        _entry(backend)  # says what it must be
+    if backend is not None and names and names != {backend}:
         raise BackendMismatchError(
             f"backend={shown(backend)} was asked for", listing, "Leave out backend=, or convert the tensors."
         )

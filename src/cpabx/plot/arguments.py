@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 from typing import Any
 
 import numpy as np
@@ -10,11 +9,15 @@ from numpy.typing import NDArray
 
 from cpabx import registry
 from cpabx.backend import Tensor
-from cpabx.errors import OptionError, ShapeError, UnsupportedError
+from cpabx.errors import OptionError, ShapeError, UnsupportedError, shown
+from cpabx.options import whole_number
 from cpabx.transforms import Cpab, Transformation
 from cpabx.transforms.arguments import host_values
 
 Array = NDArray[Any]
+
+#: Lines, arrows or paths along an axis.
+_MOST = 1000
 
 
 def one_theta(transformation: Transformation, theta: Tensor) -> Array:
@@ -38,7 +41,7 @@ def one_theta(transformation: Transformation, theta: Tensor) -> Array:
 def as_flow(cpab: Any) -> Cpab:
     """The family, if it has a velocity field."""
     if not isinstance(cpab, Cpab):
-        raise OptionError("a velocity field needs a cpabx.Cpab", repr(cpab), "deformed_grid draws any family.")
+        raise OptionError("a velocity field needs a cpabx.Cpab", shown(cpab), "deformed_grid draws any family.")
     return cpab
 
 
@@ -51,11 +54,8 @@ def drawable(transformation: Transformation, what: str) -> None:
 
 
 def whole(name: str, value: Any, least: int) -> int:
-    """A whole number, not below ``least``."""
-    try:
-        number = operator.index(value)
-    except TypeError:
-        number = least - 1
-    if number < least:
-        raise OptionError(f"{name} must be a whole number, {least} or more", repr(value), "Choose another.")
+    """A whole number, not below ``least``, of what can be told apart in a picture."""
+    number = whole_number(value)
+    if number is None or not least <= number <= _MOST:
+        raise OptionError(f"{name} must be a whole number from {least} to {_MOST}", shown(value), "Choose another.")
     return number

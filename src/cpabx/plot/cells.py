@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cpabx.errors import OptionError
+from cpabx.errors import OptionError, shown
 from cpabx.plot.canvas import FAINT, axes, draw_lines, frame_graph, frame_plane
 from cpabx.tessellation import Tessellation
 from cpabx.transforms import Cpab
@@ -35,7 +35,7 @@ def tessellation(tess: Tessellation | Cpab, *, ax: Axes | None = None, **style: 
     """
     tess = tess.tessellation if isinstance(tess, Cpab) else tess
     if not isinstance(tess, Tessellation):
-        raise OptionError("tess must be a cpabx.Tessellation or a cpabx.Cpab", repr(tess), "Pass one of them.")
+        raise OptionError("tess must be a cpabx.Tessellation or a cpabx.Cpab", shown(tess), "Pass one of them.")
     ax = axes(ax, solid=tess.ndim == 3)
     style = {"color": FAINT, "linewidth": 0.8, "zorder": 1} | style
     (_line, _plane, _space)[tess.ndim - 1](ax, tess, style)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cpabx.backend import Tensor
-from cpabx.errors import OptionError, UnsupportedError
+from cpabx.errors import OptionError, UnsupportedError, shown
+from cpabx.options import flag
 from cpabx.plot.arguments import Array, drawable, one_theta, whole
 from cpabx.plot.canvas import FAINT, FLOW, INK, Domain, axes, draw_lines, frame_graph, frame_plane, outline
 from cpabx.transforms import Transformation
@@ -50,11 +51,11 @@ def deformed_grid(
         MissingPackageError: matplotlib is not installed.
     """
     if not isinstance(transformation, Transformation):
-        raise OptionError("transformation must be a family", repr(transformation), "For instance cpabx.Cpab((4, 4)).")
+        raise OptionError("transformation must be a family", shown(transformation), "For instance cpabx.Cpab((4, 4)).")
     drawable(transformation, "deformed grids")
     theta = one_theta(transformation, theta)
     n_lines = whole("n_lines", n_lines, 2)
-    move = _inverse(transformation) if inverse else transformation.transform
+    move = _inverse(transformation) if flag("inverse", inverse) else transformation.transform
     ax = axes(ax)
     if transformation.ndim == 1:
         return _graph(ax, move, theta, transformation.domain, style)
@@ -80,7 +81,7 @@ def _inverse(transformation: Transformation) -> Any:
     if not transformation._invertible:
         raise UnsupportedError(
             "inverse=True needs a family with an inverse",
-            repr(transformation),
+            shown(transformation),
             "All families but thin plate splines have one, and compositions without these.",
         )
     return transformation.inverse

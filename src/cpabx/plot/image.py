@@ -9,7 +9,7 @@ import numpy as np
 
 from cpabx import registry
 from cpabx.backend import Tensor
-from cpabx.errors import OptionError, ShapeError, UnsupportedError
+from cpabx.errors import OptionError, ShapeError, UnsupportedError, shown
 from cpabx.plot.arguments import Array, one_theta, whole
 from cpabx.plot.canvas import Domain, axes, draw_lines, pyplot
 from cpabx.plot.grid import grid_lines
@@ -55,8 +55,10 @@ def before_after(
         ShapeError, DtypeError, OptionError: arguments that do not fit or do not exist.
         MissingPackageError: matplotlib is not installed.
     """
+    if not isinstance(transformation, Transformation):
+        raise OptionError("transformation must be a family", shown(transformation), "For instance cpabx.Affine().")
     if transformation.ndim != 2:
-        raise UnsupportedError("images have two dimensions", repr(transformation), "Pass a family in 2D.")
+        raise UnsupportedError("images have two dimensions", shown(transformation), "Pass a family in 2D.")
     theta, before = one_theta(transformation, theta), one_image(image)
     n_lines = whole("n_lines", n_lines, 0)
     options: dict[str, Any] = {"mode": mode, "padding_mode": padding_mode, "align_corners": align_corners}
@@ -95,7 +97,9 @@ def one_image(image: Tensor) -> Array:
 def _pair(ax: Any) -> tuple[Axes, Axes]:
     if ax is None:
         ax = pyplot().subplots(1, 2, figsize=(8.4, 4.5), layout="constrained")[1]
-    if not isinstance(ax, (Sequence, np.ndarray)) or len(ax) != 2:
+    if isinstance(ax, np.ndarray):
+        ax = list(ax.flat)
+    if not isinstance(ax, Sequence) or len(ax) != 2:
         raise OptionError("ax must be two axes", type(ax).__name__, "plt.subplots(1, 2)[1] makes them.")
     return axes(ax[0]), axes(ax[1])
 

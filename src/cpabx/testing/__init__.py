@@ -46,6 +46,7 @@ _TOPICS = (
     "layer_extras",
     "layer_inputs",
     "layers",
+    "nonsense",
     "not_finite",
     "priors",
     "public",

@@ -22,6 +22,7 @@ from cpabx.testing.layer_extras import TestLayerExtras
 from cpabx.testing.layer_inputs import TestLayerInputs
 from cpabx.testing.layers import TestLayers, TestLayersInNetworks
 from cpabx.testing.matrices import TestMatrices
+from cpabx.testing.nonsense import TestNonsense
 from cpabx.testing.not_finite import TestNotFinite
 from cpabx.testing.priors import TestPriors
 from cpabx.testing.regression import TestFieldsIn
@@ -60,6 +61,7 @@ __all__ = [
     "TestLayersInNetworks",
     "TestMatrices",
     "TestNamesOfModes",
+    "TestNonsense",
     "TestNotFinite",
     "TestPriors",
     "TestSampling",

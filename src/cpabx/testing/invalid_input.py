@@ -11,6 +11,7 @@ import cpabx
 from cpabx import Affine, Cpab, Transformation
 from cpabx.backend import Backend
 from cpabx.errors import BackendMismatchError, BackendNotFoundError, DtypeError, OptionError, ShapeError
+from cpabx.options import MEMORY
 from cpabx.testing.cases import (
     distance,
     draw_images,
@@ -155,7 +156,23 @@ class TestInvalidInput:
         with complains(OptionError, builtin=ValueError, match="output_size"):
             FAMILY.warp(zeros(backend, 3, 4, 4, 4), zeros(backend, 3, 20), size)
 
-    @pytest.mark.parametrize("n", [-1, 1.5, "3", None, (2,)], ids=str)
+    @pytest.mark.parametrize(
+        "size", [(2**30 + 1, 4), (4, 2**63), (10**400, 4), (2**30, 2**30), (10**5000, 1)], ids=["1", "2", "3", "4", "5"]
+    )
+    def test_huge_output_size(self, backend: Backend, size: Any) -> None:
+        """Refused before anybody tries to allocate it, in the words of no allocator, by every family."""
+        for family in (FAMILY, Affine()):
+            images, theta = zeros(backend, 3, 4, 4, 4), zeros(backend, 3, family.n_params)
+            with complains(OptionError, builtin=ValueError, match="output_size"):
+                family.warp(images, theta, size)
+
+    def test_output_size_of_too_many_images(self, backend: Backend) -> None:
+        """One would fit in memory, but not all of them."""
+        size = (2**16, MEMORY // 4 // 2**16)
+        with complains(OptionError, builtin=ValueError, match="fits in memory"):
+            FAMILY.warp(zeros(backend, 3, 4, 4, 4), zeros(backend, 3, 20), size)
+
+    @pytest.mark.parametrize("n", [-1, 1.5, "3", None, (2,), 10**20, 10**400], ids=lambda n: str(n)[:9])
     def test_number_of_parameters(self, backend: Backend, n: Any) -> None:
         for make in (FAMILY.identity, FAMILY.sample):
             with complains(OptionError, builtin=ValueError, match="n must be"):

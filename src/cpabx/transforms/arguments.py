@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from cpabx import registry
 from cpabx.backend import DTYPES, Backend, Tensor
 from cpabx.errors import BackendMismatchError, CpabxError, DeviceError, DtypeError, OptionError, shown
+from cpabx.options import whole_number
 
 
 def count(n: Any) -> int:
@@ -29,26 +30,25 @@ def count(n: Any) -> int:
 
 def dimension(ndim: Any) -> int:
     """``ndim`` as the number of coordinates of a point."""
-    try:
-        value = operator.index(ndim)
-    except TypeError:
-        value = 0
+    value = whole_number(ndim)
     if value not in (1, 2, 3):
-        raise OptionError("ndim must be 1, 2 or 3", repr(ndim), "Pass 1 for signals, 2 for images, 3 for volumes.")
+        raise OptionError("ndim must be 1, 2 or 3", shown(ndim), "Pass 1 for signals, 2 for images, 3 for volumes.")
     return value
 
 
 def float_name(dtype: str) -> str:
     """``dtype``, if transformations are computed in it."""
-    if dtype not in DTYPES:
-        raise DtypeError(f"dtype must be {' or '.join(DTYPES)}", repr(dtype), "Choose one of them.")
+    if not isinstance(dtype, str) or dtype not in DTYPES:
+        raise DtypeError(f"dtype must be {' or '.join(DTYPES)}", shown(dtype), "Choose one of them.")
     return dtype
 
 
 def finite(name: str, value: Any, remedy: str) -> float:
     """A finite number."""
     try:
-        number = math.nan if registry.owner(value) not in (None, "numpy") else float(value)
+        # Of strings float would read numbers.
+        is_number = registry.owner(value) in (None, "numpy") and not isinstance(value, (str, bytes, bytearray))
+        number = float(value) if is_number else math.nan
     except (TypeError, ValueError, OverflowError):
         number = math.nan
     if not abs(number) < math.inf:  # compilers know comparisons, and not math.isfinite, of numbers that may change

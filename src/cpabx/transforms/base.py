@@ -326,6 +326,11 @@ class Transformation(abc.ABC):
         size = pixels.image_size(chosen, images, theta, self.ndim)
         if output_size is not None:
             size = pixels.checked_size(output_size, self.ndim)
+            if not chosen.tracing() and chosen.device(images) == "cpu":
+                n, *axes = chosen.shape(images)
+                pixels.check_room(
+                    (n, axes[-1 if chosen.channels_last else 0], *size), np.dtype(chosen.dtype(images)).itemsize
+                )
         warp: Callable[..., Tensor] = self._warp
         if lengths is not None:
             pixels.only_series(self.ndim)

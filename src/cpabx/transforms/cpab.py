@@ -62,6 +62,7 @@ class Cpab(DifferentiableFlow):
         domain: Interval | Sequence[Interval] = (-1.0, 1.0),
         volume_preserving: bool = False,
     ) -> None:
+        volume_preserving = flag("volume_preserving", volume_preserving)
         if volume_preserving and not isinstance(basis, str):
             raise OptionError(
                 "volume_preserving chooses a basis",
@@ -69,7 +70,6 @@ class Cpab(DifferentiableFlow):
                 "Leave one of them out.",
             )
         one_of("boundary", boundary, BOUNDARIES)
-        volume_preserving = flag("volume_preserving", volume_preserving)
         chosen = ("linear" if boundary == "free" else "nearest") if outside is None else outside
         self.tessellation = Tessellation(cells, domain=domain, outside=chosen)
         self.boundary = boundary

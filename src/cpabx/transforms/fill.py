@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cpabx.backend import Backend, Tensor
-from cpabx.errors import OptionError
+from cpabx.errors import OptionError, shown
 from cpabx.pixel_grid import PixelGrid, Sampling
 from cpabx.tracing import kept
 
@@ -29,12 +29,14 @@ def checked_fill(fill: Any, padding_mode: str) -> Numbers:
     values = _listed(fill)
     if not values or not all(isinstance(x, (bool, int, float)) and -math.inf < x < math.inf for x in values):
         raise OptionError(
-            "fill must be a finite number, or one for each channel", repr(fill), "For instance 0.5, or (0.2, 0.4, 0.1)."
+            "fill must be a finite number, or one for each channel",
+            shown(fill),
+            "For instance 0.5, or (0.2, 0.4, 0.1).",
         )
     if any(values) and padding_mode != "zeros":
         raise OptionError(
             "fill goes with padding_mode='zeros': it takes the place of the zeros",
-            f"fill={fill!r} and padding_mode={padding_mode!r}",
+            f"fill={shown(fill)} and padding_mode={padding_mode!r}",
             "Leave one of them out.",
         )
     return values

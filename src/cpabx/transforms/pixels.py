@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import math
 import operator
+from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from cpabx.backend import Backend, Tensor
-from cpabx.errors import OptionError, ShapeError
+from cpabx.errors import OptionError, ShapeError, shown
+from cpabx.options import MEMORY, flag, in_bytes, one_of
 from cpabx.pixel_grid import UNITS, Sampling
 
 PADDING_MODES = ("zeros", "border", "reflection", "wrap")
 MODES = ("linear", "nearest", "cubic")
+
+#: Along each axis: ``CPAB_MAX_SIZE`` of libcpab.
+MOST_PIXELS = 1 << 30
 
 #: What modes are called in one dimension alone.
 _NAMES: dict[str, tuple[int, str]] = {
@@ -39,11 +43,8 @@ def sampling_options(mode: Any, padding_mode: Any, align_corners: Any, ndim: int
     if isinstance(padding_mode, str) and padding_mode == "circular":  # as padding is called where it is of images
         padding_mode = "wrap"
     for name, value, known in (("mode", mode, MODES), ("padding_mode", padding_mode, PADDING_MODES)):
-        if not isinstance(value, str) or value not in known:
-            raise OptionError(f"{name} must be one of {', '.join(known)}", repr(value), "Choose one of them.")
-    if not isinstance(align_corners, (bool, np.bool_)):
-        raise OptionError("align_corners must be True or False", repr(align_corners), "Pass one of the two.")
-    return {"mode": mode, "padding_mode": padding_mode, "align_corners": bool(align_corners)}
+        one_of(name, value, known)
+    return {"mode": mode, "padding_mode": padding_mode, "align_corners": flag("align_corners", align_corners)}
 
 
 def _named(mode: Any, ndim: int) -> Any:
@@ -61,23 +62,37 @@ def _named(mode: Any, ndim: int) -> Any:
 
 def checked_units(units: Any) -> str:
     """One of :data:`cpabx.pixel_grid.UNITS`."""
-    if not isinstance(units, str) or units not in UNITS:
-        raise OptionError(f"units must be one of {', '.join(UNITS)}", repr(units), "Choose one of them.")
-    return units
+    return one_of("units", units, UNITS)
 
 
 def checked_size(output_size: Any, ndim: int = 2, name: str = "output_size") -> tuple[int, ...]:
-    """(length,), (height, width) or (depth, height, width) as integers of at least 1."""
+    """(length,), (height, width) or (depth, height, width) as integers from 1 to ``MOST_PIXELS``.
+
+    Raises:
+        OptionError: they are something else, or more pixels in all than fit in memory.
+    """
     try:
         size = tuple(operator.index(n) for n in output_size)
-        if len(size) != ndim or min(size) < 1:
+        if len(size) != ndim or min(size) < 1 or max(size) > MOST_PIXELS:
             raise ValueError
     except (TypeError, ValueError):
         names = ", ".join(_AXES[ndim])
         raise OptionError(
-            f"{name} must be ({names}), at least 1 each", repr(output_size), f"Pass {_NUMBERS[ndim]}."
+            f"{name} must be ({names}), from 1 to {MOST_PIXELS} each", shown(output_size), f"Pass {_NUMBERS[ndim]}."
         ) from None
+    check_room(size, 4, name)
     return size
+
+
+def check_room(shape: Sequence[int], itemsize: int, name: str = "output_size") -> None:
+    """Raises OptionError if a result of that shape is larger than the memory, before it is asked for."""
+    n_bytes = math.prod(shape) * itemsize
+    if n_bytes > MEMORY:
+        raise OptionError(
+            f"{name} must be of a result that fits in memory, which is {in_bytes(MEMORY)} here",
+            f"{in_bytes(n_bytes)}, for {' x '.join(map(str, shape))} numbers of {itemsize} bytes",
+            "Pass a smaller one, or warp fewer images at once.",
+        )
 
 
 def only_series(ndim: int) -> None:

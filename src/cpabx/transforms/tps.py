@@ -34,7 +34,7 @@ class ThinPlateSpline(Transformation):
             nx, ny = (operator.index(n) for n in control_points)
             if nx < 2 or ny < 2 or nx * ny > 10_000:
                 raise ValueError
-        except (TypeError, ValueError):
+        except Exception:  # of any kind: of a stranger's __iter__ or __index__
             raise OptionError(
                 "control_points must be (nx, ny), from 2 each to 10000 in all",
                 shown(control_points),

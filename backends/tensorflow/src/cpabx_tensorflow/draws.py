@@ -9,7 +9,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from cpabx.errors import DeviceError, OptionError
+from cpabx.errors import DeviceError, OptionError, shown
 from cpabx.transforms.arguments import count
 
 
@@ -37,6 +37,8 @@ def on_device(device: Any) -> contextlib.AbstractContextManager[Any]:
     if device is None:
         return contextlib.nullcontext()
     try:
+        if not isinstance(device, str):
+            raise TypeError("no name")
         wanted = tf.DeviceSpec.from_string(device)
         devices = [tf.DeviceSpec.from_string(found.name) for found in tf.config.list_logical_devices()]
     except (AttributeError, ValueError, TypeError) as error:
@@ -48,7 +50,9 @@ def on_device(device: Any) -> contextlib.AbstractContextManager[Any]:
 
 
 def _no_device(device: Any, reason: str) -> DeviceError:
-    return DeviceError("device must be the name of one of TensorFlow", f"{device!r}: {reason}", "For instance 'CPU:0'.")
+    return DeviceError(
+        "device must be the name of one of TensorFlow", f"{shown(device)}: {reason}", "For instance 'CPU:0'."
+    )
 
 
 def _size(size: Any) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from cpabx.errors import DeviceError, OptionError
+from cpabx.errors import DeviceError, OptionError, shown
 from cpabx.transforms.arguments import count
 
 
@@ -32,9 +32,9 @@ def checked_device(device: Any) -> torch.device:
         where = torch.device(device)
         if where.type != "meta":
             torch.empty(0, device=where)
-    except (RuntimeError, AssertionError, TypeError) as error:
+    except (RuntimeError, AssertionError, TypeError, ValueError) as error:
         reason = str(error).partition("\n")[0]
         raise DeviceError(
-            "device must be one that torch can use", f"{device!r}: {reason}", "For instance 'cpu'."
+            "device must be one that torch can use", f"{shown(device)}: {reason}", "For instance 'cpu'."
         ) from error
     return where
