@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from cpabx import registry
 from cpabx.backend import Backend, Tensor
 from cpabx.errors import ShapeError, UnsupportedError
+from cpabx.options import flag
 from cpabx.pixel_grid import PixelGrid, Sampling, pixel_grid
 from cpabx.tracing import constant_while_tracing, kept
 from cpabx.transforms import pixels
@@ -377,7 +378,7 @@ class Transformation(abc.ABC):
         chosen = registry.backend_for(backend, theta=theta)
         units, size = pixels.checked_units(units), pixels.checked_size(size, self.ndim, "size")
         (theta,) = as_floats(chosen, theta=theta)
-        grid = pixel_grid(size, bool(align_corners), self.domain)
+        grid = pixel_grid(size, flag("align_corners", align_corners), self.domain)
         moved = self._moved(chosen, self.flat_theta(chosen, theta), grid)
         return grid.in_units(chosen, moved, units, displacement=bool(displacement))
 

@@ -184,7 +184,7 @@ class Cpab(DifferentiableFlow):
         from cpabx import registry
 
         chosen = registry.backend_for(backend, field=field)
-        units, align_corners = checked_units(units), bool(align_corners)
+        units, align_corners = checked_units(units), flag("align_corners", align_corners)
         (field,) = as_floats(chosen, field=field)
         values, weight, size = regression.field_values(host_values("field", field), weights, self.ndim)
         if self.n_params > regression.MOST_PARAMS:
