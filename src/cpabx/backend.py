@@ -90,6 +90,17 @@ class Backend(abc.ABC):
     def to_numpy(self, tensor: Tensor) -> np.ndarray[Any, Any]:
         """The values, on the host, without history: an array to read, which may share the tensor's memory."""
 
+    def run_time_size(self, images: Tensor, axis: int) -> Tensor | None:
+        """How many pixels there are along an axis, as a whole number that a graph computes; None if it is fixed.
+
+        Required where :meth:`shape` has None for it, as well as :meth:`count_up`.
+        """
+        return None
+
+    def count_up(self, n: Tensor) -> Tensor:
+        """(n,) the float64 numbers 0, 1, 2, ... for an n from :meth:`run_time_size`, or a fixed one."""
+        raise _missing(self, "images of unknown size")
+
     def known_values(self, tensor: Tensor) -> np.ndarray[Any, Any] | None:
         """The values as :meth:`to_numpy` has them, to say what is wrong with them; None if they are not known.
 

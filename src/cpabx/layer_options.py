@@ -15,7 +15,7 @@ from cpabx.pixel_grid import Sampling, pixel_grid
 from cpabx.transforms import Affine, Composition, Cpab, Transformation
 from cpabx.transforms.arguments import dimension
 from cpabx.transforms.fill import checked_fill
-from cpabx.transforms.pixels import checked_size, image_size, only_series, sampling_options
+from cpabx.transforms.pixels import check_known, checked_size, image_size, only_series, sampling_options
 from cpabx.transforms.series import Lengths, checked_lengths, series_places, without_padding
 
 LOCALIZATIONS = ("cnn", "fcn")
@@ -76,6 +76,7 @@ class WarpOptions:
             return self
         only_series(self.ndim)
         backend = registry.backend_for(None, series=series)
+        check_known(backend, series, self.ndim, "lengths")
         return dataclasses.replace(self, lengths=Lengths(checked_lengths(backend, lengths, series, series)))
 
     def without_padding(self, series: Tensor) -> Tensor:

@@ -21,6 +21,9 @@ All but two of the families exist for signals and volumes, too: ``ndim=1`` or ``
 Inputs are then (N, C, L) and (N, C, D, H, W), or with channels last; the coordinates (x, y, z) of a point go
 along W, H and D, the last axis first, as in :meth:`cpabx.Transformation.warp`.
 
+Images may have any size where the localization takes it, as one that pools over the whole image does, also a size that
+is not known when a model of Keras or a program of torch.export is made; ``"cnn"`` and ``"fcn"`` need one size.
+
 The last layer of a localization network starts such that the transformation is exactly the identity.
 ``layer.theta(x)`` gives the parameters, ``layer.transformation`` the family. ``layer(x, return_theta=True)`` gives
 the output and the theta that made it, from one run of the localization; ``return_grid=True`` adds the sampling grid,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import operator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -96,11 +97,56 @@ class PixelGrid:
         return backend.sample(images, self.places(backend, points), **sampling)
 
 
-def pixel_grid(size: tuple[int, ...], align_corners: bool, domain: tuple[tuple[float, float], ...]) -> PixelGrid:
+@dataclass(frozen=True)
+class RunTimeSize:
+    """A number of pixels that is known when a graph runs, as a scalar of the framework's."""
+
+    count: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class RunTimeGrid(PixelGrid):
+    """A grid whose size, or a part of it, is known when a graph runs: its points are made in the graph."""
+
+    size: tuple[Any, ...]
+
+    def tensor(self, backend: Backend, *, like: Tensor) -> Tensor:
+        """(1, P, n) positions."""
+        axes = []
+        for size, (low, high) in zip(reversed(self._counts), self.domain, strict=True):
+            number = backend.count_up(size)  # in float64, as the grids of known sizes
+            if self.align_corners:
+                last = number[-1:]
+                unit = backend.where(last > 0, number / backend.where(last > 0, last, last + 1), number * 0 + 0.5)
+            else:
+                unit = (number + 0.5) / (number[-1:] + 1)
+            axes.append(low + unit * (high - low))
+        spread = [axis[self._along(k)] for k, axis in enumerate(axes)]
+        nothing = sum(axis * 0 for axis in spread)
+        coordinates = [backend.reshape(axis + nothing, (-1, 1)) for axis in spread]
+        return backend.asarray(backend.concat(coordinates, 1)[None], like=like)
+
+    def places(self, backend: Backend, points: Tensor) -> Tensor:
+        known = dataclasses.replace(self, size=self._counts)
+        return super(RunTimeGrid, known).places(backend, points)
+
+    @property
+    def _counts(self) -> tuple[Any, ...]:
+        return tuple(n.count if isinstance(n, RunTimeSize) else n for n in self.size)
+
+    def _along(self, k: int) -> tuple[Any, ...]:
+        """An index that puts coordinate k along its axis of pixels: x along the last."""
+        n = len(self.domain)
+        return tuple(slice(None) if axis == n - 1 - k else None for axis in range(n))
+
+
+def pixel_grid(size: tuple[Any, ...], align_corners: bool, domain: tuple[tuple[float, float], ...]) -> PixelGrid:
     """The grid that all calls with these arguments share, so that what belongs to it can be kept.
 
-    While a compiler traces, the size becomes a fixed one.
+    While a compiler traces, a size that is no :class:`RunTimeSize` becomes a fixed one.
     """
+    if any(isinstance(n, RunTimeSize) for n in size):
+        return RunTimeGrid(size, align_corners, domain)
     return _grid(tuple(operator.index(n) for n in size), align_corners, domain)
 
 

@@ -9,6 +9,7 @@ import torch
 import cpabx
 from backends.torch.tests.models import draw, trained
 from cpabx.backend import LAYER_NAMES
+from cpabx.testing.layers import LAYERS
 
 #: All that the other process needs: the operators are registered when the backend is loaded.
 SERVE = """
@@ -74,3 +75,32 @@ def test_points_of_any_number(family):
     for sizes in ((2, 5), (4, 30)):
         given = arguments(*sizes)
         torch.testing.assert_close(program(*given), family.transform(*given))
+
+
+def pooling(ndim):
+    """Features of images of any size."""
+    convolution = {1: torch.nn.Conv1d, 2: torch.nn.Conv2d, 3: torch.nn.Conv3d}[ndim]
+    pool = {1: torch.nn.AdaptiveAvgPool1d, 2: torch.nn.AdaptiveAvgPool2d, 3: torch.nn.AdaptiveAvgPool3d}[ndim]
+    return torch.nn.Sequential(convolution(2, 4, 3, padding=1), torch.nn.ReLU(), pool(1))
+
+
+@pytest.mark.parametrize("layer", LAYERS.values(), ids=LAYERS)
+@pytest.mark.parametrize("resized", [False, True])
+def test_a_program_takes_images_of_any_size(layer, resized):
+    """One for all heights and widths; without output_size the result follows them. Its gradients, too."""
+    ndim, size = layer.family.ndim, (8, 9, 7)
+    networks = [pooling(ndim), pooling(ndim)] if layer.name == "STAffineCPAB" else pooling(ndim)
+    options = {"input_shape": (2, *size[:ndim]), "output_size": (4, 5, 6)[:ndim] if resized else None}
+    module = trained(layer.name, localization=networks, **options, **layer.arguments)
+    axes = {0: torch.export.Dim("n"), **{2 + k: torch.export.Dim(f"size{k}") for k in range(ndim)}}
+    program = torch.export.export(module, (torch.rand(3, 2, *size[:ndim]),), dynamic_shapes={"images": axes}).module()
+    for size in ((8, 9, 7), (5, 12, 3)):
+        results = []
+        for model in (program, module):
+            images = torch.rand(2, 2, *size[:ndim], generator=torch.Generator().manual_seed(0)).requires_grad_()
+            model.zero_grad()
+            out = model(images)
+            out.cos().sum().backward()
+            results.append((out, images.grad))
+        for got, expected in zip(*results, strict=True):
+            torch.testing.assert_close(got, expected, rtol=1e-4, atol=1e-4)

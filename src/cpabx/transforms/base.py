@@ -15,7 +15,7 @@ from cpabx import registry
 from cpabx.backend import Backend, Tensor
 from cpabx.errors import ShapeError, UnsupportedError
 from cpabx.options import flag
-from cpabx.pixel_grid import PixelGrid, Sampling, pixel_grid
+from cpabx.pixel_grid import PixelGrid, RunTimeGrid, Sampling, pixel_grid
 from cpabx.tracing import constant_while_tracing, kept
 from cpabx.transforms import pixels
 from cpabx.transforms.arguments import as_floats, count, finite, float_name, floats_beside
@@ -95,6 +95,8 @@ class Transformation(abc.ABC):
         """(N, P, n): the pixels of a grid where T takes them; NaN for a theta that is not finite."""
         if not self._spreads_nan:
             theta = theta + backend.sum(theta * 0, axis=-1)[:, None]
+        if isinstance(grid, RunTimeGrid):
+            return self._apply(backend, grid.tensor(backend, like=theta), theta)
         return self._apply_grid(backend, grid, theta)
 
     @abc.abstractmethod
@@ -332,9 +334,12 @@ class Transformation(abc.ABC):
                 pixels.check_room(
                     (n, axes[-1 if chosen.channels_last else 0], *size), np.dtype(chosen.dtype(images)).itemsize
                 )
+        if labels:
+            pixels.check_known(chosen, images, self.ndim, "label maps")
         warp: Callable[..., Tensor] = self._warp
         if lengths is not None:
             pixels.only_series(self.ndim)
+            pixels.check_known(chosen, images, self.ndim, "lengths")
             own = checked_lengths(chosen, lengths, images, theta)
             warp = functools.partial(warp_series, self, lengths=own, resampled=output_size is not None)
         grid = pixel_grid(size, sampling["align_corners"], self.domain)

@@ -14,7 +14,7 @@ from cpabx.basis import BOUNDARIES, DenseBasis, NodalBasis, continues_linearly, 
 from cpabx.errors import OptionError, TessellationError
 from cpabx.native import arrays
 from cpabx.options import flag, one_of
-from cpabx.pixel_grid import PixelGrid, Sampling, pixel_grid
+from cpabx.pixel_grid import PixelGrid, RunTimeGrid, Sampling, pixel_grid
 from cpabx.tessellation import Interval, Tessellation
 from cpabx.transforms import regression
 from cpabx.transforms.arguments import as_floats, finite, finite_time, host_values
@@ -235,6 +235,8 @@ class Cpab(DifferentiableFlow):
     def _warp(
         self, backend: Backend, images: Tensor, theta: Tensor, grid: PixelGrid, **sampling: Unpack[Sampling]
     ) -> Tensor:
+        if isinstance(grid, RunTimeGrid):  # the fused call takes a size that is fixed
+            return super()._warp(backend, images, theta, grid, **sampling)
         velocity = self._velocity(backend, theta)
         return backend.cpab_warp(images, velocity, self.tessellation, 1.0, grid.size, **sampling)
 

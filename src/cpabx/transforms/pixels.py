@@ -10,7 +10,7 @@ from typing import Any
 from cpabx.backend import Backend, Tensor
 from cpabx.errors import OptionError, ShapeError, shown
 from cpabx.options import MEMORY, flag, in_bytes, one_of
-from cpabx.pixel_grid import UNITS, Sampling
+from cpabx.pixel_grid import UNITS, RunTimeSize, Sampling
 
 PADDING_MODES = ("zeros", "border", "reflection", "wrap")
 MODES = ("linear", "nearest", "cubic")
@@ -116,8 +116,10 @@ def layout_of_field(ndim: int) -> str:
     return f"({', '.join(('N', *_LETTERS[ndim], str(ndim)))})"
 
 
-def image_size(backend: Backend, images: Tensor, theta: Tensor, ndim: int) -> tuple[int, ...]:
+def image_size(backend: Backend, images: Tensor, theta: Tensor, ndim: int) -> tuple[Any, ...]:
     """(L,), (H, W) or (D, H, W) of images in the backend's layout, one for each theta.
+
+    What is not known before a graph runs is a RunTimeSize.
 
     Raises:
         ShapeError: they have another number of axes, or no pixels, or are not as many as theta.
@@ -129,12 +131,25 @@ def image_size(backend: Backend, images: Tensor, theta: Tensor, ndim: int) -> tu
     n = backend.shape(theta)[0]
     if shape[0] is not None and n is not None and shape[0] != n:
         raise ShapeError(f"{kind} and theta must have one N", f"{shape[0]} and {n}", "Repeat one of them.")
-    known = []
-    for size in shape[1:-1] if backend.channels_last else shape[2:]:
-        if size is None:
-            names = " and ".join(_AXES[ndim])
-            raise ShapeError(f"{names} of {kind} must be known", f"shape {shape}", "Fix them in the model's input.")
-        known.append(size)
-    if min(known) < 1:
-        raise ShapeError(f"{kind} must have at least one pixel", f"shape {shape}", f"Leave empty {kind} out.")
-    return tuple(known)
+    sizes: list[Any] = []
+    for axis in pixel_axes(ndim, channels_last=backend.channels_last):
+        unknown, size = backend.run_time_size(images, axis), shape[axis]
+        if unknown is None and size is not None and size < 1:
+            raise ShapeError(f"{kind} must have at least one pixel", f"shape {shape}", f"Leave empty {kind} out.")
+        sizes.append(size if unknown is None else RunTimeSize(unknown))
+    return tuple(sizes)
+
+
+def pixel_axes(ndim: int, *, channels_last: bool) -> range:
+    """The axes of pixels of a batch of images."""
+    return range(1, ndim + 1) if channels_last else range(2, ndim + 2)
+
+
+def check_known(backend: Backend, images: Tensor, ndim: int, what: str) -> None:
+    """Raises ShapeError where a size of images is not known before a graph runs."""
+    shape = backend.shape(images)
+    if any(shape[axis] is None for axis in pixel_axes(ndim, channels_last=backend.channels_last)):
+        names, kind = " and ".join(_AXES[ndim]), KINDS[ndim]
+        raise ShapeError(
+            f"{names} of {kind} must be known for {what}", f"shape {shape}", "Fix them in the model's input."
+        )

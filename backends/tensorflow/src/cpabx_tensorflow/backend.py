@@ -54,6 +54,12 @@ class TensorFlowBackend(Backend):
     def to_numpy(self, tensor: Any) -> np.ndarray[Any, Any]:
         return np.asarray(tf.convert_to_tensor(tensor).numpy())
 
+    def run_time_size(self, images: Any, axis: int) -> tf.Tensor | None:
+        return tf.shape(images)[axis] if self.shape(images)[axis] is None else None
+
+    def count_up(self, n: Any) -> tf.Tensor:
+        return tf.cast(tf.range(n), "float64")
+
     def known_values(self, tensor: Any) -> np.ndarray[Any, Any] | None:
         return self.to_numpy(tensor) if tf.executing_eagerly() and self.device(tensor) == "cpu" else None
 
@@ -94,6 +100,8 @@ class TensorFlowBackend(Backend):
 
     def reshape(self, tensor: tf.Tensor, shape: Sequence[int]) -> tf.Tensor:
         shape = list(shape)
+        if any(isinstance(n, tf.Tensor) for n in shape):
+            return tf.reshape(tensor, tf.stack(shape))
         if -1 in shape and 0 in shape:  # TensorFlow cannot infer a size next to a zero
             shape[shape.index(-1)] = 0
         return tf.reshape(tensor, shape)

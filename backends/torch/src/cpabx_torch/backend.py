@@ -96,6 +96,14 @@ class TorchBackend(Backend):
     def normal(self, shape: Sequence[Any], *, generator: Any, device: Any, dtype: str) -> Tensor:
         return draws.normal(shape, generator, device, getattr(torch, dtype))
 
+    def run_time_size(self, images: Tensor, axis: int) -> Any:
+        # A compiler fixes sizes, and compiles again for others; an exported program must be one for all.
+        size = images.shape[axis]
+        return size if isinstance(size, torch.SymInt) and torch.compiler.is_exporting() else None
+
+    def count_up(self, n: Any) -> Tensor:
+        return torch.arange(n, dtype=torch.float64)
+
     def reshape(self, tensor: Tensor, shape: Sequence[int]) -> Tensor:
         shape = list(shape)
         if -1 in shape and tensor.numel() == 0:  # torch cannot infer a size next to a zero
