@@ -75,6 +75,11 @@ def test_inverses_that_are_not_there_become_nan_in_graphs(family):
     np.testing.assert_allclose(back(theta).numpy()[::2], np.stack([POINTS] * 2), rtol=0, atol=1e-6)
 
 
+def test_fields_of_graphs_have_no_values_to_fit():
+    with pytest.raises(DtypeError, match="field"):
+        tf.function(cpabx.Cpab((2, 2)).from_velocity)(tf.zeros((1, 4, 4, 2)))
+
+
 def test_unknown_rank_is_an_error_that_says_so():
     @tf.function(input_signature=[tf.TensorSpec(None, tf.float32)])
     def move(theta):

@@ -111,7 +111,7 @@ class TestFieldsIn:
             {"units": "mm"},
         ):
             with complains(OptionError, builtin=ValueError):
-                family.from_velocity(tensor(backend, field), **options)  # type: ignore[arg-type]
+                family.from_velocity(tensor(backend, field), **options)
         for poison in (np.nan, np.inf):
             with complains(OptionError, builtin=ValueError, match="finite"):
                 family.from_velocity(tensor(backend, np.full((5, 4, 2), poison)))
