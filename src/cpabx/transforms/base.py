@@ -385,7 +385,7 @@ class Transformation(abc.ABC):
         (theta,) = as_floats(chosen, theta=theta)
         grid = pixel_grid(size, flag("align_corners", align_corners), self.domain)
         moved = self._moved(chosen, self.flat_theta(chosen, theta), grid)
-        return grid.in_units(chosen, moved, units, displacement=bool(displacement))
+        return grid.in_units(chosen, moved, units, displacement=flag("displacement", displacement))
 
     # -- arguments -------------------------------------------------------------------------------
 

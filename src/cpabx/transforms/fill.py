@@ -81,7 +81,7 @@ def _converted(values: Numbers, dtype: str) -> Array:
     if not exact or not np.isfinite(converted).all():
         raise OptionError(
             f"fill must be a value of the images, which are {dtype}",
-            ", ".join(map(str, values)),
+            ", ".join(map(shown, values)),
             f"Choose one that {dtype} has, or convert the images.",
         )
     converted.flags.writeable = False
