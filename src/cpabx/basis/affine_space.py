@@ -39,7 +39,7 @@ def hat_products(tess: Tessellation) -> tuple[Array, Array, float]:
     products = np.bincount(pairs, local.ravel(), minlength=n * n).reshape(n, n)
     # A constant field has slopes of zero; the sum of those of its hats would be rounding, and large in a small domain.
     with_one = np.bincount(corners.ravel(), coordinates[:, :, -1].ravel() * scale, minlength=n)
-    return products, with_one, float(scale)
+    return np.asarray(products, np.float64), np.asarray(with_one, np.float64), float(scale)
 
 
 def gram(tess: Tessellation, fields: Array) -> Array:

@@ -21,7 +21,7 @@ class Stranger:
     def _refuse(self, *_: Any) -> Any:
         raise TypeError("leave me alone")
 
-    __repr__ = __iter__ = __len__ = __index__ = __float__ = __array__ = __getitem__ = _refuse  # type: ignore[assignment]
+    __repr__ = __iter__ = __len__ = __index__ = __float__ = __array__ = __getitem__ = _refuse
 
 
 NONSENSE: tuple[Any, ...] = (
@@ -46,7 +46,7 @@ def functions() -> Iterator[tuple[str, Callable[..., Any], dict[str, Any]]]:
         if label not in known and not any(parameter.annotation == "Backend" for parameter in parameters):
             yield label, function, {"tess": subject} if label == "plot.tessellation" else {}
     for kind in dict.fromkeys(map(type, SUBJECTS)):
-        required = {"cells": (2, 1)} if kind is cpabx.Tessellation else {}
+        required: dict[str, Any] = {"cells": (2, 1)} if kind is cpabx.Tessellation else {}
         if kind is cpabx.Composition:
             required = {"outer": cpabx.Affine(), "inner": cpabx.Affine()}
         if kind is cpabx.SmoothPrior:

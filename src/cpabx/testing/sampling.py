@@ -51,7 +51,7 @@ def scipys(images: Array, grid: Array, padding_mode: str, align_corners: bool, m
     return result
 
 
-def convolved(image: Array, at: Array, *, mode: str, **_: Any) -> Array:
+def convolved(image: Array, at: Array, *, mode: Any, **_: Any) -> Array:
     """Cubic convolution at places (n, ...): scipy says what is at whole numbers, Keys' kernel what these count."""
     first = np.floor(at) - 1
     total = np.zeros(at.shape[1:])

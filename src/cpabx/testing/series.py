@@ -153,9 +153,11 @@ class TestSeries:
             got = image_array(
                 backend, FAMILY.warp(series, theta, lengths=LENGTHS, padding_mode=padding_mode, fill=[3.0, -4.0])
             )
-            options = {"fill": [3.0, -4.0]} if padding_mode == "zeros" else {"padding_mode": padding_mode}
+            options: dict[str, Any] = {"padding_mode": padding_mode}
+            if padding_mode == "zeros":
+                options["fill"] = [3.0, -4.0]
             for i, length in enumerate(LENGTHS):
-                one = FAMILY.warp(alone(backend, series, i), theta[i : i + 1], **options)  # type: ignore[arg-type]
+                one = FAMILY.warp(alone(backend, series, i), theta[i : i + 1], **options)
                 assert distance(got[i, :length], image_array(backend, one)[0]) <= 1e-11
                 assert (got[i, length:] == [3, -4]).all()
 

@@ -84,9 +84,12 @@ def checked_size(output_size: Any, ndim: int = 2, name: str = "output_size") -> 
     return size
 
 
-def check_room(shape: Sequence[int], itemsize: int, name: str = "output_size") -> None:
-    """Raises OptionError if a result of that shape is larger than the memory, before it is asked for."""
-    n_bytes = math.prod(shape) * itemsize
+def check_room(shape: Sequence[int | None], itemsize: int, name: str = "output_size") -> None:
+    """Raises OptionError if a result of that shape is larger than the memory, before it is asked for.
+
+    A size that is not known counts as 1.
+    """
+    n_bytes = math.prod(1 if size is None else size for size in shape) * itemsize
     if n_bytes > MEMORY:
         raise OptionError(
             f"{name} must be of a result that fits in memory, which is {in_bytes(MEMORY)} here",
