@@ -374,4 +374,4 @@ def test_listing_tells_what_is_wrong(site):
         for b in cpabx.available_backends():
             print(b.name, b.framework.split()[:1], "ZeroDivisionError" in b.problem, sorted(b.supports))
     """
-    assert site.run(listing) == "fake [] True []\nnumpy ['numpy'] False []\n"
+    assert site.run(listing) == "fake [] True []\nnumpy ['numpy'] False ['random_state']\n"

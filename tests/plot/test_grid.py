@@ -82,6 +82,6 @@ def test_what_cannot_be_drawn():
         plot.deformed_grid(cpabx.Cpab((1, 1, 1)), cpabx.Cpab((1, 1, 1)).identity())
     with pytest.raises(OptionError, match="family"):
         plot.deformed_grid("Affine", [1])
-    with pytest.raises(OptionError, match="n_lines must be a whole number, 2 or more; got 1"):
+    with pytest.raises(OptionError, match="n_lines must be a whole number from 2 to 1000; got 1"):
         plot.deformed_grid(cpabx.Affine(), cpabx.Affine().identity(), n_lines=1)
     assert plt.get_fignums() == []

@@ -29,6 +29,8 @@ def shape_hint(family: Transformation, shape: tuple[int | None, ...]) -> str:
             return f"If these are the {d} numbers of one map, theta.reshape(1, {d})."
         return f"If the first axis is N, theta.reshape({n}, {d})."
     received = shape[-1] if shape else None
+    if n is not None and len(sizes) == len(rest):
+        received = math.prod(sizes)
     fitting = list(itertools.islice(_families(family.ndim, received), _MOST_NAMED)) if received else []
     if fitting:
         return f"{received} numbers are the theta of {' or '.join(fitting)}."
