@@ -89,7 +89,7 @@ def check_room(shape: Sequence[int | None], itemsize: int, name: str = "output_s
 
     A size that is not known counts as 1.
     """
-    n_bytes = math.prod(1 if size is None else size for size in shape) * itemsize
+    n_bytes = math.prod([1 if size is None else size for size in shape]) * itemsize
     if n_bytes > MEMORY:
         raise OptionError(
             f"{name} must be of a result that fits in memory, which is {in_bytes(MEMORY)} here",

@@ -89,6 +89,8 @@ class SpatialTransformer(nn.Module):
         check_images(images.shape, ndim, channels_last=False)
         if not images.is_floating_point():
             raise not_floats(ndim, str(images.dtype), "images.float(), divided by 255 where they are pixels of 8 bits")
+        if torch.compiler.is_compiling():  # which takes none of the questions below, and has created what was lazy
+            return
         if torch.is_inference_mode_enabled() and networks.has_lazy_parameters(self):
             # Or what this input creates could never be trained.
             networks.materialize(_Predictor(self), images.shape[1:], device=images.device, dtype=images.dtype)
