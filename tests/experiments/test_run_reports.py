@@ -128,12 +128,15 @@ def test_time_left_is_that_of_the_epochs_left_model_by_model():
     assert estimate.seconds_left == 2.0 * (3 + 4) + 10.0 * 4
 
 
-def test_the_configuration_tells_settings_versions_and_machine():
+def test_the_configuration_tells_settings_versions_and_machine(tmp_path):
     pytest.importorskip("cpabx_torch")
     from cpabx.experiments import folder
 
     mine = folder.settings("mnist", "torch", PROTOCOL)
-    found = json.loads(folder.configuration(mine, PROTOCOL, FakeEngine()))
+    claim = folder.Claim(tmp_path, mine, folder.files_of(tmp_path, PROTOCOL, []))
+    with folder.taken(claim, FakeEngine(), PROTOCOL):
+        found = json.loads((tmp_path / folder.CONFIGURATION).read_bytes())
+    assert set(found["files"]) == claim.files
     assert found["settings"]["protocol"]["training"]["learning_rate"] == 1e-3
     assert (found["models"], found["seeds"]) == (["CNN", "ST-Affine"], [0, 1])
     assert found["versions"]["framework"] == "fake 1.0"

@@ -28,7 +28,7 @@ def check_folder(out: Path) -> None:
 
 def unwritable(path: Path, error: OSError) -> ExperimentError:
     """What to raise when a file cannot be written."""
-    remedy = "Choose another --out, or change who may write there."
+    remedy = "Choose another folder, or change who may write there."
     if error.errno in _FULL:
         remedy = "Free some space there: the files from before are whole, and the same command goes on from them."
     return ExperimentError(f"{path} must be written", error.strerror or str(error), remedy)
