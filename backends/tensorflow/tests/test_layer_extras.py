@@ -138,3 +138,27 @@ def test_penalties_reach_every_weight(name):
             loss = tf.reduce_sum(layer(images(), **BOTH)[which] ** 2)
         grads = tape.gradient(loss, layer.trainable_variables)
         assert all(grad is not None and np.isfinite(grad).all() and np.any(grad) for grad in grads)
+
+
+@pytest.mark.parametrize("interpolate", ["once", "twice"])
+def test_both_networks_see_zeros_beyond_the_lengths(interpolate):
+    """Also the second one, where the first map has put the fill there."""
+    seen = [], []
+
+    class Recorder(keras.layers.Flatten):
+        def __init__(self, record):
+            super().__init__()
+            self.see = record.append  # Keras keeps a copy of a list
+
+        def call(self, series):
+            self.see(series)
+            return super().call(series)
+
+    networks = [keras.Sequential([Recorder(record)]) for record in seen]
+    layer = layers.STAffineCPAB((3,), interpolate=interpolate, localization=networks, fill=7.0)
+    series = np.random.default_rng(0).uniform(1, 2, (2, 8, 1)).astype("float32")
+    output = layer(series, lengths=[3, 8])
+    first, second = (record[-1].numpy() for record in seen)
+    np.testing.assert_allclose(second, first, atol=1e-5)
+    assert not second[0, 3:].any()
+    assert (output[0, 3:].numpy() == 7).all()

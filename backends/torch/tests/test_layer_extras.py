@@ -103,3 +103,29 @@ def test_in_half_precision_they_are_single(half):
     output, theta, grid = layer(draw().to(half), **BOTH)
     assert (output.dtype, theta.dtype, grid.dtype) == (half, torch.float32, torch.float32)
     assert grid.shape == (3, *SHAPE[1:], 2)
+
+
+@pytest.mark.parametrize("interpolate", ["once", "twice"])
+def test_both_networks_see_zeros_beyond_the_lengths(interpolate):
+    """Also the second one, where the first map has put the fill there."""
+    seen = [], []
+
+    class Recorder(torch.nn.Flatten):
+        def __init__(self, record):
+            super().__init__()
+            self.record = record
+
+        def forward(self, series):
+            self.record.append(series.detach())
+            return super().forward(series)
+
+    networks = [Recorder(record) for record in seen]
+    layer = layers.STAffineCPAB(
+        (3,), interpolate=interpolate, localization=networks, fill=7.0, input_shape=(1, 8), dtype=torch.float64
+    )
+    series = torch.rand(2, 1, 8, dtype=torch.float64) + 1
+    output = layer(series, lengths=[3, 8])
+    for first, second in zip(*seen, strict=True):
+        torch.testing.assert_close(second, first)
+    assert not seen[1][-1][0, :, 3:].any()
+    assert (output[0, :, 3:] == 7).all()

@@ -363,7 +363,8 @@ class STAffineCPAB(SpatialTransformer):
     def _predict(self, images: tf.Tensor, training: bool | None, options: WarpOptions) -> Prediction:
         affine = networks.run(self.localization, images, training, self._image_shape)
         between = options.keeping_size().warp(self.transformation.outer, images, affine)
-        fine = networks.run(self.refinement, between, training, self._image_shape)
+        seen = options.without_padding(between)
+        fine = networks.run(self.refinement, seen, training, self._image_shape)
         theta = tf.concat([affine, fine], axis=-1)
         if self.interpolate == "twice":
             return Prediction(theta, between, self.transformation.inner, fine)

@@ -252,7 +252,7 @@ class STAffineCPAB(SpatialTransformer):
     def _predict(self, images: Tensor, options: WarpOptions) -> Prediction:
         affine = self.localization(images)
         between = self._warp(options.keeping_size(), self.transformation.outer, images, affine)
-        fine = self.refinement(between)
+        fine = self.refinement(options.without_padding(between))
         theta = torch.cat([affine, fine], dim=-1)
         if self.interpolate == "twice":
             return Prediction(theta, between, self.transformation.inner, fine)
