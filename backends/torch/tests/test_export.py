@@ -104,3 +104,23 @@ def test_a_program_takes_images_of_any_size(layer, resized):
             results.append((out, images.grad))
         for got, expected in zip(*results, strict=True):
             torch.testing.assert_close(got, expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("used", [False, True], ids=["fresh", "used"])
+@pytest.mark.parametrize("name", ["STAffine", "STAffineDiffeo", "STThinPlateSpline", "STCPAB", "STAffineCPAB"])
+def test_jit_trace_is_refused(name, used):
+    """It froze the size of the images if a call came before, and failed in a comparison of graphs if not."""
+    layer, images = getattr(cpabx.layers, name)(input_shape=(1, 8, 8), backend="torch").eval(), torch.rand(2, 1, 8, 8)
+    if used:
+        layer(images)
+    with pytest.raises(cpabx.errors.UnsupportedError, match=r"torch\.export"):
+        torch.jit.trace(layer, images)
+    assert layer(images).shape == images.shape
+
+
+def test_jit_trace_of_functions_is_refused():
+    family = cpabx.Cpab((2, 2))
+    points, theta = torch.rand(5, 2), torch.zeros(3, family.n_params)
+    for function in (family.transform, family.velocity_at, family.jacobian, family.log_det_jacobian):
+        with pytest.raises(cpabx.errors.UnsupportedError, match=r"torch\.export"):
+            torch.jit.trace(function, (points, theta))

@@ -104,6 +104,8 @@ def differentiable(
     def call(*inputs: Any) -> Any:
         if torch.compiler.is_compiling():
             return operator(*inputs)
+        if _C._get_tracing_state() is not None:
+            raise _frozen_sizes()
         tensors = [x for x in inputs if isinstance(x, Tensor)]
         if (level := mapping()) is not None:
             return mapped(level, call, shared, inputs)
@@ -114,6 +116,15 @@ def differentiable(
         return apply(*_packed(inputs)) if _is_watched(*tensors) else function(*inputs)
 
     return call
+
+
+def _frozen_sizes() -> UnsupportedError:
+    """A traced layer would give every image the size, and every batch the options, of the one it was traced with."""
+    return UnsupportedError(
+        "flows and sampling must be recorded by a tracer for which sizes may change",
+        "torch.jit.trace, which writes down those of one call",
+        "Use torch.export.export with dynamic_shapes, or torch.compile.",
+    )
 
 
 class _Options:
