@@ -94,6 +94,27 @@ class TestFieldsIn:
                 distance(backend.to_numpy(family.from_velocity(tensor(backend, field), weights=weights)), theta) <= 1e-9
             )
 
+    @pytest.mark.parametrize("size", [1e-300, 1e-160, 1e160, 1e300, 1e308])
+    def test_weights_and_fields_of_any_size(self, backend: Backend, size: float) -> None:
+        """Only weights relative to each other count, and theta grows with the field."""
+        family, field = Cpab((2, 2)), np.random.default_rng(5).standard_normal((2, 5, 4, 2))
+        field /= np.abs(field).max()
+        expected = backend.to_numpy(family.from_velocity(tensor(backend, field)))
+        weighted = family.from_velocity(tensor(backend, field), weights=np.full((5, 4), size))
+        assert distance(backend.to_numpy(weighted), expected) <= 1e-10
+        if size <= 1e300:
+            large = backend.to_numpy(family.from_velocity(tensor(backend, field * size)))
+            assert distance(large / size, expected) <= 1e-10
+            mixed = backend.to_numpy(family.from_velocity(tensor(backend, field * [[[[size]]], [[[1.0]]]])))
+            assert distance(mixed[1], expected[1]) <= 1e-10  # whatever the other item is
+
+    def test_theta_beyond_its_type(self, backend: Backend) -> None:
+        family = Cpab(
+            (2, 2), basis=1e-3 * np.asarray(cpabx.basis.to_affine(Cpab((2, 2)).tessellation, Cpab((2, 2)).basis.matrix))
+        )
+        with complains(OptionError, builtin=ValueError, match="overflows"):
+            family.from_velocity(tensor(backend, np.full((5, 4, 2), 3e38), "float32"))
+
     def test_what_is_no_field(self, backend: Backend) -> None:
         family, field = Cpab((2, 2)), np.zeros((3, 5, 4, 2))
         for shape in ((5, 2), (3, 5, 4, 3), (3, 2, 5, 4), (1, 3, 5, 4, 2), (3, 0, 4, 2), ()):

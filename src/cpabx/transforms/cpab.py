@@ -198,6 +198,8 @@ class Cpab(DifferentiableFlow):
             raise OptionError("ridge must be 0 or more", repr(ridge), "0 is none.")
         values = values / pixel_grid(size, align_corners, self.domain).per_domain(units)
         theta = regression.nearest_theta(self.tessellation, self._basis, values, weight, size, align_corners, factor)
+        if not np.abs(theta).max(initial=0) <= np.finfo(chosen.dtype(field)).max:
+            raise OptionError("theta must be a number of the field's type", "one that overflows", "Divide the field.")
         return chosen.asarray(theta, like=field)
 
     def transform(self, points: Tensor, theta: Tensor, *, time: float = 1.0, backend: str | None = None) -> Tensor:

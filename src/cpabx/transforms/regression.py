@@ -63,6 +63,12 @@ def nearest_theta(
 ) -> Array:
     """(N, d): argmin of sum_i w_i |v(x_i) - field_i|^2 + ridge |theta|^2, the shortest if there are several."""
     n, n_vertices = tess.ndim, tess.n_vertices
+    # The largest weight and the largest velocity of each item become 1, so that no product of theirs overflows.
+    unit = max(weights.max(), ridge)
+    weights, ridge = weights / unit, ridge / unit
+    largest = np.abs(field).max(axis=(1, 2))
+    largest = np.where(largest > 0, largest, 1)
+    field = field / largest[:, None, None]
     index, share = _corners(tess, size, align_corners)
     matrix = basis.to_dense().matrix  # (V n, d)
     pairs = (index[:, :, None] * n_vertices + index[:, None]).reshape(-1)
@@ -85,7 +91,7 @@ def nearest_theta(
         velocity = (theta @ matrix.T).reshape(len(field), n_vertices, n)
         at_pixels = np.einsum("npkc,pk->npc", velocity[:, index], share)
         theta = theta + solve(pulled_back(field - at_pixels) - ridge * theta)
-    return theta
+    return np.asarray(theta * largest[:, None])
 
 
 def _corners(tess: Tessellation, size: tuple[int, ...], align_corners: bool) -> tuple[Array, Array]:
