@@ -10,7 +10,7 @@ from importlib.metadata import version as _version
 from cpabx import errors, layers, plot
 from cpabx.hookspecs import hookimpl
 from cpabx.prior import SmoothPrior
-from cpabx.registry import available_backends, get_backend, set_backend, use_backend
+from cpabx.registry import available_backends, clear_caches, get_backend, set_backend, use_backend
 from cpabx.tessellation import Tessellation
 from cpabx.transforms import (
     Affine,
@@ -43,6 +43,7 @@ __all__ = [
     "Transformation",
     "__version__",
     "available_backends",
+    "clear_caches",
     "errors",
     "get_backend",
     "hookimpl",

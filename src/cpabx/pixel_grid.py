@@ -30,6 +30,10 @@ class Sampling(TypedDict):
     align_corners: bool
 
 
+#: Most numbers of what is kept for each pixel: 1 MiB. It pays for small grids, and large ones come in many sizes.
+_SMALL = 1 << 17
+
+
 @dataclass(frozen=True)
 class PixelGrid:
     """The centres of the pixels of an image that covers a domain.
@@ -52,11 +56,34 @@ class PixelGrid:
     @property
     def points(self) -> NDArray[np.float64]:
         """(P, n) positions, x fastest."""
-        return _points(self)
+        return _kept_points(self) if self._is_small else _points(self)
+
+    @property
+    def _is_small(self) -> bool:
+        """Whether the positions are kept."""
+        return len(self.size) * self.n_points <= _SMALL
 
     def tensor(self, backend: Backend, *, like: Tensor) -> Tensor:
         """(1, P, n) positions."""
-        return backend.reshape(backend.constant(self.points, like=like), (1, *self.points.shape))
+        n = len(self.size)
+        if self._is_small:
+            return backend.reshape(backend.constant(self.points, like=like), (1, self.n_points, n))
+        return self.affine(backend, backend.constant(_identity(n), like=like), n)  # exactly the same numbers
+
+    def affine(self, backend: Backend, rows: Tensor, n_rows: int) -> Tensor:
+        """(N, P, m) products of matrices (N, m, n + 1), flat (N, m * (n + 1)), with the homogeneous positions.
+
+        Along x a matrix does the same in all rows of pixels, so what is kept for a large grid is as small as its axes.
+        """
+        n, length = len(self.size), self.size[-1]
+        if n_rows * n_rows * (n + 1) * self.n_points <= _SMALL:  # one product, which is faster
+            moved = backend.matmul(rows, backend.constant(_everywhere(self, n_rows), like=rows))
+            return backend.reshape(moved, (-1, self.n_points, n_rows))
+        along = backend.matmul(rows, backend.constant(_along_x(self, n_rows), like=rows))
+        products = backend.matmul(
+            backend.constant(_across(self), like=rows), backend.reshape(along, (-1, n, length * n_rows))
+        )
+        return backend.reshape(products, (-1, self.n_points, n_rows))
 
     @property
     def to_unit(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -153,8 +180,8 @@ def pixel_grid(size: tuple[Any, ...], align_corners: bool, domain: tuple[tuple[f
 _grid = kept(32)(PixelGrid)
 
 
-@kept(32)
-def _points(grid: PixelGrid) -> NDArray[np.float64]:
+def _axes(grid: PixelGrid) -> list[NDArray[np.float64]]:
+    """Positions along (x, (y, (z)))."""
     axes = []
     for size, (low, high) in zip(reversed(grid.size), grid.domain, strict=True):
         if grid.align_corners:
@@ -162,10 +189,63 @@ def _points(grid: PixelGrid) -> NDArray[np.float64]:
         else:
             unit = (np.arange(size) + 0.5) / size
         axes.append(low + unit * (high - low))
+    return axes
+
+
+def _product(axes: list[NDArray[np.float64]]) -> NDArray[np.float64]:
+    """(P, n) all combinations, the first axis fastest."""
     coordinates = np.meshgrid(*reversed(axes), indexing="ij")
-    points = np.stack(coordinates[::-1], axis=-1).reshape(grid.n_points, len(grid.size))
-    points.flags.writeable = False
-    return points
+    return np.stack(coordinates[::-1], axis=-1).reshape(-1, len(axes))
+
+
+def _points(grid: PixelGrid) -> NDArray[np.float64]:
+    return _frozen(_product(_axes(grid)))
+
+
+_kept_points = kept(32)(_points)
+
+
+@kept(32)
+def _everywhere(grid: PixelGrid, n_rows: int) -> NDArray[np.float64]:
+    """(m * (n + 1), P * m): what each entry of a matrix does to the products with all points."""
+    n = len(grid.size)
+    matrix = np.zeros((n_rows, n + 1, grid.n_points, n_rows))
+    for row in range(n_rows):
+        matrix[row, :n, :, row] = grid.points.T
+        matrix[row, n, :, row] = 1
+    return _frozen(matrix.reshape(n_rows * (n + 1), -1))
+
+
+@kept(32)
+def _along_x(grid: PixelGrid, n_rows: int) -> NDArray[np.float64]:
+    """(m * (n + 1), n * X * m): what a matrix does to [x, 0, 0, 1], and to [0, 1, 0, 0] and [0, 0, 1, 0], at each x."""
+    (x, *_), n = _axes(grid), len(grid.size)
+    result = np.zeros((n_rows, n + 1, n, len(x), n_rows))
+    for row in range(n_rows):
+        result[row, 0, 0, :, row] = x
+        result[row, n, 0, :, row] = 1
+        for axis in range(1, n):
+            result[row, axis, axis, :, row] = 1
+    return _frozen(result.reshape(n_rows * (n + 1), -1))
+
+
+@kept(32)
+def _across(grid: PixelGrid) -> NDArray[np.float64]:
+    """(1, P / X, n): [1, (y, (z))] of each row of pixels."""
+    _, *others = _axes(grid)
+    rows = _product(others) if others else np.zeros((1, 0))
+    return _frozen(np.concatenate([np.ones((len(rows), 1)), rows], axis=1)[None])
+
+
+@kept(3)
+def _identity(n: int) -> NDArray[np.float64]:
+    """(1, n * (n + 1)) the matrix of no change, flat."""
+    return _frozen(np.eye(n, n + 1).reshape(1, -1))
+
+
+def _frozen(array: NDArray[np.float64]) -> NDArray[np.float64]:
+    array.flags.writeable = False
+    return array
 
 
 @kept(32)

@@ -16,7 +16,7 @@ from cpabx.basis.maps import frozen
 from cpabx.basis.smoothness import smooth_covariance, triangle
 from cpabx.errors import OptionError, ShapeError, shown
 from cpabx.options import number
-from cpabx.tracing import kept
+from cpabx.tracing import kept_by_owner
 from cpabx.transforms import Cpab
 from cpabx.transforms.arguments import as_floats, float_name, host_values
 from cpabx.transforms.draws import checked_noise, draw, of_a_framework
@@ -231,20 +231,20 @@ def _positive(name: str, value: Any, *, or_zero: bool) -> float:
     return given
 
 
-@kept(8)
+@kept_by_owner
 def _spread(prior: SmoothPrior) -> Array:
     """(d, d) R^-1 L sqrt(variance), transposed: theta = z times this."""
     return frozen(prior._root.T)
 
 
-@kept(8)
+@kept_by_owner
 def _whitening(prior: SmoothPrior) -> Array:
     """Its inverse."""
     inverse = np.linalg.solve(prior._lower, prior._triangle) / math.sqrt(prior.variance)
     return frozen(np.asarray(inverse.T, np.float64))
 
 
-@kept(8)
+@kept_by_owner
 def _log_normaliser(prior: SmoothPrior) -> float:
     log_root = np.log(prior._lower.diagonal()).sum() - np.log(prior._triangle.diagonal()).sum()
     return float(log_root) + prior.cpab.n_params / 2 * math.log(2 * math.pi * prior.variance)

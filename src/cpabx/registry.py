@@ -19,7 +19,7 @@ import pluggy
 from cpabx import hookspecs
 from cpabx.backend import ABILITIES, Backend
 from cpabx.errors import BackendLoadError, BackendMismatchError, BackendNotFoundError, shown
-from cpabx.tracing import constant_while_tracing
+from cpabx.tracing import constant_while_tracing, forget
 
 #: Backends that the project itself offers, and how to get them.
 _OFFERED = {"numpy": "cpabx", "torch": "cpabx-torch", "tensorflow": "cpabx-tensorflow"}
@@ -301,6 +301,18 @@ def get_backend(backend: str | None = None) -> Backend:
     return _load(_chosen_here.get() or everywhere or _environment() or "numpy")
 
 
+def clear_caches() -> None:
+    """Frees what was computed for later calls and can be computed again: grids of pixels and the like.
+
+    It is at most 12 MiB of arrays by itself (beside one that is larger alone, such as that of a spline with 1300
+    control points), 30 MiB with their twins in a framework, of which each lives as long as its array. The basis of a
+    :class:`cpabx.Cpab` belongs to it, and lives and dies with it; this frees its twins alone.
+    """
+    forget()
+    for backend in list(_backends.values()):
+        backend.clear_caches()
+
+
 @contextlib.contextmanager
 def use_backend(name: str) -> Iterator[Backend]:
     """Choose a backend inside a ``with`` block, for this thread or task only.
@@ -410,6 +422,7 @@ __all__ = [
     "BackendInfo",
     "available_backends",
     "backend_for",
+    "clear_caches",
     "get_backend",
     "owner",
     "set_backend",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+import weakref
 from collections.abc import Sequence
 from typing import Any
 
@@ -60,6 +61,12 @@ class Tessellation:
     def ndim(self) -> int:
         return len(self.cells)
 
+    @property
+    def nbytes(self) -> int:
+        """Memory of the native object, about: what libcpab has for each simplex."""
+        slots = self.ndim + 1
+        return self.n_cells * (8 * slots + 8 * slots * slots + 8 * slots * self.ndim + 8)
+
     @functools.cached_property
     def lower(self) -> NDArray[np.float64]:
         return np.array([low for low, _ in self.domain])
@@ -112,8 +119,14 @@ class Tessellation:
         return f"Tessellation({self.cells}, domain={self.domain}, outside={self.outside!r})"
 
 
-@functools.lru_cache(maxsize=64)
+_living: weakref.WeakValueDictionary[Any, Any] = weakref.WeakValueDictionary()
+
+
 def _create(cells: tuple[int, ...], domain: tuple[Interval, ...], outside: int) -> Any:
+    """The native tessellation, which all objects of equal arguments share."""
+    key = (cells, domain, outside)
+    if (found := _living.get(key)) is not None:
+        return found
     library = load()
     options = library.ffi.new("cpab_tessellation_options *")
     options.struct_size = library.ffi.sizeof("cpab_tessellation_options")
@@ -123,7 +136,7 @@ def _create(cells: tuple[int, ...], domain: tuple[Interval, ...], outside: int) 
         options.cells[d], options.lower[d], options.upper[d] = n, low, high
     out = library.ffi.new("cpab_tessellation **")
     raise_for_status(library, library.lib.cpab_tessellation_create(options, out))
-    return library.ffi.gc(out[0], library.lib.cpab_tessellation_destroy)
+    return _living.setdefault(key, library.ffi.gc(out[0], library.lib.cpab_tessellation_destroy))
 
 
 def _checked_cells(cells: Any) -> tuple[int, ...]:

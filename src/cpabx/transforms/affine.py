@@ -8,9 +8,8 @@ import numpy as np
 
 from cpabx.backend import Backend, Tensor
 from cpabx.pixel_grid import PixelGrid
-from cpabx.tracing import kept
 from cpabx.transforms.arguments import dimension
-from cpabx.transforms.base import MOST_KEPT, Array, Transformation, frozen
+from cpabx.transforms.base import Array, Transformation
 from cpabx.transforms.matrices import first_rows, inverted
 
 
@@ -22,25 +21,6 @@ def times(backend: Backend, matrix: Tensor, points: Tensor, ndim: int) -> Tensor
 
 def homogeneous(points: Array) -> Array:
     return np.concatenate([points, np.ones_like(points[..., :1])], axis=-1)
-
-
-def affine_at(backend: Backend, rows: Tensor, grid: PixelGrid) -> Tensor:
-    """(N, n, n + 1) matrices, flat (N, n * (n + 1)), times the homogeneous points of a grid: (N, P, n)."""
-    n = len(grid.size)
-    if n * n * (n + 1) * grid.n_points > MOST_KEPT:
-        return times(backend, backend.reshape(rows, (-1, n, n + 1)), grid.tensor(backend, like=rows), n)
-    moved = backend.matmul(rows, backend.constant(_grid_matrix(grid), like=rows))
-    return backend.reshape(moved, (-1, grid.n_points, n))
-
-
-@kept(8)
-def _grid_matrix(grid: PixelGrid) -> Array:
-    """(n * (n + 1), n * P): what each entry of a matrix does to the coordinates (x, y, z) of all points."""
-    n = len(grid.size)
-    matrix = np.zeros((n, n + 1, grid.n_points, n))
-    for row in range(n):
-        matrix[row, :, :, row] = homogeneous(grid.points).T
-    return frozen(matrix.reshape(n * (n + 1), -1))
 
 
 class OfAnyDimension(Transformation):
@@ -130,7 +110,7 @@ class Affine(OfMatrices):
         return backend.matmul(points - offset, backend.matrix_transpose(linear))
 
     def _apply_grid(self, backend: Backend, grid: PixelGrid, theta: Tensor) -> Tensor:
-        return affine_at(backend, theta, grid)
+        return grid.affine(backend, theta, self.ndim)
 
     def _pull_back(self, points: Array, theta: Array, cotangent: Array, **options: Any) -> tuple[Array, Array]:
         matrix = theta.reshape(-1, self.ndim, self.ndim + 1)

@@ -16,7 +16,7 @@ from cpabx.backend import Backend, Tensor
 from cpabx.errors import ShapeError, UnsupportedError
 from cpabx.options import flag
 from cpabx.pixel_grid import PixelGrid, RunTimeGrid, Sampling, pixel_grid
-from cpabx.tracing import constant_while_tracing, kept
+from cpabx.tracing import constant_while_tracing, kept_by_owner
 from cpabx.transforms import pixels
 from cpabx.transforms.arguments import as_floats, count, finite, float_name, floats_beside
 from cpabx.transforms.draws import checked_noise, draw
@@ -26,8 +26,8 @@ from cpabx.transforms.series import checked_lengths, warp_series
 
 Array = NDArray[Any]
 
-#: Most numbers of a matrix that families keep for a grid: 32 MiB.
-MOST_KEPT = 1 << 22
+#: Most numbers of a matrix that families keep for a grid: 8 MiB.
+MOST_KEPT = 1 << 20
 
 
 def frozen(array: Array) -> Array:
@@ -467,7 +467,7 @@ def _spoilt(backend: Backend, points: Tensor, theta: Tensor) -> Tensor:
     return items + backend.sum(points * 0, axis=-1)[:, :, None]
 
 
-@kept(8)
+@kept_by_owner
 def _identity_of(family: Transformation) -> Array:
     return frozen(family._identity())
 

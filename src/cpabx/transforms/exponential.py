@@ -10,7 +10,7 @@ import numpy as np
 from cpabx.backend import Backend, Tensor
 from cpabx.pixel_grid import PixelGrid
 from cpabx.tracing import kept
-from cpabx.transforms.affine import OfAnyDimension, OfMatrices, affine_at, homogeneous, times
+from cpabx.transforms.affine import OfAnyDimension, OfMatrices, homogeneous, times
 from cpabx.transforms.base import Array, frozen
 
 
@@ -35,7 +35,7 @@ class Exponential(OfAnyDimension):
 
     def _apply_grid(self, backend: Backend, grid: PixelGrid, theta: Tensor) -> Tensor:
         n = self.ndim
-        return affine_at(backend, backend.reshape(self._matrices(backend, theta), (-1, n * (n + 1))), grid)
+        return grid.affine(backend, backend.reshape(self._matrices(backend, theta), (-1, n * (n + 1))), n)
 
     def _matrices(self, backend: Backend, theta: Tensor) -> Tensor:
         """(N, n, n + 1): the exponentials, without their last row."""

@@ -8,9 +8,7 @@ import numpy as np
 
 from cpabx.backend import Backend, Tensor
 from cpabx.pixel_grid import PixelGrid
-from cpabx.tracing import kept
-from cpabx.transforms.affine import affine_at
-from cpabx.transforms.base import MOST_KEPT, Array, Transformation, frozen
+from cpabx.transforms.base import Array, Transformation, frozen
 from cpabx.transforms.matrices import inverted, pull_back_without_last, without_last
 
 #: Closest that a denominator comes to zero: points at the horizon go far away, not to infinity.
@@ -58,13 +56,10 @@ class Homography(Transformation):
         return projected[:, :, :2] / _held(backend, projected[:, :, 2:])
 
     def _apply_grid(self, backend: Backend, grid: PixelGrid, theta: Tensor) -> Tensor:
-        if 12 * grid.n_points > MOST_KEPT:
-            return super()._apply_grid(backend, grid, theta)
         last = backend.concat([theta[:, 6:], theta[:, :1] * 0 + 1], axis=1)
-        z = backend.matmul(last, backend.constant(_grid_matrix(grid), like=theta))
-        scale = (1 / _held(backend, z))[:, :, None]
+        scale = 1 / _held(backend, grid.affine(backend, last, 1))
         # Twice, for x and y: frameworks are slow where a product broadcasts along so short an axis.
-        return affine_at(backend, theta[:, :6], grid) * backend.concat([scale, scale], axis=-1)
+        return grid.affine(backend, theta[:, :6], 2) * backend.concat([scale, scale], axis=-1)
 
     def _pull_back(self, points: Array, theta: Array, cotangent: Array, **options: Any) -> tuple[Array, Array]:
         homogeneous = np.concatenate([points, np.ones_like(points[..., :1])], axis=-1)
@@ -83,9 +78,3 @@ def _held(backend: Backend, z: Tensor) -> Tensor:
     """Denominators, away from zero."""
     far = backend.constant(_HORIZON_ARRAY, like=z)
     return backend.where((z < _HORIZON) & (z > -_HORIZON), backend.where(z < 0, -far, far), z)
-
-
-@kept(8)
-def _grid_matrix(grid: PixelGrid) -> Array:
-    """(3, P) homogeneous points."""
-    return frozen(np.concatenate([grid.points.T, np.ones((1, grid.n_points))]))

@@ -66,10 +66,14 @@ class ThinPlateSpline(Transformation):
         return points + backend.matmul(self._weights(backend, points), displacements)
 
     def _apply_grid(self, backend: Backend, grid: PixelGrid, theta: Tensor) -> Tensor:
-        if self.n_params * 2 * grid.n_points > MOST_KEPT:
+        if self.n_params // 2 * grid.n_points > MOST_KEPT:
             return super()._apply_grid(backend, grid, theta)
-        displacement = backend.matmul(theta, backend.constant(_grid_matrix(self, grid), like=theta))
-        return backend.reshape(displacement, (-1, grid.n_points, 2)) + grid.tensor(backend, like=theta)
+        if 2 * self.n_params * grid.n_points <= MOST_KEPT // 4:  # one product, which is faster
+            displacement = backend.matmul(theta, backend.constant(_grid_matrix(self, grid), like=theta))
+            return backend.reshape(displacement, (-1, grid.n_points, 2)) + grid.tensor(backend, like=theta)
+        by_axis = backend.matrix_transpose(backend.reshape(theta, (-1, *self._centres.shape)))
+        displacement = backend.matmul(by_axis, backend.constant(_grid_weights(self, grid), like=theta))
+        return grid.tensor(backend, like=theta) + backend.matrix_transpose(displacement)
 
     def _weights(self, backend: Backend, points: Tensor) -> Tensor:
         """(1 or N, P, K): how much each control point's displacement moves each point."""
@@ -115,9 +119,14 @@ def _solver(nx: int, ny: int) -> Array:
 
 
 @kept(8)
-def _grid_matrix(spline: ThinPlateSpline, grid: PixelGrid) -> Array:
-    """(2 K, 2 P): what each number of theta does to the coordinates (x, y) of all points."""
+def _grid_weights(spline: ThinPlateSpline, grid: PixelGrid) -> Array:
+    """(K, P): how much each control point's displacement moves each pixel."""
     from cpabx.numpy_backend import NumpyBackend
 
-    weights = spline._weights(NumpyBackend(), grid.points[None])[0]
-    return frozen(np.kron(weights.T, np.eye(2)))
+    return frozen(np.ascontiguousarray(spline._weights(NumpyBackend(), grid.points[None])[0].T))
+
+
+@kept(8)
+def _grid_matrix(spline: ThinPlateSpline, grid: PixelGrid) -> Array:
+    """(2 K, 2 P): what each number of theta does to the coordinates (x, y) of all pixels."""
+    return frozen(np.kron(_grid_weights(spline, grid), np.eye(2)))

@@ -25,7 +25,8 @@ def in_one_batch(
     for i, (x, axis) in enumerate(zip(inputs, in_dims, strict=False)):  # packed options have one
         if isinstance(x, Tensor):
             tensors[i] = (x if axis is None else x.movedim(axis, 0), axis is not None)
-    n = next(x.shape[is_mapped] for i, (x, is_mapped) in tensors.items() if i not in shared)
+    sizes = {x.shape[is_mapped] for i, (x, is_mapped) in tensors.items() if i not in shared}
+    n = max(sizes) if all(sizes) else 0
     stay = all(not is_mapped and x.shape[0] == 1 for i, (x, is_mapped) in tensors.items() if i in shared)
     for i, (x, is_mapped) in tensors.items():
         if not (stay and i in shared):

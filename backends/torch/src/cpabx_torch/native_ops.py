@@ -6,7 +6,6 @@ tessellation's, and the time. Gradients are in :mod:`cpabx_torch.ops`.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -15,6 +14,7 @@ from torch import Tensor
 
 from cpabx import native
 from cpabx.tessellation import Tessellation
+from cpabx.tracing import kept
 from cpabx_torch.operators import operator
 
 
@@ -28,7 +28,7 @@ def tessellation_of(cells: Sequence[int], domain: Sequence[float], outside: str)
     return _tessellation(tuple(cells), tuple(domain), outside)
 
 
-@functools.lru_cache(maxsize=64)
+@kept(64)
 def _tessellation(cells: tuple[int, ...], domain: tuple[float, ...], outside: str) -> Tessellation:
     return Tessellation(cells, domain=list(zip(domain[::2], domain[1::2], strict=True)), outside=outside)
 
