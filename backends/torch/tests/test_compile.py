@@ -211,3 +211,29 @@ def test_transform_with_all_sizes_dynamic(family):
         torch.testing.assert_close(moved, family.transform(points, theta), rtol=0, atol=1e-6)
         moved.sum().backward()
         assert theta.grad.isfinite().all()
+
+
+@pytest.mark.parametrize("output_size", [None, (6, 5)], ids=["same", "fixed"])
+@pytest.mark.parametrize("name", ["STAffine", "STCPAB"])
+def test_layers_with_all_sizes_dynamic(name, output_size):
+    """A new size of the output is a new graph; a new batch is not."""
+    features = torch.nn.Sequential(torch.nn.Conv2d(1, 4, 3), torch.nn.AdaptiveAvgPool2d(1))
+    options = {"localization": features, "input_shape": (1, 8, 8), "output_size": output_size, "backend": "torch"}
+    layer = getattr(cpabx.layers, name)(**options)
+    with torch.no_grad():
+        for parameter in layer.parameters():
+            parameter.add_(0.1 * torch.randn(parameter.shape))
+    graphs = []
+
+    def backend(graph, _):
+        graphs.append(graph)
+        return graph.forward
+
+    compiled = torch.compile(layer, dynamic=True, fullgraph=True, backend=backend)
+    counts = []
+    for shape in ((2, 1, 8, 8), (3, 1, 8, 8), (5, 1, 8, 8), (3, 1, 9, 7), (4, 1, 9, 7)):
+        images = torch.rand(shape)
+        torch.testing.assert_close(compiled(images), layer(images), rtol=0, atol=1e-6)
+        counts.append(len(graphs))
+    assert counts[0] == counts[2]
+    assert counts[3] == counts[4]
