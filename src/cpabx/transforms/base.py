@@ -136,7 +136,8 @@ class Transformation(abc.ABC):
         Without ``seed`` and ``generator`` the numbers are the framework's own, and follow its global seed:
         ``torch.manual_seed``; ``keras.utils.set_random_seed`` or ``tf.random.set_seed``; ``np.random.seed``. In a
         graph (``torch.compile``, ``torch.export``, ``tf.function``, ``tf.data``, Keras layers) they are drawn anew
-        in each run. JAX has no such state: it draws numpy's numbers, and under ``jit`` needs a key.
+        in each run. With a global seed, TensorFlow repeats them in each pass over a ``tf.data`` set and each new graph,
+        as its own operations do. JAX has no such state: it draws numpy's numbers, and under ``jit`` needs a key.
 
         Args:
             n: how many; in a graph also a scalar of its framework.

@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from cpabx.backend import Backend
-from cpabx.errors import ShapeError
+from cpabx.errors import DtypeError, ShapeError
 from cpabx.tessellation import Tessellation
 
 # The layers are imported here so that Keras can load a model of theirs as soon as the backend is chosen.
@@ -41,7 +41,13 @@ class TensorFlowBackend(Backend):
 
     def asarray(self, values: Any, *, dtype: str | None = None, like: Any = None) -> tf.Tensor:
         chosen = dtype or (self.dtype(like) if like is not None else None)
-        if isinstance(values, (tf.Tensor, tf.Variable, keras.Variable, keras.KerasTensor)):
+        if isinstance(values, keras.KerasTensor):
+            raise DtypeError(
+                "functions need tensors",
+                "a KerasTensor, as keras.Input returns, which stands for one",
+                "Call the function within the call method of a Keras layer, or use one of cpabx.layers.",
+            )
+        if isinstance(values, (tf.Tensor, tf.Variable, keras.Variable)):
             tensor = tf.convert_to_tensor(values)
             return tf.cast(tensor, chosen) if chosen else tensor
         if isinstance(values, (tf.RaggedTensor, tf.SparseTensor, tf.IndexedSlices, tf.TensorArray)):
