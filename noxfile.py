@@ -32,7 +32,8 @@ PATHS = {
         "examples/plugins/jax/tests/test_transformations.py",  # the suite takes longer with JAX: nox -s jax
         "examples/plugins/jax/tests/test_processes.py",
     ],
-    "all": ["tests"],  # what each framework has of its own has run without the other
+    # What each framework has of its own, the conformance suite above all, has run without the other.
+    "all": ["tests", "--ignore=tests/cross/test_conformance.py"],
 }
 #: Tests against other projects, and the page that tells their users what is what here.
 PEERS = ["tests/peers", "tests/cross/test_documents.py"]
