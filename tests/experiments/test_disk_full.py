@@ -237,7 +237,7 @@ ARGUMENTS = ["mnist", "--models", "CNN", "--seeds", "1", "--epochs", "2"]
 
 @pytest.fixture
 def fake(monkeypatch):
-    for module in ("rich", "matplotlib"):
+    for module in ("cpabx_torch", "rich", "matplotlib"):
         pytest.importorskip(module)
     engine, whole = FakeEngine(), Material(digits(), digits())
     monkeypatch.setattr(conduct, "load_engine", lambda name: engine)

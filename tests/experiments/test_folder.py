@@ -18,6 +18,8 @@ from cpabx.experiments.material import Material
 from cpabx.experiments.run import FOLDER, perform, record_of, weights_of
 from tests.experiments.run_cases import PROTOCOL, FakeEngine, digits, run_in
 
+pytest.importorskip("cpabx_torch", reason="a configuration names the version of the engine's package")
+
 REPORTS = ("results.md", "results.csv", "epochs.csv", "samples.png", folder.CONFIGURATION)
 
 

@@ -122,10 +122,10 @@ def test_saved_models_serve_any_size(name, tmp_path):
     model = keras.Sequential([keras.Input((*[None] * layer.family.ndim, CHANNELS)), transformer])
     trained(transformer)
     model.export(tmp_path / "saved", verbose=False)
-    serve = tf.saved_model.load(tmp_path / "saved").serve
+    loaded = tf.saved_model.load(tmp_path / "saved")  # its functions live as long as it does
     for size in SIZES[:2]:
         images = draw(2, *size[: layer.family.ndim], CHANNELS)
-        np.testing.assert_allclose(serve(images), transformer(images), atol=1e-4)
+        np.testing.assert_allclose(loaded.serve(images), transformer(images), atol=1e-4)
 
 
 def test_models_train_on_batches_of_different_sizes():
