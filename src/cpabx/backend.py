@@ -109,10 +109,6 @@ class Backend(abc.ABC):
         """
         return None
 
-    def peek(self, tensor: Tensor) -> np.ndarray[Any, Any] | None:
-        """The values, or None where they are not known yet: while a function is traced."""
-        return None if self.device(tensor) is None else self.to_numpy(tensor)
-
     @abc.abstractmethod
     def dtype(self, tensor: Tensor) -> str:
         """Name of the element type, e.g. ``"float32"``."""

@@ -16,9 +16,11 @@ def constant_while_tracing(function: Callable[_P, _R]) -> Callable[_P, _R]:
     """Marks a function of Python values: the same arguments always give the same result.
 
     ``torch.compile`` then calls it while it traces, and does not trace it. This is what
-    ``torch.compiler.assume_constant_result`` does, which cannot be had without torch.
+    ``torch.compiler.assume_constant_result`` does, which cannot be had without torch. TensorFlow's AutoGraph runs it
+    as it is, as after ``tf.autograph.experimental.do_not_convert``: so a backend can be loaded inside of a graph.
     """
     function._dynamo_marked_constant = True  # type: ignore[attr-defined]
+    function.autograph_info__ = {}  # type: ignore[attr-defined]
     return function
 
 

@@ -28,6 +28,30 @@ def test_nothing_is_rewritten_or_warned_of(family, monkeypatch):
     assert said == []
 
 
+FIRST = """
+import cpabx, tensorflow as tf
+from tensorflow.python.autograph.utils import ag_logging
+
+said, family = [], cpabx.Cpab((2, 2))
+ag_logging.warning = lambda message, *rest: said.append(message % rest)
+
+
+def bend(number):
+    theta = family.sample(1, backend="tensorflow")
+    return family.transform([[0.1, 0.2]], theta), family.warp(tf.ones((1, 4, 4, 1)), theta)
+
+
+moved, warped = next(iter(tf.data.Dataset.range(1).map(bend)))
+print(moved.shape, warped.shape, said)
+"""
+
+
+def test_the_backend_is_loaded_inside_of_a_graph(tmp_path, new_process):
+    """Before that, AutoGraph does not know that it is to leave cpabx alone."""
+    (tmp_path / "first.py").write_text(FIRST)
+    assert new_process("import first") == "(1, 1, 2) (1, 4, 4, 1) []\n"
+
+
 def test_errors_keep_their_class():
     with pytest.raises(ShapeError, match="theta must be"):
         tf.function(lambda: cpabx.Affine().transform([[0.0, 0.0]], tf.zeros((2, 5))))()

@@ -394,14 +394,14 @@ class Transformation(abc.ABC):
         backend = registry.backend_for(name, points=points, theta=theta)
         theta, points = as_floats(backend, theta=theta, points=points)
         theta = self.flat_theta(backend, theta)
-        shape = backend.shape(points)
+        shape, n = backend.shape(points), backend.shape(theta)[0]
         if len(shape) not in (2, 3) or shape[-1] != self.ndim:
             raise ShapeError(
                 f"points must be (P, {self.ndim}) or (N, P, {self.ndim})", f"shape {shape}", "Put the coordinates last."
             )
         if len(shape) == 2:
             points = backend.reshape(points, (1, -1 if shape[0] is None else shape[0], self.ndim))
-        elif shape[0] != (n := backend.shape(theta)[0]) and shape[0] is not None and n is not None and shape[0] != 1:
+        elif shape[0] not in (None, 1, n) and n is not None:
             raise ShapeError(
                 "points (N, P, n) and theta (N, d) must have one N",
                 f"{shape[0]} and {n}",

@@ -77,7 +77,7 @@ def checked_lengths(backend: Backend, lengths: Any, series: Tensor, theta: Tenso
         raise ShapeError(
             f"lengths must be ({shape[0]},), one for each series", f"shape {tuple(size)}", "Count the batch."
         )
-    values = counted if isinstance(counted, np.ndarray) else backend.peek(counted)
+    values = counted if isinstance(counted, np.ndarray) else backend.known_values(counted)
     if values is not None and most is not None and ((values < 1) | (values > most)).any():
         raise OptionError(
             f"lengths must be from 1 to {most}, the length of the series",

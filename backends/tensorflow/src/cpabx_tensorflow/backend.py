@@ -69,9 +69,6 @@ class TensorFlowBackend(Backend):
     def known_values(self, tensor: Any) -> np.ndarray[Any, Any] | None:
         return self.to_numpy(tensor) if tf.executing_eagerly() and self.device(tensor) == "cpu" else None
 
-    def peek(self, tensor: Any) -> np.ndarray[Any, Any] | None:
-        return self.to_numpy(tensor) if hasattr(tensor, "numpy") and tf.executing_eagerly() else None
-
     def dtype(self, tensor: Any) -> str:
         return str(tf.as_dtype(tensor.dtype).name)
 

@@ -233,69 +233,51 @@ class SpatialTransformer(keras.layers.Layer):  # type: ignore[misc]
         return super().from_config(config)  # type: ignore[no-any-return]
 
 
+class _OfAnyDimension(SpatialTransformer):
+    """A layer of a family whose only option is its number of dimensions."""
+
+    _kind: type[Affine | AffineDiffeo | Similarity | Rigid | ScaleTranslate]
+
+    def __init__(self, *, ndim: int = 2, **options: Any) -> None:
+        super().__init__(self._kind(ndim), **options)
+
+    def _family_config(self) -> dict[str, Any]:
+        return self.transformation.config
+
+
 @_register
-class STAffine(SpatialTransformer):
+class STAffine(_OfAnyDimension):
     """Spatial transformer with affine maps, d = ndim * (ndim + 1)."""
 
-    transformation: Affine
-
-    def __init__(self, *, ndim: int = 2, **options: Any) -> None:
-        super().__init__(Affine(ndim), **options)
-
-    def _family_config(self) -> dict[str, Any]:
-        return self.transformation.config
+    _kind = Affine
 
 
 @_register
-class STAffineDiffeo(SpatialTransformer):
+class STAffineDiffeo(_OfAnyDimension):
     """Spatial transformer with diffeomorphic affine maps, d = ndim * (ndim + 1)."""
 
-    transformation: AffineDiffeo
-
-    def __init__(self, *, ndim: int = 2, **options: Any) -> None:
-        super().__init__(AffineDiffeo(ndim), **options)
-
-    def _family_config(self) -> dict[str, Any]:
-        return self.transformation.config
+    _kind = AffineDiffeo
 
 
 @_register
-class STSimilarity(SpatialTransformer):
+class STSimilarity(_OfAnyDimension):
     """Spatial transformer with similarities: rotation, scale and translation, see :class:`cpabx.Similarity`."""
 
-    transformation: Similarity
-
-    def __init__(self, *, ndim: int = 2, **options: Any) -> None:
-        super().__init__(Similarity(ndim), **options)
-
-    def _family_config(self) -> dict[str, Any]:
-        return self.transformation.config
+    _kind = Similarity
 
 
 @_register
-class STRigid(SpatialTransformer):
+class STRigid(_OfAnyDimension):
     """Spatial transformer with rigid maps: rotation and translation, see :class:`cpabx.Rigid`."""
 
-    transformation: Rigid
-
-    def __init__(self, *, ndim: int = 2, **options: Any) -> None:
-        super().__init__(Rigid(ndim), **options)
-
-    def _family_config(self) -> dict[str, Any]:
-        return self.transformation.config
+    _kind = Rigid
 
 
 @_register
-class STScaleTranslate(SpatialTransformer):
+class STScaleTranslate(_OfAnyDimension):
     """Spatial transformer with a scale along every axis and translation, see :class:`cpabx.ScaleTranslate`."""
 
-    transformation: ScaleTranslate
-
-    def __init__(self, *, ndim: int = 2, **options: Any) -> None:
-        super().__init__(ScaleTranslate(ndim), **options)
-
-    def _family_config(self) -> dict[str, Any]:
-        return self.transformation.config
+    _kind = ScaleTranslate
 
 
 @_register

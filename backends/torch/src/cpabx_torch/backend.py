@@ -66,14 +66,7 @@ class TorchBackend(Backend):
         return np.asarray(tensor.detach().cpu().numpy())
 
     def known_values(self, tensor: Tensor) -> np.ndarray[Any, Any] | None:
-        traced = torch.compiler.is_compiling() or torch._C._get_tracing_state() is not None
-        if traced or type(tensor) not in (Tensor, torch.nn.Parameter) or tensor.device.type != "cpu":
-            return None
-        # Inside of vmap and grad, a tensor is the wrapper of one.
-        return None if torch._C._functorch.is_functorch_wrapped_tensor(tensor) else self.to_numpy(tensor)
-
-    def peek(self, tensor: Tensor) -> np.ndarray[Any, Any] | None:
-        return self.to_numpy(tensor) if has_values(tensor) else None
+        return self.to_numpy(tensor) if tensor.is_cpu and has_values(tensor) else None
 
     def dtype(self, tensor: Tensor) -> str:
         return str(tensor.dtype).removeprefix("torch.")

@@ -170,39 +170,43 @@ class _Predictor(nn.Module):
         return self.layer.theta(images)
 
 
-class STAffine(SpatialTransformer):
+class _OfAnyDimension(SpatialTransformer):
+    """A layer of a family whose only option is its number of dimensions."""
+
+    _kind: type[Affine | AffineDiffeo | Similarity | Rigid | ScaleTranslate]
+
+    def __init__(self, *, ndim: int = 2, **options: Any) -> None:
+        super().__init__(self._kind(ndim), **options)
+
+
+class STAffine(_OfAnyDimension):
     """Spatial transformer with affine maps, d = ndim * (ndim + 1)."""
 
-    def __init__(self, *, ndim: int = 2, **options: Any) -> None:
-        super().__init__(Affine(ndim), **options)
+    _kind = Affine
 
 
-class STAffineDiffeo(SpatialTransformer):
+class STAffineDiffeo(_OfAnyDimension):
     """Spatial transformer with diffeomorphic affine maps, d = ndim * (ndim + 1)."""
 
-    def __init__(self, *, ndim: int = 2, **options: Any) -> None:
-        super().__init__(AffineDiffeo(ndim), **options)
+    _kind = AffineDiffeo
 
 
-class STSimilarity(SpatialTransformer):
+class STSimilarity(_OfAnyDimension):
     """Spatial transformer with similarities: rotation, scale and translation, see :class:`cpabx.Similarity`."""
 
-    def __init__(self, *, ndim: int = 2, **options: Any) -> None:
-        super().__init__(Similarity(ndim), **options)
+    _kind = Similarity
 
 
-class STRigid(SpatialTransformer):
+class STRigid(_OfAnyDimension):
     """Spatial transformer with rigid maps: rotation and translation, see :class:`cpabx.Rigid`."""
 
-    def __init__(self, *, ndim: int = 2, **options: Any) -> None:
-        super().__init__(Rigid(ndim), **options)
+    _kind = Rigid
 
 
-class STScaleTranslate(SpatialTransformer):
+class STScaleTranslate(_OfAnyDimension):
     """Spatial transformer with a scale along every axis and translation, see :class:`cpabx.ScaleTranslate`."""
 
-    def __init__(self, *, ndim: int = 2, **options: Any) -> None:
-        super().__init__(ScaleTranslate(ndim), **options)
+    _kind = ScaleTranslate
 
 
 class STHomography(SpatialTransformer):
