@@ -88,11 +88,13 @@ struct FreeStencil {
     typename V::Bits bad;             /* as in Stencil */
     V nothing;
 
+    /* A pointer: with its sanitizer of bounds, GCC 12 takes element 0 of arrays that ?: chooses. */
+    CPAB_INLINE const V *by_axis(int d, int along) const { return d == along ? change[d] : weight[d]; }
+
     /* A corner's weight, or its derivative along axis `along`. */
     CPAB_INLINE V factor(int corner, int along) const {
         V product(1);
-        for (int d = 0; d < D; d++, corner /= n_taps)
-            product = product * (d == along ? change : weight)[d][corner % n_taps];
+        for (int d = 0; d < D; d++, corner /= n_taps) product = product * by_axis(d, along)[corner % n_taps];
         return product;
     }
 
@@ -103,7 +105,7 @@ struct FreeStencil {
         for (int k = 0; k < corners; k++) part[k] = at_corner[k];
         int n = corners;
         for (int d = 0; d < D; d++) {
-            const V *by = (d == along ? change : weight)[d];
+            const V *by = by_axis(d, along);
             n /= n_taps;
             for (int k = 0; k < n; k++) {
                 V sum = by[0] * part[n_taps * k];

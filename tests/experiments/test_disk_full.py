@@ -1,5 +1,6 @@
 """Disks that are full, or of others: the error names the file and what to do, and what was there stays whole."""
 
+import contextlib
 import errno
 import json
 import os
@@ -127,31 +128,33 @@ def test_a_link_is_replaced_and_not_what_it_leads_to(tmp_path):
 # -- a limit of the system, in place of a full disk ------------------------------------------------
 
 
-@pytest.fixture
-def at_most():
-    """Sets the size that a file may have; Python turns the signal into an error."""
+@contextlib.contextmanager
+def at_most(size):
+    """Limits the size of files; Python turns the signal into an error. The report of pytest may be a longer file."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-def test_a_checkpoint_that_does_not_fit_leaves_the_one_before(tmp_path, at_most):
+def test_a_checkpoint_that_does_not_fit_leaves_the_one_before(tmp_path):
     path = tmp_path / "file.npz"
     checkpoints.write(path, state(1), DESCRIBED)
-    at_most(path.stat().st_size // 2)
-    with pytest.raises(ExperimentError, match=r"file\.npz must be written; got File too large.*Free some space"):
+    expected = r"file\.npz must be written; got File too large.*Free some space"
+    with at_most(path.stat().st_size // 2), pytest.raises(ExperimentError, match=expected):
         checkpoints.write(path, state(2), DESCRIBED)
-    at_most(resource.RLIM_INFINITY)
     assert checkpoints.read(path, NET, DESCRIBED).epoch == 1
     assert names(tmp_path) == ["file.npz"]
 
 
-def test_a_cache_that_does_not_fit_is_an_error_and_not_a_signal(tmp_path, at_most):
+def test_a_cache_that_does_not_fit_is_an_error_and_not_a_signal(tmp_path):
     """It is mapped: a page that the disk has no room for would end the process."""
     pytest.importorskip("PIL", reason="photographs need Pillow")
     made.write_lfw(tmp_path, made.lfw_images(), "tar")
-    at_most(10_000)
-    with pytest.raises(ExperimentError, match=r"cache/lfw-25x25-\w+\.npy must be written; got File too large"):
+    expected = r"cache/lfw-25x25-\w+\.npy must be written; got File too large"
+    with at_most(10_000), pytest.raises(ExperimentError, match=expected):
         lfw.folds(tmp_path, 25, cache=tmp_path / "cache")
     assert names(tmp_path / "cache") == []
 
