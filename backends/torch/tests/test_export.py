@@ -124,3 +124,11 @@ def test_jit_trace_of_functions_is_refused():
     for function in (family.transform, family.velocity_at, family.jacobian, family.log_det_jacobian):
         with pytest.raises(cpabx.errors.UnsupportedError, match=r"torch\.export"):
             torch.jit.trace(function, (points, theta))
+
+
+@pytest.mark.parametrize("name", ["STAffine", "STCPAB"])
+def test_strict_export_is_refused(name):
+    """Its programs would return tensors without values."""
+    layer = getattr(cpabx.layers, name)(input_shape=(1, 8, 8), backend="torch").eval()
+    with pytest.raises(cpabx.errors.UnsupportedError, match="strict=False"):
+        torch.export.export(layer, (torch.rand(2, 1, 8, 8),), strict=True)

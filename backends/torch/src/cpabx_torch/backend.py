@@ -14,8 +14,9 @@ from torch.masked import MaskedTensor
 from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
 
 from cpabx.backend import Backend
-from cpabx.errors import DeviceError
+from cpabx.errors import DeviceError, UnsupportedError
 from cpabx.tessellation import Tessellation
+from cpabx.tracing import constant_while_tracing
 from cpabx_torch import draws, ops, sampler, warp
 from cpabx_torch.constants import Constants
 from cpabx_torch.operators import has_values, sees_constants
@@ -52,6 +53,8 @@ class TorchBackend(Backend):
 
     def constant(self, values: np.ndarray[Any, Any], *, like: Tensor) -> Tensor:
         if torch.compiler.is_dynamo_compiling():  # the array is an input of the graph
+            if torch.compiler.is_exporting():  # whose inputs are not exported
+                _refuse_strict_export()
             return torch.as_tensor(values).to(dtype=like.dtype, device=like.device)
         if torch.compiler.is_compiling():
             return self.asarray(values.astype(self.dtype(like)), like=like)
@@ -213,6 +216,15 @@ def _named(tensor: Tensor) -> str:
     if type(tensor) in _NOT_ARRAYS:
         return f"a {type(tensor).__name__}"
     return "a nested tensor" if tensor.is_nested else f"a tensor of layout {tensor.layout}"
+
+
+@constant_while_tracing  # a tracer cannot raise errors of ours
+def _refuse_strict_export() -> None:
+    raise UnsupportedError(
+        "torch.export must be called with strict=False, its default",
+        "strict=True, which loses the constants of a program",
+        "Leave it out.",
+    )
 
 
 def _check_device(points: Tensor) -> None:
