@@ -1,0 +1,160 @@
+"""Uses the families in one way, then in all others: what the first leaves behind must not spoil the rest.
+
+Prints what went wrong. test_orders.py starts a process for some first uses; without arguments, each way comes before
+each other in one process, whose caches are emptied in between.
+"""
+
+import sys
+import warnings
+
+import numpy as np
+import tensorflow as tf
+
+import cpabx
+
+#: What is kept for a family is made by these; new ones have nothing.
+MAKERS = [
+    lambda: cpabx.Affine(),
+    lambda: cpabx.AffineDiffeo(),
+    lambda: cpabx.Homography(),
+    lambda: cpabx.ThinPlateSpline((2, 2)),
+    lambda: cpabx.Cpab((2, 1)),
+    lambda: cpabx.Cpab((2, 2), basis="nodal", boundary="sliding", domain=((0, 1), (-1, 2))),
+    lambda: cpabx.Composition(cpabx.Affine(), cpabx.Cpab((1, 2), boundary="fixed")),
+]
+FAMILIES: list[cpabx.Transformation] = []
+_draw = np.random.default_rng(0)
+IMAGES, POINTS = _draw.random((1, 4, 3, 1)), _draw.random((3, 2))
+THETA = np.concatenate([make().identity(1, backend="numpy", dtype="float64")[0] for make in MAKERS])
+THETA = THETA + 0.1 * _draw.standard_normal(THETA.shape)
+ALONG = _draw.standard_normal(THETA.shape)
+
+
+def f(theta):
+    """A number made of warps and transforms of all families."""
+    total, start = 0.0, 0
+    for family in FAMILIES:
+        own = theta[None, start : start + family.n_params]
+        start += family.n_params
+        warped, moved = family.warp(tf.constant(IMAGES), own, (4, 3)), family.transform(tf.constant(POINTS), own)
+        total += tf.reduce_sum(warped**2) + tf.reduce_sum(tf.cos(moved))
+    return total
+
+
+def with_gradient(theta, function=f):
+    with tf.GradientTape() as tape:
+        tape.watch(theta)
+        value = function(theta)
+    return value, tape.gradient(value, theta)
+
+
+def twice(theta):
+    with tf.GradientTape() as tape:
+        tape.watch(theta)
+        value, gradient = with_gradient(theta)
+        along = tf.reduce_sum(gradient * ALONG)
+    return value, gradient, tape.gradient(along, theta)
+
+
+def jacobian(theta):
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(theta)
+        values = tf.stack([f(theta), 2 * f(theta)])
+    return values[0], tape.jacobian(values, theta, experimental_use_pfor=False)[0]
+
+
+def old_graph(theta):
+    """As in TensorFlow 1."""
+    with tf.Graph().as_default():
+        given = tf.compat.v1.placeholder(tf.float64, theta.shape)
+        asked = with_gradient(given)
+        with tf.compat.v1.Session() as session:
+            return session.run(asked, {given: theta.numpy()})
+
+
+def of_any_size(theta):
+    signature = [tf.TensorSpec([None], tf.float64)]
+    return tf.function(lambda t: with_gradient(tf.ensure_shape(t, theta.shape)), input_signature=signature)(theta)
+
+
+def in_loop(theta):
+    @tf.function
+    def loop(theta):
+        value, gradient = tf.zeros((), tf.float64), tf.zeros_like(theta)
+        for _ in tf.range(2):
+            value, gradient = with_gradient(theta)
+        return value, gradient
+
+    return loop(theta)
+
+
+def in_branch(theta):
+    either = tf.function(lambda t: tf.cond(t[0] < 1e9, lambda: f(t), lambda: 2 * f(t)))
+    return with_gradient(theta, either)
+
+
+def mapped(theta):
+    return next(iter(tf.data.Dataset.from_tensors(theta).map(with_gradient)))
+
+
+def symbolic(theta):
+    given = tf.keras.Input(theta.shape, dtype="float64")
+    number = tf.keras.layers.Lambda(lambda batch: f(batch[0]), output_shape=(), dtype="float64")(given)
+    return (tf.keras.Model(given, number)(theta[None]),)
+
+
+#: Each answers, as far as it goes: the value, the gradient, the Hessian along ALONG.
+WAYS = {
+    "eager": lambda t: (f(t),),
+    "GradientTape": with_gradient,
+    "tape within tape": twice,
+    "jacobian": jacobian,
+    "function": lambda t: (tf.function(f)(t),),
+    "function of tape": lambda t: tf.function(with_gradient)(t),
+    "tape of function": lambda t: with_gradient(t, tf.function(f)),
+    "function of tape within tape": lambda t: tf.function(twice)(t),
+    "function of any size": of_any_size,
+    "loop": in_loop,
+    "branch": in_branch,
+    "Graph": old_graph,
+    "Dataset.map": mapped,
+    "map_fn": lambda t: tuple(a[0] for a in tf.map_fn(with_gradient, t[None], (tf.float64, tf.float64))),
+    "vectorized_map": lambda t: (tf.vectorized_map(f, tf.stack([t, t]))[1],),
+    "recompute_grad": lambda t: with_gradient(t, tf.recompute_grad(f)),
+    "keras.Input": symbolic,
+}
+
+
+def renew_families():
+    cpabx.clear_caches()
+    FAMILIES[:] = [make() for make in MAKERS]
+
+
+def said_of(order):
+    """What goes wrong in families that are fresh: errors, and results that are not what fresh ones give."""
+    renew_families()
+    found, results = [], {}
+    for way in order:
+        try:
+            results[way] = [np.asarray(result) for result in WAYS[way](tf.constant(THETA))]
+        except Exception as error:
+            found.append(f"{way}: {type(error).__name__}: {error}")
+    renew_families()
+    expected = [np.asarray(result) for result in twice(tf.constant(THETA))]
+    for way, got in results.items():
+        for what, here, there in zip(("value", "gradient", "second"), got, expected, strict=False):
+            if not np.allclose(here, there, rtol=1e-9, atol=1e-9):
+                found.append(f"{way}: another {what}")
+    return found
+
+
+if __name__ == "__main__":
+    warnings.simplefilter("ignore")
+    cpabx.set_backend("tensorflow")
+    if sys.argv[1:]:
+        orders = [[first, *(way for way in WAYS if way != first)] for first in sys.argv[1:]]
+    else:
+        orders = [[first, second] for first in WAYS for second in WAYS]
+    for order in orders:
+        for said in said_of(order):
+            print(f"{order[0]} first, {said}", flush=True)
