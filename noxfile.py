@@ -135,7 +135,7 @@ def fuzz(session: nox.Session) -> None:
     build = build_c(session, "fuzz", *options, env={"CC": f"clang{suffix}", "CXX": f"clang++{suffix}"})
     corpus, found = Path("libcpab/fuzz/corpus").resolve(), build / "found"
     found.mkdir(exist_ok=True)
-    limits = [f"-max_total_time={seconds}", "-timeout=10", "-max_len=160", "-len_control=0", "-print_final_stats=1"]
+    limits = [f"-max_total_time={seconds}", "-timeout=30", "-max_len=160", "-len_control=0", "-print_final_stats=1"]
     with session.chdir(build):  # where libFuzzer leaves an input that it objects to
         session.run(str(build / "fuzz" / "fuzz_abi"), *limits, str(found), str(corpus), external=True)
 
