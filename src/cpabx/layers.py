@@ -27,7 +27,7 @@ is not known when a model of Keras or a program of torch.export is made; ``"cnn"
 The last layer of a localization network starts such that the transformation is exactly the identity.
 ``layer.theta(x)`` gives the parameters, ``layer.transformation`` the family. ``layer(x, return_theta=True)`` gives
 the output and the theta that made it, from one run of the localization; ``return_grid=True`` adds the sampling grid,
-(N, *output size, n) of (x, y[, z]) in [-1, 1] over the input.
+``(N, *output_size, n)`` of (x, y[, z]) in [-1, 1] over the input.
 
 A layer may stand anywhere in a network, on feature maps as well as images, and be called several times in a
 row: its weights are then shared. :func:`STParallel` puts several side by side.

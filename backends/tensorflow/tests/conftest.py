@@ -20,6 +20,14 @@ def pytest_configure(config: pytest.Config) -> None:
         config.addinivalue_line("filterwarnings", line)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _draws_need_no_seed():
+    """Experiments make TensorFlow deterministic for the rest of their process; it then draws with a seed only."""
+    from tensorflow.python.framework.config import disable_op_determinism
+
+    disable_op_determinism()
+
+
 @pytest.fixture
 def new_process(tmp_path):
     """Runs Python code in ``tmp_path``, and returns what it prints; an exception there is one here."""

@@ -374,8 +374,8 @@ class Transformation(abc.ABC):
             backend: only to insist on one.
 
         Returns:
-            (N, *size, n), with coordinates in the order (x, y, z), x along the last axis of pixels; of the type and on
-            the device of theta, and differentiable by it. NaN for items whose theta is not finite.
+            ``(N, *size, n)``, with coordinates in the order (x, y, z), x along the last axis of pixels; of the type and
+            on the device of theta, and differentiable by it. NaN for items whose theta is not finite.
 
         Raises:
             OptionError: unknown units, or an impossible size.

@@ -160,7 +160,7 @@ class SpatialTransformer(keras.layers.Layer):  # type: ignore[misc]
             images: (N, H, W, C), or in 1D and 3D (N, L, C) and (N, D, H, W, C).
             training: as in every layer of Keras, for the localization.
             return_theta: also return this run's theta, (N, d), in float32 at least.
-            return_grid: also return where the output comes from, (N, *output size, n) of (x, y[, z]) in [-1, 1]
+            return_grid: also return where the output comes from, ``(N, *output_size, n)`` of (x, y[, z]) in [-1, 1]
                 over the input, as torch's ``grid_sample`` takes it, in float32 at least.
             lengths: of series, as in :meth:`cpabx.Transformation.warp`; the localization sees zeros beyond them.
 

@@ -121,7 +121,7 @@ class SpatialTransformer(nn.Module):
             images: (N, C, H, W), or in 1D and 3D (N, C, L) and (N, C, D, H, W).
             lengths: of series, as in :meth:`cpabx.Transformation.warp`; the localization sees zeros beyond them.
             return_theta: also return this run's theta, (N, d), in float32 at least.
-            return_grid: also return where the output comes from, (N, *output size, n) of (x, y[, z]) in [-1, 1]
+            return_grid: also return where the output comes from, ``(N, *output_size, n)`` of (x, y[, z]) in [-1, 1]
                 over the input, as ``torch.nn.functional.grid_sample`` takes it, in float32 at least.
 
         Returns:
