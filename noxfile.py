@@ -15,25 +15,26 @@ nox.options.error_on_missing_interpreters = False
 
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 PLUGINS = {
-    "numpy": [],
-    "torch": ["./backends/torch"],
-    "tensorflow": ["./backends/tensorflow[tensorflow-cpu]"],
+    "numpy": ["./experiments"],
+    "torch": ["./backends/torch", "./experiments"],
+    "tensorflow": ["./backends/tensorflow[tensorflow-cpu]", "./experiments"],
     "third-party": ["./backends/template", "./examples/plugins/jax"],
     "jax": ["./examples/plugins/jax"],
-    "all": ["./backends/torch", "./backends/tensorflow[tensorflow-cpu]"],
+    "peers": [],
+    "all": ["./backends/torch", "./backends/tensorflow[tensorflow-cpu]", "./experiments"],
 }
 #: Which tests see which installation. A plugin's own tests run beside the conformance suite.
 PATHS = {
-    "numpy": ["tests"],
-    "torch": ["tests/cross", "tests/experiments", "backends/torch/tests", "benchmarks/tests"],
-    "tensorflow": ["tests/cross", "tests/experiments", "backends/tensorflow/tests"],
+    "numpy": ["tests", "experiments/tests"],
+    "torch": ["tests/cross", "experiments/tests", "backends/torch/tests", "benchmarks/tests"],
+    "tensorflow": ["tests/cross", "experiments/tests", "backends/tensorflow/tests"],
     "third-party": [
         "backends/template/tests",
         "examples/plugins/jax/tests/test_transformations.py",  # the suite takes longer with JAX: nox -s jax
         "examples/plugins/jax/tests/test_processes.py",
     ],
     # What each framework has of its own, the conformance suite above all, has run without the other.
-    "all": ["tests", "--ignore=tests/cross/test_conformance.py"],
+    "all": ["tests", "experiments/tests", "--ignore=tests/cross/test_conformance.py"],
 }
 #: Tests against other projects, and the page that tells their users what is what here.
 PEERS = ["tests/peers", "tests/cross/test_documents.py"]
@@ -44,16 +45,31 @@ ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 COMPILE_FAST = "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false"
 #: What graphs of TensorFlow do in another way where the op library is not built.
 WITHOUT_OP_LIBRARY = [f"backends/tensorflow/tests/test_{name}.py" for name in ("ops", "warp", "precision")]
+#: What has been built in this run: by path of the project.
+WHEELS: dict[str, Path] = {}
 
 
 def group(name: str) -> list[str]:
     return list(nox.project.dependency_groups(PYPROJECT, name))
 
 
-def install(session: nox.Session, backend: str, *groups: str, extra: str = "") -> None:
-    """Core, with an extra, and plugins, built as wheels: what is tested is what users get."""
+def wheel(session: nox.Session, project: str) -> str:
+    """The wheel of a project, which may end in an extra: built once in a run of nox, for all of its sessions."""
+    path, bracket, extra = project.partition("[")
+    if path not in WHEELS:
+        out = session.cache_dir.resolve() / "wheels" / (Path(path).name or "cpabx")
+        shutil.rmtree(out, ignore_errors=True)
+        session.run("python", "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(out), path)
+        (WHEELS[path],) = out.glob("*.whl")
+    return f"{WHEELS[path]}{bracket}{extra}"
+
+
+def install(session: nox.Session, backend: str, *groups: str) -> None:
+    """Core, plugins and experiments, as wheels: what is tested is what users get."""
     requirements = [requirement for name in groups for requirement in group(name)]
-    session.install("-c", "constraints.txt", f".[{extra}]" if extra else ".", *PLUGINS[backend], *requirements)
+    wheels = [wheel(session, project) for project in (".", *PLUGINS[backend])]
+    session.install("--no-deps", "--force-reinstall", *wheels)  # also where an environment is reused
+    session.install("-c", "constraints.txt", *wheels, *requirements)
 
 
 @nox.session
@@ -79,7 +95,7 @@ def jax(session: nox.Session) -> None:
 @nox.session
 def peers(session: nox.Session) -> None:
     """Bases of other projects: their theta, their fields, and their results to their accuracy."""
-    install(session, "numpy", "peers")
+    install(session, "peers", "peers")
     session.run("pytest", *(session.posargs or PEERS), env={**QUIET, **ONE_THREAD})
 
 
@@ -87,7 +103,7 @@ def peers(session: nox.Session) -> None:
 def demo(session: nox.Session) -> None:
     """Train seven networks on distorted digits; writes to demo/. ``-- --backend tensorflow`` for the other."""
     backend = "tensorflow" if "tensorflow" in " ".join(session.posargs) else "torch"
-    install(session, backend, extra="experiments")
+    install(session, backend)
     # One thread: batches are so small that a second one gains nothing, and loses much if a core is shared.
     options = ["--out", f"demo/{backend}", "--threads", "1", *session.posargs]
     session.run("python", "-m", "cpabx", "experiment", "digits", *options, env=QUIET)
@@ -161,7 +177,7 @@ def types(session: nox.Session) -> None:
 @nox.session
 def docs(session: nox.Session) -> None:
     """The documentation, in docs/_build: runs all examples (4 minutes in all); a warning is an error."""
-    install(session, "all", "docs", extra="experiments")
+    install(session, "all", "docs")
     options = ["--fresh-env", "--fail-on-warning", "--keep-going", *session.posargs]
     session.run("sphinx-build", *options, "docs", "docs/_build", env={**QUIET, **ONE_THREAD, "MPLBACKEND": "agg"})
 
@@ -175,7 +191,7 @@ def bench(session: nox.Session) -> None:
 
 @nox.session
 def build(session: nox.Session) -> None:
-    """Wheels and source distributions of all three packages, in dist/."""
+    """Wheels and source distributions of all four packages, in dist/."""
     session.install("build")
-    for project in (".", "backends/torch", "backends/tensorflow"):
+    for project in (".", "backends/torch", "backends/tensorflow", "experiments"):
         session.run("python", "-m", "build", "--outdir", os.path.abspath("dist"), project)

@@ -17,8 +17,8 @@ from pathlib import Path
 from benchmarks import machine
 from benchmarks.options import Options
 from benchmarks.report import Report, Row
-from cpabx.experiments.errors import ExperimentError
-from cpabx.experiments.files import write
+from cpabx_experiments.errors import ExperimentError
+from cpabx_experiments.files import write
 
 #: Modules and functions that yield the rows. They are imported when their turn comes: a peer that cannot be
 #: imported costs its own rows only, and frameworks do not disturb those who do without.

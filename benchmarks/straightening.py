@@ -21,11 +21,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from cpabx.experiments.data import Dataset, load
-from cpabx.experiments.data.distortions import BENDING, CANVAS, STRENGTH
-from cpabx.experiments.data.subset import split, subset
-from cpabx.experiments.engines.with_torch import Model
-from cpabx.experiments.models import network
+from cpabx_experiments.data import Dataset, load
+from cpabx_experiments.data.distortions import BENDING, CANVAS, STRENGTH
+from cpabx_experiments.data.subset import split, subset
+from cpabx_experiments.engines.with_torch import Model
+from cpabx_experiments.models import network
 
 DATA, VIEW = "mnist-cpab", (21, 21)
 TRAIN, TEST, BATCH, RATE = 20_000, 5_000, 100, 1e-3

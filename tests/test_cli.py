@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+from importlib.metadata import EntryPoint, EntryPoints
 
 import pytest
 
@@ -102,3 +103,47 @@ def test_unknown_command_shows_the_usage(capsys, arguments):
         main(arguments)
     assert caught.value.code == 2
     assert "info" in capsys.readouterr().err
+
+
+@pytest.fixture
+def commands(monkeypatch):
+    """What other packages are said to bring: a name and a function, which is found in this module."""
+
+    def bring(**functions):
+        entries = [EntryPoint(name, f"{__name__}:{name}", "cpabx.commands") for name in functions]
+        monkeypatch.setattr(EntryPoint, "load", lambda entry: functions[entry.name])
+        monkeypatch.setattr("cpabx.__main__.entry_points", lambda **wanted: EntryPoints(entries).select(**wanted))
+
+    return bring
+
+
+def test_a_command_of_another_package_gets_what_follows(commands):
+    given = []
+    commands(count=lambda arguments: given.append(arguments) or 3)
+    assert main(["count", "--all", "-h", "1"]) == 3
+    assert given == [["--all", "-h", "1"]]
+
+
+def test_commands_of_others_are_listed_and_take_no_place_of_ours(commands, capsys, numpy_only):
+    commands(count=len, backends=len)
+    assert main(["backends"]) == 0
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    said = capsys.readouterr().out
+    assert re.search(r"^ +count +A command of ", said, re.MULTILINE)
+    assert said.count("A command of") == 2  # experiment is always there
+
+
+def test_errors_of_commands_are_a_sentence(commands, capsys):
+    def refuse(arguments):
+        raise cpabx.errors.OptionError("n must be whole", "0.5", "Round it.")
+
+    commands(count=refuse)
+    assert main(["count"]) == 1
+    assert capsys.readouterr().err == "python -m cpabx count: n must be whole; got 0.5. Round it.\n"
+
+
+def test_experiments_that_are_not_installed_are_named(commands, capsys):
+    commands()
+    assert main(["experiment", "digits"]) == 1
+    assert "pip install cpabx-experiments" in capsys.readouterr().err

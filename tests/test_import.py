@@ -18,7 +18,7 @@ UNWANTED = [
     "PIL",
     "rich",
     "cpabx_torch",
-    "cpabx.experiments",
+    "cpabx_experiments",
 ]
 
 

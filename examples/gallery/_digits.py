@@ -8,10 +8,10 @@ import numpy as np
 from matplotlib import pyplot as plt
 from numpy.typing import NDArray
 
-from cpabx.experiments.data import Dataset
-from cpabx.experiments.jobs import jobs
-from cpabx.experiments.material import material
-from cpabx.experiments.protocol import protocol
+from cpabx_experiments.data import Dataset
+from cpabx_experiments.jobs import jobs
+from cpabx_experiments.material import material
+from cpabx_experiments.protocol import protocol
 
 Array = NDArray[np.float32]
 

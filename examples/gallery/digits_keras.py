@@ -3,7 +3,8 @@ Classify distorted digits in Keras
 ==================================
 
 A spatial transformer in front of a small network, and the same network without it: the twin of
-:ref:`sphx_glr_examples_digits_torch.py`. Needs ``cpabx[tensorflow,experiments]``; the data come with scikit-learn.
+:ref:`sphx_glr_examples_digits_torch.py`. Needs ``cpabx[tensorflow]`` and ``cpabx-experiments``;
+the data come with scikit-learn.
 """
 
 import tempfile

@@ -2,8 +2,8 @@
 Classify distorted digits in torch
 ==================================
 
-A spatial transformer in front of a small network, and the same network without it. Needs ``cpabx[torch,experiments]``;
-the data come with scikit-learn.
+A spatial transformer in front of a small network, and the same network without it. Needs
+``cpabx[torch]`` and ``cpabx-experiments``; the data come with scikit-learn.
 
 The digits are those of ``python -m cpabx experiment digits``: enlarged, put anywhere on a canvas of 42x42 pixels, and
 bent by random CPAB transformations. Nobody tells the network where they are or how they were bent; it learns to undo

@@ -1,14 +1,22 @@
-"""``python -m cpabx info``, ``python -m cpabx backends`` and ``python -m cpabx experiment``."""
+"""``python -m cpabx info``, ``python -m cpabx backends``, and commands of other packages.
+
+A package adds a command by an entry point of the group ``cpabx.commands``: its name is the command's, and it is a
+function that takes the arguments that follow, a list of strings, and returns the exit status.
+"""
 
 from __future__ import annotations
 
 import argparse
 import platform
 import sys
+from importlib.metadata import entry_points
 
 import cpabx
 from cpabx import hookspecs, native
-from cpabx.errors import CpabxError, NativeLibraryError, OptionError
+from cpabx.errors import CpabxError, MissingPackageError, NativeLibraryError, OptionError
+
+#: The entry point group of commands.
+GROUP = "cpabx.commands"
 
 
 def info() -> int:
@@ -37,20 +45,42 @@ def backends() -> int:
     return 0
 
 
+OWN = {"info": info, "backends": backends}
+
+
+def added() -> dict[str, str]:
+    """The commands of other packages: by name, what brings them."""
+    found = {entry.name: entry.dist.name if entry.dist else entry.value for entry in entry_points(group=GROUP)}
+    return {"experiment": "cpabx-experiments"} | {name: package for name, package in found.items() if name not in OWN}
+
+
+def run_added(name: str, arguments: list[str]) -> int:
+    """Run a command of another package. Returns its exit status.
+
+    Raises:
+        MissingPackageError: the package is not installed.
+    """
+    for entry in entry_points(group=GROUP, name=name):
+        return int(entry.load()(arguments))
+    package = added()[name]
+    raise MissingPackageError(
+        f"{name} is a command of {package}", "an environment without it", f"pip install {package}"
+    )
+
+
 def main(arguments: list[str] | None = None) -> int:
+    """Run a command. Returns its exit status: 1 where the user can mend what is wrong, 2 for a wrong command line."""
+    given = sys.argv[1:] if arguments is None else arguments
     parser = argparse.ArgumentParser("python -m cpabx", description="Ask cpabx about itself, or do an experiment.")
     commands = parser.add_subparsers(dest="command", required=True)
-    for command in (info, backends):
-        commands.add_parser(command.__name__, help=(command.__doc__ or "").splitlines()[0])
-    commands.add_parser("experiment", help="Do an experiment of the paper, or digits.", add_help=False)
-    given = sys.argv[1:] if arguments is None else arguments
-    if given[:1] == ["experiment"]:
-        from cpabx.experiments import cli
-
-        return cli.main(given[1:])
-    chosen = parser.parse_args(given).command
+    for name, function in OWN.items():
+        commands.add_parser(name, help=(function.__doc__ or "").splitlines()[0])
+    for name, package in added().items():
+        commands.add_parser(name, help=f"A command of {package}.")
+    is_own = not given or given[0] not in added()
+    chosen = parser.parse_args(given).command if is_own else given[0]
     try:
-        return {"info": info, "backends": backends}[chosen]()
+        return OWN[chosen]() if is_own else run_added(chosen, given[1:])
     except CpabxError as error:
         print(f"python -m cpabx {chosen}: {error}", file=sys.stderr)
         return 1
