@@ -24,8 +24,8 @@ from torch import Tensor, nn
 from cpabx_experiments.data import Dataset, load
 from cpabx_experiments.data.distortions import BENDING, CANVAS, STRENGTH
 from cpabx_experiments.data.subset import split, subset
-from cpabx_experiments.engines.with_torch import Model
-from cpabx_experiments.models import network
+from cpabx_experiments.protocol.models import network
+from cpabx_experiments.training.engines.with_torch import Model
 
 DATA, VIEW = "mnist-cpab", (21, 21)
 TRAIN, TEST, BATCH, RATE = 20_000, 5_000, 100, 1e-3

@@ -9,9 +9,9 @@ from matplotlib import pyplot as plt
 from numpy.typing import NDArray
 
 from cpabx_experiments.data import Dataset
-from cpabx_experiments.jobs import jobs
-from cpabx_experiments.material import material
-from cpabx_experiments.protocol import protocol
+from cpabx_experiments.protocol.experiments import protocol
+from cpabx_experiments.protocol.jobs import jobs
+from cpabx_experiments.protocol.material import material
 
 Array = NDArray[np.float32]
 

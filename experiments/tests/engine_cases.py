@@ -4,9 +4,9 @@ import numpy as np
 
 from cpabx.testing.plugin import backend_or_skip
 from cpabx_experiments.data import Dataset, Pairs
-from cpabx_experiments.engines import load_engine
-from cpabx_experiments.models import LAYERS
-from cpabx_experiments.network import Convolution, Features, Network, Transformer
+from cpabx_experiments.protocol.models import LAYERS
+from cpabx_experiments.protocol.network import Convolution, Features, Network, Transformer
+from cpabx_experiments.training.engines import load_engine
 
 SIDE = 12
 SMALL = Features(convolutions=(Convolution(4, 3), Convolution(6, 3)), dense=(8,))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cpabx_experiments.engines import Training, load_engine
+from cpabx_experiments.training.engines import Training, load_engine
 from experiments.tests.engine_cases import bars, disturbed, network
 
 

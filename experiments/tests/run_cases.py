@@ -6,11 +6,11 @@ import json
 import numpy as np
 
 from cpabx_experiments.data import Dataset
-from cpabx_experiments.engines import Epoch, Training, TrainingDivergedError
-from cpabx_experiments.material import Material
-from cpabx_experiments.network import count
-from cpabx_experiments.protocol import Protocol
-from cpabx_experiments.run import Run
+from cpabx_experiments.protocol.experiments import Protocol
+from cpabx_experiments.protocol.material import Material
+from cpabx_experiments.protocol.network import count
+from cpabx_experiments.training.engines import Epoch, Training, TrainingDivergedError
+from cpabx_experiments.training.run import Run
 
 PROTOCOL = Protocol(
     data="mnist", models=("CNN", "ST-Affine"), training=Training(epochs=4, learning_rate=1e-3), seeds=(0, 1), every=2

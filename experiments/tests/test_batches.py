@@ -7,8 +7,8 @@ import pytest
 
 from cpabx.errors import OptionError, ShapeError
 from cpabx_experiments.data import Dataset
-from cpabx_experiments.engines import Training
-from cpabx_experiments.engines.batches import Share, batches, check, right
+from cpabx_experiments.training.engines import Training
+from cpabx_experiments.training.engines.batches import Share, batches, check, right
 from experiments.tests.engine_cases import attributes, bars, network, pairs
 
 

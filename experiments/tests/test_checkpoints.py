@@ -5,9 +5,9 @@ import dataclasses
 import numpy as np
 import pytest
 
-from cpabx_experiments.engines import CheckpointError, Training
-from cpabx_experiments.engines.checkpoints import State, identity, read, write
-from cpabx_experiments.network import shapes
+from cpabx_experiments.protocol.network import shapes
+from cpabx_experiments.training.engines import CheckpointError, Training
+from cpabx_experiments.training.engines.checkpoints import State, identity, read, write
 from experiments.tests.engine_cases import network
 
 NET = network("ST-CPAB")

@@ -10,9 +10,9 @@ import pytest
 from cpabx.errors import MissingPackageError
 from cpabx_experiments import data
 from cpabx_experiments.data import digits
-from cpabx_experiments.jobs import jobs
-from cpabx_experiments.material import material
-from cpabx_experiments.protocol import changed, protocol
+from cpabx_experiments.protocol.experiments import changed, protocol
+from cpabx_experiments.protocol.jobs import jobs
+from cpabx_experiments.protocol.material import material
 
 
 @pytest.fixture(scope="module")

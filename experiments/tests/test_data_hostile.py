@@ -17,10 +17,11 @@ import zipfile
 import numpy as np
 import pytest
 
-from cpabx_experiments import data, own_pictures, reading
+from cpabx_experiments import data, reading
 from cpabx_experiments.data import archive, celeba, lfw
 from cpabx_experiments.data.unpickle import unpickle
 from cpabx_experiments.errors import DataError, ExperimentError
+from cpabx_experiments.output import own_pictures
 from experiments.tests import faces as made
 from experiments.tests.test_data_cifar import FOLDER, python2, python3
 

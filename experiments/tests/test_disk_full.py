@@ -12,14 +12,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cpabx_experiments import cli, conduct, files, folder
+from cpabx_experiments import cli, conduct, files
 from cpabx_experiments.data import lfw
-from cpabx_experiments.engines import Training, checkpoints
-from cpabx_experiments.engines.checkpoints import identity
 from cpabx_experiments.errors import ExperimentError
-from cpabx_experiments.material import Material
-from cpabx_experiments.network import shapes
-from cpabx_experiments.records import Record
+from cpabx_experiments.output import folder
+from cpabx_experiments.protocol.material import Material
+from cpabx_experiments.protocol.network import shapes
+from cpabx_experiments.training.engines import Training, checkpoints
+from cpabx_experiments.training.engines.checkpoints import identity
+from cpabx_experiments.training.records import Record
 from experiments.tests import faces as made
 from experiments.tests.engine_cases import network
 from experiments.tests.run_cases import FakeEngine, digits

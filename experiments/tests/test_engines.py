@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from cpabx.errors import DeviceError, OptionError, ShapeError
-from cpabx_experiments.engines import CheckpointError, Training, TrainingDivergedError
-from cpabx_experiments.initial import initial_weights
-from cpabx_experiments.jobs import Job
-from cpabx_experiments.models import TABLE2, TABLE3
-from cpabx_experiments.models import network as paper_network
-from cpabx_experiments.network import Convolution, Features, Network, count, shapes
-from cpabx_experiments.protocol import protocol
+from cpabx_experiments.protocol.experiments import protocol
+from cpabx_experiments.protocol.initial import initial_weights
+from cpabx_experiments.protocol.jobs import Job
+from cpabx_experiments.protocol.models import TABLE2, TABLE3
+from cpabx_experiments.protocol.models import network as paper_network
+from cpabx_experiments.protocol.network import Convolution, Features, Network, count, shapes
+from cpabx_experiments.training.engines import CheckpointError, Training, TrainingDivergedError
 from experiments.tests.engine_cases import attributes, bars, disturbed, network, pairs
 
 SETTING = Training(epochs=3, batch=10, learning_rate=1e-2)

@@ -11,11 +11,12 @@ from dataclasses import replace
 
 import pytest
 
-from cpabx_experiments import aside, cli, conduct, folder, options
+from cpabx_experiments import cli, conduct, options
 from cpabx_experiments.errors import ExperimentError
-from cpabx_experiments.jobs import jobs
-from cpabx_experiments.material import Material
-from cpabx_experiments.run import FOLDER, perform, record_of, weights_of
+from cpabx_experiments.output import aside, folder
+from cpabx_experiments.protocol.jobs import jobs
+from cpabx_experiments.protocol.material import Material
+from cpabx_experiments.training.run import FOLDER, perform, record_of, weights_of
 from experiments.tests.run_cases import PROTOCOL, FakeEngine, digits, run_in
 
 pytest.importorskip("cpabx_torch", reason="a configuration names the version of the engine's package")

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from cpabx_experiments.initial import initial_weights
-from cpabx_experiments.models import TABLE3, network
-from cpabx_experiments.network import shapes
+from cpabx_experiments.protocol.initial import initial_weights
+from cpabx_experiments.protocol.models import TABLE3, network
+from cpabx_experiments.protocol.network import shapes
 
 
 @pytest.mark.parametrize("model", TABLE3)

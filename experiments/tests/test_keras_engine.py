@@ -1,6 +1,6 @@
 """Graphs of TensorFlow are made once."""
 
-from cpabx_experiments.engines import Training
+from cpabx_experiments.training.engines import Training
 from experiments.tests.engine_cases import bars, engine_of, network
 
 

@@ -6,12 +6,12 @@ import sys
 import pytest
 
 from cpabx.errors import MissingPackageError, OptionError
-from cpabx_experiments.engines import ENGINES, load_engine
+from cpabx_experiments.training.engines import ENGINES, load_engine
 
 CODE = """
 import sys
-from cpabx_experiments import initial, models
-from cpabx_experiments.engines import batches, checkpoints, trainer
+from cpabx_experiments.protocol import initial, models
+from cpabx_experiments.training.engines import batches, checkpoints, trainer
 initial.initial_weights(models.network("ST-CPAB", "mnist"), 0)
 print(sorted({"torch", "tensorflow", "keras"} & set(sys.modules)))
 """
@@ -24,7 +24,7 @@ def test_an_engine_that_is_none_is_refused():
 
 @pytest.mark.parametrize(("name", "package"), [("torch", "torch"), ("tensorflow", "keras")])
 def test_a_framework_that_is_missing_is_named(name, package, monkeypatch):
-    monkeypatch.delitem(sys.modules, f"cpabx_experiments.engines.{ENGINES[name]}", raising=False)
+    monkeypatch.delitem(sys.modules, f"cpabx_experiments.training.engines.{ENGINES[name]}", raising=False)
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(MissingPackageError, match=rf"{package}.*pip install cpabx\[{name}\]"):
         load_engine(name)

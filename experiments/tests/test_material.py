@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from cpabx.errors import OptionError
-from cpabx_experiments import augmentation, material
-from cpabx_experiments.augmentation import augment
 from cpabx_experiments.data import Dataset, Pairs
 from cpabx_experiments.data.lfw import Faces
-from cpabx_experiments.jobs import Job
-from cpabx_experiments.protocol import protocol
+from cpabx_experiments.protocol import augmentation, material
+from cpabx_experiments.protocol.augmentation import augment
+from cpabx_experiments.protocol.experiments import protocol
+from cpabx_experiments.protocol.jobs import Job
 
 JOB = Job("CNN", 0, 1e-3)
 

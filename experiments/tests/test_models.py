@@ -3,8 +3,8 @@
 import pytest
 
 from cpabx.errors import OptionError
-from cpabx_experiments.models import BASES, MODELS, TABLE2, TABLE3, network
-from cpabx_experiments.network import count
+from cpabx_experiments.protocol.models import BASES, MODELS, TABLE2, TABLE3, network
+from cpabx_experiments.protocol.network import count
 
 TABLE1 = {
     "mnist-rts": ((42, 42, 1), 10, 400_000),

@@ -3,7 +3,7 @@
 import pytest
 
 from cpabx.errors import OptionError
-from cpabx_experiments.network import Convolution, Features, Network, Transformer, count, fit_budget, shapes
+from cpabx_experiments.protocol.network import Convolution, Features, Network, Transformer, count, fit_budget, shapes
 
 CNN = Features(reduce=2, convolutions=(Convolution(4, 3), Convolution(6)), dense=(7,))
 

@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from cpabx_experiments import figures, own_pictures
 from cpabx_experiments.errors import ExperimentError
 from cpabx_experiments.kinds import OWN, TABLE
-from cpabx_experiments.run import perform
+from cpabx_experiments.output import figures, own_pictures
+from cpabx_experiments.training.run import perform
 from experiments.tests.run_cases import run_in
 
 Image = pytest.importorskip("PIL.Image")

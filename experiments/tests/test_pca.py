@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 from cpabx import Affine, Cpab
-from cpabx_experiments import pca
-from cpabx_experiments.engines import Training
 from cpabx_experiments.errors import ExperimentError
-from cpabx_experiments.pca import components, translation, varied
-from cpabx_experiments.protocol import Protocol
-from cpabx_experiments.run import perform
+from cpabx_experiments.probes import pca
+from cpabx_experiments.probes.pca import components, translation, varied
+from cpabx_experiments.protocol.experiments import Protocol
+from cpabx_experiments.training.engines import Training
+from cpabx_experiments.training.run import perform
 from experiments.tests.run_cases import FakeEngine, run_in
 
 

@@ -3,10 +3,10 @@
 import pytest
 
 from cpabx.errors import OptionError
-from cpabx_experiments.jobs import Job, jobs, parameters
-from cpabx_experiments.models import BASES, TABLE2, TABLE3
-from cpabx_experiments.network import TOLERANCE
-from cpabx_experiments.protocol import FULL, NAMES, REDUCED, changed, expected_seconds, protocol
+from cpabx_experiments.protocol.experiments import FULL, NAMES, REDUCED, changed, expected_seconds, protocol
+from cpabx_experiments.protocol.jobs import Job, jobs, parameters
+from cpabx_experiments.protocol.models import BASES, TABLE2, TABLE3
+from cpabx_experiments.protocol.network import TOLERANCE
 
 ALL = [*((name, False) for name in REDUCED), *((name, True) for name in FULL)]
 

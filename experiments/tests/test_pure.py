@@ -6,8 +6,8 @@ import pytest
 from cpabx import Cpab
 from cpabx.errors import OptionError
 from cpabx.testing.plugin import backend_or_skip
-from cpabx_experiments import contest, speed
-from cpabx_experiments.pure import velocity_maps
+from cpabx_experiments.probes import contest, speed
+from cpabx_experiments.probes.pure import velocity_maps
 
 FAMILIES = [Cpab((4, 4)), Cpab((2, 3)), Cpab((1, 1))]
 
@@ -22,7 +22,7 @@ POINTS = np.random.default_rng(1).uniform(-1.4, 1.4, (100, 2))
 
 def torch_pure(family, steps):
     torch = pytest.importorskip("torch")
-    from cpabx_experiments.pure_torch import PureCpab
+    from cpabx_experiments.probes.pure_torch import PureCpab
 
     pure = PureCpab(family, steps, torch.float64)
 
@@ -37,7 +37,7 @@ def torch_pure(family, steps):
 
 def tensorflow_pure(family, steps):
     tf = pytest.importorskip("tensorflow")
-    from cpabx_experiments.pure_tensorflow import PureCpab
+    from cpabx_experiments.probes.pure_tensorflow import PureCpab
 
     pure = PureCpab(family, steps, "float64")
 

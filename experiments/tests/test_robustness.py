@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 from cpabx import Affine, AffineDiffeo, Cpab, ThinPlateSpline
-from cpabx_experiments import robustness
-from cpabx_experiments.engines import Training, TrainingDivergedError
-from cpabx_experiments.material import Material
-from cpabx_experiments.protocol import Protocol
-from cpabx_experiments.robustness import grid, jacobians, measured
-from cpabx_experiments.run import perform
+from cpabx_experiments.probes import robustness
+from cpabx_experiments.probes.robustness import grid, jacobians, measured
+from cpabx_experiments.protocol.experiments import Protocol
+from cpabx_experiments.protocol.material import Material
+from cpabx_experiments.training.engines import Training, TrainingDivergedError
+from cpabx_experiments.training.run import perform
 from experiments.tests.engine_cases import bars, disturbed, network
 from experiments.tests.run_cases import FakeEngine, run_in
 

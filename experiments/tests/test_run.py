@@ -6,8 +6,8 @@ import json
 import pytest
 
 from cpabx_experiments.errors import ExperimentError
-from cpabx_experiments.jobs import Job, jobs
-from cpabx_experiments.run import FOLDER, perform, record_of, weights_of
+from cpabx_experiments.protocol.jobs import Job, jobs
+from cpabx_experiments.training.run import FOLDER, perform, record_of, weights_of
 from experiments.tests.run_cases import PROTOCOL, FakeEngine, numbers, run_in
 
 EPOCHS = 4 * 4  # of 2 models and 2 seeds
@@ -38,7 +38,7 @@ class Torn(BaseException):
 @pytest.mark.parametrize("writes", range(1, 2 * 6 + 3))
 def test_torn_between_any_two_writes_it_goes_on_to_the_same_bits(tmp_path, monkeypatch, writes):
     """A record and a checkpoint are two files; neither may be ahead of the other for good."""
-    from cpabx_experiments.records import Record
+    from cpabx_experiments.training.records import Record
     from experiments.tests.run_cases import FakeTrainer
 
     short = {"training": dataclasses.replace(PROTOCOL.training, epochs=3), "seeds": (0,)}

@@ -19,11 +19,12 @@ import pytest
 from cpabx.__main__ import main
 from cpabx.errors import MissingPackageError
 from cpabx.testing.plugin import backend_or_skip
-from cpabx_experiments import figures, folder, options
+from cpabx_experiments import options
 from cpabx_experiments.kinds import FILES, OWN, TABLE
-from cpabx_experiments.material import Material
-from cpabx_experiments.protocol import NAMES, REDUCED
-from cpabx_experiments.run import perform
+from cpabx_experiments.output import figures, folder
+from cpabx_experiments.protocol.experiments import NAMES, REDUCED
+from cpabx_experiments.protocol.material import Material
+from cpabx_experiments.training.run import perform
 from experiments.tests.run_cases import digits, run_in
 
 for module in ("rich", "matplotlib"):
@@ -146,7 +147,7 @@ def test_a_dry_run_imports_no_framework():
     code = "import sys; from cpabx.__main__ import main; main(['experiment', 'pca', '--dry-run']); print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = set(done.stdout.splitlines()[-1].split())
-    assert "cpabx_experiments.pca" in loaded
+    assert "cpabx_experiments.probes.pca" in loaded
     assert not loaded & {"torch", "tensorflow", "keras", "matplotlib", "rich", "PIL", "sklearn"}
 
 

@@ -9,12 +9,13 @@ import math
 import numpy as np
 import pytest
 
-from cpabx_experiments import figures, paper, report
-from cpabx_experiments.jobs import Job
-from cpabx_experiments.models import TABLE2, TABLE3
-from cpabx_experiments.progress import Estimate, duration
-from cpabx_experiments.records import Record, Row
-from cpabx_experiments.results import lines, mean
+from cpabx_experiments.output import figures, report
+from cpabx_experiments.output.results import lines, mean
+from cpabx_experiments.protocol import paper
+from cpabx_experiments.protocol.jobs import Job
+from cpabx_experiments.protocol.models import TABLE2, TABLE3
+from cpabx_experiments.training.progress import Estimate, duration
+from cpabx_experiments.training.records import Record, Row
 from experiments.tests.run_cases import PROTOCOL, FakeEngine
 
 
@@ -130,7 +131,7 @@ def test_time_left_is_that_of_the_epochs_left_model_by_model():
 
 def test_the_configuration_tells_settings_versions_and_machine(tmp_path):
     pytest.importorskip("cpabx_torch")
-    from cpabx_experiments import folder
+    from cpabx_experiments.output import folder
 
     mine = folder.settings("mnist", "torch", PROTOCOL)
     claim = folder.Claim(tmp_path, mine, folder.files_of(tmp_path, PROTOCOL, []))

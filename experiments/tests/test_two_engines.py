@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cpabx_experiments.engines import Training
+from cpabx_experiments.training.engines import Training
 from experiments.tests.engine_cases import attributes, bars, disturbed, engine_of, network, pairs
 
 CASES = [

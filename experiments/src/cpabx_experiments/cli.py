@@ -39,8 +39,9 @@ def _notes(error: BaseException) -> list[str]:
 
 
 def _said(options: Options) -> str:
-    from cpabx_experiments import conduct, plan, speed
+    from cpabx_experiments import conduct, plan
     from cpabx_experiments import options as checks
+    from cpabx_experiments.probes import speed
 
     if options.dry_run:
         return plan.plan(options)
@@ -49,8 +50,8 @@ def _said(options: Options) -> str:
 
 
 def _how_to_go_on(options: Options | None) -> str:
-    from cpabx_experiments import folder
-    from cpabx_experiments.jobs import jobs
+    from cpabx_experiments.output import folder
+    from cpabx_experiments.protocol.jobs import jobs
 
     if options is None or options.protocol is None:
         return "Nothing was written."

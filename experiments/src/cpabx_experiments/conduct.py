@@ -6,16 +6,17 @@ import contextlib
 import time
 from collections.abc import Callable
 
-from cpabx_experiments import folder, own_pictures, progress, report, run
 from cpabx_experiments.data.fetch import fetch
-from cpabx_experiments.engines import load_engine
 from cpabx_experiments.files import write_all
-from cpabx_experiments.jobs import Job, jobs
 from cpabx_experiments.kinds import FILES, OWN, kind
-from cpabx_experiments.material import material, source_name
 from cpabx_experiments.options import Options
-from cpabx_experiments.protocol import Protocol
-from cpabx_experiments.records import Record
+from cpabx_experiments.output import folder, own_pictures, report
+from cpabx_experiments.protocol.experiments import Protocol
+from cpabx_experiments.protocol.jobs import Job, jobs
+from cpabx_experiments.protocol.material import material, source_name
+from cpabx_experiments.training import progress, run
+from cpabx_experiments.training.engines import load_engine
+from cpabx_experiments.training.records import Record
 
 
 def conduct(options: Options, protocol: Protocol) -> str:

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol as Interface
 
-from cpabx_experiments import figures, pca, robustness
 from cpabx_experiments.data.dataset import Array
-from cpabx_experiments.engines import Trainer
-from cpabx_experiments.jobs import Job
-from cpabx_experiments.run import Probe, Results, Run
+from cpabx_experiments.output import figures
+from cpabx_experiments.probes import pca, robustness
+from cpabx_experiments.protocol.jobs import Job
+from cpabx_experiments.training.engines import Trainer
+from cpabx_experiments.training.run import Probe, Results, Run
 
 
 class Finish(Interface):

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from cpabx.basis import BASES
 from cpabx.errors import MissingPackageError, OptionError
-from cpabx_experiments.engines import ENGINES
 from cpabx_experiments.kinds import shows_samples
-from cpabx_experiments.protocol import NAMES, Protocol, changed, protocol
+from cpabx_experiments.protocol.experiments import NAMES, Protocol, changed, protocol
+from cpabx_experiments.training.engines import ENGINES
 
 #: Modules beside a framework, and the packages that have them.
 PACKAGES = {"rich": "rich", "matplotlib": "matplotlib", "PIL": "Pillow"}

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from cpabx_experiments import folder, speed
 from cpabx_experiments.data.sources import SOURCES
-from cpabx_experiments.jobs import jobs, parameters
 from cpabx_experiments.kinds import FILES, OWN, kind
-from cpabx_experiments.material import source_name
 from cpabx_experiments.options import Options
-from cpabx_experiments.progress import duration
-from cpabx_experiments.protocol import Protocol, expected_seconds
-from cpabx_experiments.report import described, markdown
+from cpabx_experiments.output import folder
+from cpabx_experiments.output.report import described, markdown
+from cpabx_experiments.probes import speed
+from cpabx_experiments.protocol.experiments import Protocol, expected_seconds
+from cpabx_experiments.protocol.jobs import jobs, parameters
+from cpabx_experiments.protocol.material import source_name
+from cpabx_experiments.training.progress import duration
 
 
 def plan(options: Options) -> str:

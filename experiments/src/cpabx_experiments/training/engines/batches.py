@@ -13,8 +13,8 @@ import numpy as np
 
 from cpabx.errors import ShapeError
 from cpabx_experiments.data.dataset import Dataset, Pairs
-from cpabx_experiments.engines import Array, Augment, Training
-from cpabx_experiments.network import Network
+from cpabx_experiments.protocol.network import Network
+from cpabx_experiments.training.engines import Array, Augment, Training
 
 #: Numbers that a batch of images may have where nothing is learned: some 1,000 distorted digits.
 EVALUATION = 2_000_000

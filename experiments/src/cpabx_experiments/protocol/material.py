@@ -15,8 +15,8 @@ from cpabx_experiments.data.distortions import distort
 from cpabx_experiments.data.lfw import Faces, faces
 from cpabx_experiments.data.sources import SOURCES
 from cpabx_experiments.data.subset import subset
-from cpabx_experiments.jobs import Job
-from cpabx_experiments.protocol import Protocol
+from cpabx_experiments.protocol.experiments import Protocol
+from cpabx_experiments.protocol.jobs import Job
 
 #: Of subsets and distortions, apart from those of trainings. A test set never has that of a training set.
 SUBSET_SEED, TRAIN_SEED, TEST_SEED = 0, 1, 2

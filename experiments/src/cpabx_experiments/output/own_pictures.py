@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from cpabx_experiments import reading
 from cpabx_experiments.data.pictures import DAMAGE
 from cpabx_experiments.errors import ExperimentError
-from cpabx_experiments.network import Size
+from cpabx_experiments.protocol.network import Size
 
 
 def read(paths: Sequence[Path], image: Size) -> NDArray[np.uint8]:

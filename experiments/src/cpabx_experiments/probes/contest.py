@@ -36,7 +36,7 @@ class Contestant:
 
 def contestants(backend: str, family: Cpab, points: Array, theta: Array, steps: int) -> list[Contestant]:
     """Cpabx's operation and the pure one, in a framework, for float32 points (P, 2) and theta (N, d)."""
-    module = importlib.import_module(f"cpabx_experiments.{_MODULES[backend]}")
+    module = importlib.import_module(f"cpabx_experiments.probes.{_MODULES[backend]}")
     found: list[Contestant] = module.contestants(family, points.astype(np.float32), theta.astype(np.float32), steps)
     return found
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 
 from cpabx import Cpab
-from cpabx_experiments.contest import Array, Call, Contestant
-from cpabx_experiments.pure_torch import PureCpab
+from cpabx_experiments.probes.contest import Array, Call, Contestant
+from cpabx_experiments.probes.pure_torch import PureCpab
 
 
 def contestants(family: Cpab, points: Array, theta: Array, steps: int) -> list[Contestant]:

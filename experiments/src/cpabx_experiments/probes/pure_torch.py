@@ -6,11 +6,11 @@ import torch
 from torch import Tensor
 
 from cpabx import Cpab
-from cpabx_experiments.pure import STEPS, check, velocity_maps
+from cpabx_experiments.probes.pure import STEPS, check, velocity_maps
 
 
 class PureCpab:
-    """T^theta by :mod:`cpabx_experiments.pure`.
+    """T^theta by :mod:`cpabx_experiments.probes.pure`.
 
     Args:
         family: 2D, on [-1, 1]^2, continued linearly.
@@ -40,7 +40,7 @@ class PureCpab:
         return flows[..., :2, :]
 
     def _regions(self, points: Tensor) -> Tensor:
-        """(N, P), numbered as in :func:`cpabx_experiments.pure.velocity_maps`."""
+        """(N, P), numbered as in :func:`cpabx_experiments.probes.pure.velocity_maps`."""
         nx, ny = self.cells
         x, y = points.detach().unbind(-1)
         u, v = (x.clamp(-1, 1) + 1) / 2 * nx, (y.clamp(-1, 1) + 1) / 2 * ny

@@ -11,20 +11,20 @@ from collections.abc import Mapping
 import numpy as np
 
 from cpabx import Cpab
-from cpabx_experiments import folder
-from cpabx_experiments.contest import Array, contestants, medians
 from cpabx_experiments.data import Dataset, load
 from cpabx_experiments.data.distortions import distort
 from cpabx_experiments.data.fetch import fetch
 from cpabx_experiments.data.subset import subset
-from cpabx_experiments.engines import Engine, Training, load_engine
 from cpabx_experiments.files import write_all
-from cpabx_experiments.material import SUBSET_SEED, TRAIN_SEED
-from cpabx_experiments.models import network
 from cpabx_experiments.options import Options
-from cpabx_experiments.paper import PURE_BACKWARD, PURE_FORWARD, figures
-from cpabx_experiments.pure import STEPS
-from cpabx_experiments.report import as_csv, markdown, versions_line
+from cpabx_experiments.output import folder
+from cpabx_experiments.output.report import as_csv, markdown, versions_line
+from cpabx_experiments.probes.contest import Array, contestants, medians
+from cpabx_experiments.probes.pure import STEPS
+from cpabx_experiments.protocol.material import SUBSET_SEED, TRAIN_SEED
+from cpabx_experiments.protocol.models import network
+from cpabx_experiments.protocol.paper import PURE_BACKWARD, PURE_FORWARD, figures
+from cpabx_experiments.training.engines import Engine, Training, load_engine
 
 FILES = ("speed.md", "speed.csv", "configuration.json")
 _ABOUT = (__doc__ or "").partition("\n\n")[2].strip()

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from cpabx_experiments.engines import Training
-from cpabx_experiments.models import network
-from cpabx_experiments.network import Network, count
-from cpabx_experiments.protocol import Protocol
+from cpabx_experiments.protocol.experiments import Protocol
+from cpabx_experiments.protocol.models import network
+from cpabx_experiments.protocol.network import Network, count
+from cpabx_experiments.training.engines import Training
 
 #: Folds of LFW's View 2.
 FOLDS = 10
@@ -18,7 +18,7 @@ class Job:
     """One network, one seed, one learning rate.
 
     Attributes:
-        model: one of :data:`cpabx_experiments.models.MODELS`.
+        model: one of :data:`cpabx_experiments.protocol.models.MODELS`.
         seed: of the initial weights and of the order of the images; of LFW, it is tested on fold ``seed % 10``.
         rate: of Adam.
     """

@@ -13,13 +13,13 @@ import numpy as np
 
 from cpabx.errors import DivergenceError, RangeError
 from cpabx.transforms import Transformation
-from cpabx_experiments import figures
 from cpabx_experiments.data.dataset import Array, Dataset
-from cpabx_experiments.engines import Trainer, TrainingDivergedError
-from cpabx_experiments.material import Material
-from cpabx_experiments.report import as_csv
-from cpabx_experiments.results import lines
-from cpabx_experiments.run import Results, Run
+from cpabx_experiments.output import figures
+from cpabx_experiments.output.report import as_csv
+from cpabx_experiments.output.results import lines
+from cpabx_experiments.protocol.material import Material
+from cpabx_experiments.training.engines import Trainer, TrainingDivergedError
+from cpabx_experiments.training.run import Results, Run
 
 #: Test images and points per side of the grid, which leaves out the border.
 IMAGES, GRID = 100, 9

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from cpabx_experiments import files, reading
-from cpabx_experiments.engines import Array, CheckpointError, Training
-from cpabx_experiments.network import Network, shapes
+from cpabx_experiments.protocol.network import Network, shapes
+from cpabx_experiments.training.engines import Array, CheckpointError, Training
 
 FORMAT = 1
 
@@ -25,8 +25,9 @@ class State:
     Attributes:
         epoch: how many are done.
         step: how many Adam has made.
-        weights, means, squares: one array each per weight, as :func:`cpabx_experiments.network.shapes` has them;
-            Adam's running means of the gradient and of its square.
+        weights, means, squares: one array each per weight, as
+            :func:`cpabx_experiments.protocol.network.shapes` has them; Adam's running means of the
+            gradient and of its square.
     """
 
     epoch: int

@@ -12,15 +12,23 @@ import numpy as np
 
 from cpabx.errors import OptionError, ShapeError
 from cpabx_experiments.data.dataset import Dataset, Pairs
-from cpabx_experiments.engines import Array, Augment, Epoch, Training, TrainingDivergedError, batches, checkpoints
-from cpabx_experiments.engines.batches import Batch, Share
-from cpabx_experiments.engines.checkpoints import State
-from cpabx_experiments.initial import initial_weights
-from cpabx_experiments.network import Network, shapes
+from cpabx_experiments.protocol.initial import initial_weights
+from cpabx_experiments.protocol.network import Network, shapes
+from cpabx_experiments.training.engines import (
+    Array,
+    Augment,
+    Epoch,
+    Training,
+    TrainingDivergedError,
+    batches,
+    checkpoints,
+)
+from cpabx_experiments.training.engines.batches import Batch, Share
+from cpabx_experiments.training.engines.checkpoints import State
 
 
 class BaseTrainer(abc.ABC):
-    """See :class:`cpabx_experiments.engines.Trainer`."""
+    """See :class:`cpabx_experiments.training.engines.Trainer`."""
 
     parameters: int
 

@@ -6,10 +6,10 @@ import statistics
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from cpabx_experiments.jobs import Job, jobs
-from cpabx_experiments.protocol import Protocol
-from cpabx_experiments.records import Record, Row
-from cpabx_experiments.run import Tick
+from cpabx_experiments.protocol.experiments import Protocol
+from cpabx_experiments.protocol.jobs import Job, jobs
+from cpabx_experiments.training.records import Record, Row
+from cpabx_experiments.training.run import Tick
 
 
 class Estimate:

@@ -7,8 +7,8 @@ from typing import Any
 import tensorflow as tf
 
 from cpabx import Cpab
-from cpabx_experiments.contest import Array, Call, Contestant
-from cpabx_experiments.pure_tensorflow import PureCpab
+from cpabx_experiments.probes.contest import Array, Call, Contestant
+from cpabx_experiments.probes.pure_tensorflow import PureCpab
 
 
 def contestants(family: Cpab, points: Array, theta: Array, steps: int) -> list[Contestant]:

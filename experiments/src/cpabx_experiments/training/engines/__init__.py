@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cpabx.errors import CpabxError, MissingPackageError, OptionError
-from cpabx_experiments.network import Network
+from cpabx_experiments.protocol.network import Network
 
 if TYPE_CHECKING:
     from cpabx_experiments.data.dataset import Dataset, Pairs
@@ -121,7 +121,7 @@ class Trainer(Protocol):
         """(N, d) float32. Raises OptionError if the network has no transformer."""
 
     def weights(self) -> list[Array]:
-        """Copies of all weights in the order and layout of :func:`cpabx_experiments.network.shapes`."""
+        """Copies of all weights in the order and layout of :func:`cpabx_experiments.protocol.network.shapes`."""
 
     def set_weights(self, weights: Sequence[Array]) -> None:
         """Replaces the weights; Adam's state stays."""
@@ -182,7 +182,7 @@ def load_engine(name: str) -> Engine:
     if name not in ENGINES:
         raise OptionError(f"an engine must be one of {', '.join(ENGINES)}", repr(name), "Choose one.")
     try:
-        engine: Engine = importlib.import_module(f"cpabx_experiments.engines.{ENGINES[name]}").ENGINE
+        engine: Engine = importlib.import_module(f"cpabx_experiments.training.engines.{ENGINES[name]}").ENGINE
     except ModuleNotFoundError as error:
         raise MissingPackageError(
             f"the engine {name!r} needs its framework", str(error), f"Run: pip install cpabx[{name}]"

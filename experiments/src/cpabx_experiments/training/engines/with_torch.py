@@ -13,11 +13,11 @@ from torch.nn.parallel import DistributedDataParallel
 
 import cpabx
 from cpabx.errors import DeviceError, DivergenceError, RangeError
-from cpabx_experiments.engines import Array, Augment, Trainer, Training
-from cpabx_experiments.engines.batches import Batch, Share
-from cpabx_experiments.engines.checkpoints import State
-from cpabx_experiments.engines.trainer import BaseTrainer
-from cpabx_experiments.network import Features, Network, Size
+from cpabx_experiments.protocol.network import Features, Network, Size
+from cpabx_experiments.training.engines import Array, Augment, Trainer, Training
+from cpabx_experiments.training.engines.batches import Batch, Share
+from cpabx_experiments.training.engines.checkpoints import State
+from cpabx_experiments.training.engines.trainer import BaseTrainer
 
 
 class Flat(nn.Module):
@@ -78,7 +78,7 @@ class Model(nn.Module):
 
 
 class TorchTrainer(BaseTrainer):
-    """See :class:`cpabx_experiments.engines.Trainer`."""
+    """See :class:`cpabx_experiments.training.engines.Trainer`."""
 
     def __init__(
         self,
@@ -177,7 +177,7 @@ def _array(tensor: Tensor) -> Array:
 
 
 def _canonical(weight: Tensor) -> Array:
-    """A copy in the layout of :func:`cpabx_experiments.network.shapes`."""
+    """A copy in the layout of :func:`cpabx_experiments.protocol.network.shapes`."""
     order = {4: (2, 3, 1, 0), 2: (1, 0)}.get(weight.ndim, (0,))
     return np.array(_array(weight.permute(order)))
 
@@ -203,7 +203,7 @@ def _device(name: str) -> torch.device:
 
 
 class TorchEngine:
-    """See :class:`cpabx_experiments.engines.Engine`."""
+    """See :class:`cpabx_experiments.training.engines.Engine`."""
 
     name = "torch"
     version = f"torch {torch.__version__}"

@@ -20,8 +20,8 @@ from dataclasses import dataclass, replace
 
 from cpabx.basis import BASES
 from cpabx.errors import OptionError
-from cpabx_experiments.engines import Training
-from cpabx_experiments.models import TABLE2, TABLE3
+from cpabx_experiments.protocol.models import TABLE2, TABLE3
+from cpabx_experiments.training.engines import Training
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +29,7 @@ class Protocol:
     """How an experiment is done.
 
     Attributes:
-        data: of :data:`cpabx_experiments.models.BASES`, whose number of parameters its networks have.
+        data: of :data:`cpabx_experiments.protocol.models.BASES`, whose number of parameters its networks have.
         models: names of networks.
         training: of each.
         seeds: one training of each network per seed; on LFW, seed n is tested on fold n % 10 of View 2 and trained on

@@ -10,7 +10,7 @@ import numpy as np
 
 from cpabx_experiments.data import Dataset, Pairs
 from cpabx_experiments.data.dataset import Array
-from cpabx_experiments.run import Results
+from cpabx_experiments.training.run import Results
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

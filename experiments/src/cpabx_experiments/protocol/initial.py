@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cpabx_experiments.network import Network, Shape, shapes
+from cpabx_experiments.protocol.network import Network, Shape, shapes
 
 
 def initial_weights(network: Network, seed: int) -> list[NDArray[Any]]:
-    """All weights, in the order of :func:`cpabx_experiments.network.shapes`.
+    """All weights, in the order of :func:`cpabx_experiments.protocol.network.shapes`.
 
     Kernels are uniform in +- sqrt(6 / (inputs + outputs)) (Glorot and Bengio, AISTATS 2010; TensorFlow's default, which
     the paper used), biases 0. The last layer of a localization network gives the identity, whatever its input

@@ -7,11 +7,11 @@ from typing import Any
 import tensorflow as tf
 
 from cpabx import Cpab
-from cpabx_experiments.pure import STEPS, check, velocity_maps
+from cpabx_experiments.probes.pure import STEPS, check, velocity_maps
 
 
 class PureCpab:
-    """As :class:`cpabx_experiments.pure_torch.PureCpab`."""
+    """As :class:`cpabx_experiments.probes.pure_torch.PureCpab`."""
 
     def __init__(self, family: Cpab, steps: int = STEPS, dtype: str = "float32") -> None:
         self.cells, self.steps = check(family), steps
@@ -33,7 +33,7 @@ class PureCpab:
         return tf.linalg.expm(tf.concat([velocity, zero], axis=-2))[..., :2, :]
 
     def _regions(self, points: Any) -> Any:
-        """(N, P), numbered as in :func:`cpabx_experiments.pure.velocity_maps`."""
+        """(N, P), numbered as in :func:`cpabx_experiments.probes.pure.velocity_maps`."""
         nx, ny = self.cells
         x, y = tf.unstack(tf.stop_gradient(points), axis=-1)
         u, v = (tf.clip_by_value(x, -1, 1) + 1) / 2 * nx, (tf.clip_by_value(y, -1, 1) + 1) / 2 * ny

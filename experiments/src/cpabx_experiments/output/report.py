@@ -11,11 +11,11 @@ from importlib.metadata import version
 
 import cpabx
 from cpabx_experiments.data import digits
-from cpabx_experiments.engines import Engine
-from cpabx_experiments.paper import Figure, figures
-from cpabx_experiments.protocol import FULL, Protocol
-from cpabx_experiments.results import Line, lines
-from cpabx_experiments.run import Results
+from cpabx_experiments.output.results import Line, lines
+from cpabx_experiments.protocol.experiments import FULL, Protocol
+from cpabx_experiments.protocol.paper import Figure, figures
+from cpabx_experiments.training.engines import Engine
+from cpabx_experiments.training.run import Results
 
 
 def as_csv(header: Sequence[str], rows: Iterable[Sequence[object]]) -> bytes:

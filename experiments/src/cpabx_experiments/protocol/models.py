@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from cpabx.errors import OptionError
-from cpabx_experiments.network import Convolution, Features, Network, Transformer, fit_budget
+from cpabx_experiments.protocol.network import Convolution, Features, Network, Transformer, fit_budget
 
 #: Names as in Table 3, and the layers.
 LAYERS = {
@@ -40,7 +40,7 @@ class Base:
 
     Attributes:
         image: (height, width, channels).
-        outputs, task: as :class:`cpabx_experiments.network.Network` has them.
+        outputs, task: as :class:`cpabx_experiments.protocol.network.Network` has them.
         budget: number of parameters, to 2 %.
         convolutions: of the classifier.
         localization: filters of the two 5x5 convolutions of a localization network.

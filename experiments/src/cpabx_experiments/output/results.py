@@ -7,8 +7,8 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from cpabx_experiments.records import Record
-from cpabx_experiments.run import Results
+from cpabx_experiments.training.records import Record
+from cpabx_experiments.training.run import Results
 
 #: The network without a transformer that the others are held against.
 PLAIN = "CNN"

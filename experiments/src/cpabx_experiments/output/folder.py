@@ -17,14 +17,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cpabx_experiments import aside, reading, records
-from cpabx_experiments.engines import Engine
+from cpabx_experiments import reading
 from cpabx_experiments.errors import ExperimentError
 from cpabx_experiments.files import alone, check_folder, unwritable, write
-from cpabx_experiments.jobs import jobs
-from cpabx_experiments.protocol import Protocol
-from cpabx_experiments.report import versions
-from cpabx_experiments.run import FOLDER, record_of, weights_of
+from cpabx_experiments.output import aside
+from cpabx_experiments.output.report import versions
+from cpabx_experiments.protocol.experiments import Protocol
+from cpabx_experiments.protocol.jobs import jobs
+from cpabx_experiments.training import records
+from cpabx_experiments.training.engines import Engine
+from cpabx_experiments.training.run import FOLDER, record_of, weights_of
 
 CONFIGURATION = "configuration.json"
 #: Says in a configuration that it is one of ours.

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 
 from cpabx.transforms import Transformation
-from cpabx_experiments import figures
 from cpabx_experiments.data import Pairs
 from cpabx_experiments.data.dataset import Array
 from cpabx_experiments.errors import ExperimentError
-from cpabx_experiments.report import as_csv
-from cpabx_experiments.robustness import grid
-from cpabx_experiments.run import Results, Run
+from cpabx_experiments.output import figures
+from cpabx_experiments.output.report import as_csv
+from cpabx_experiments.probes.robustness import grid
+from cpabx_experiments.training.run import Results, Run
 
 FILES = ("pca.png", "pca.csv", "theta.csv")
 

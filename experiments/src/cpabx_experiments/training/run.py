@@ -7,14 +7,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from cpabx_experiments import records
-from cpabx_experiments.augmentation import augment
 from cpabx_experiments.data.dataset import Array
-from cpabx_experiments.engines import Engine, Trainer, TrainingDivergedError
-from cpabx_experiments.jobs import Job, jobs
-from cpabx_experiments.material import Material, Source
-from cpabx_experiments.protocol import Protocol
-from cpabx_experiments.records import Record, Row
+from cpabx_experiments.protocol.augmentation import augment
+from cpabx_experiments.protocol.experiments import Protocol
+from cpabx_experiments.protocol.jobs import Job, jobs
+from cpabx_experiments.protocol.material import Material, Source
+from cpabx_experiments.training import records
+from cpabx_experiments.training.engines import Engine, Trainer, TrainingDivergedError
+from cpabx_experiments.training.records import Record, Row
 
 #: Called with a job and its record before each epoch and after the last.
 Tick = Callable[[Job, Record], None]

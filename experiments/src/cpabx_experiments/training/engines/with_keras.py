@@ -15,11 +15,11 @@ from keras import layers
 
 import cpabx
 from cpabx.errors import DeviceError
-from cpabx_experiments.engines import Array, Augment, Trainer, Training
-from cpabx_experiments.engines.batches import Batch, Share
-from cpabx_experiments.engines.checkpoints import State
-from cpabx_experiments.engines.trainer import BaseTrainer
-from cpabx_experiments.network import Features, Network
+from cpabx_experiments.protocol.network import Features, Network
+from cpabx_experiments.training.engines import Array, Augment, Trainer, Training
+from cpabx_experiments.training.engines.batches import Batch, Share
+from cpabx_experiments.training.engines.checkpoints import State
+from cpabx_experiments.training.engines.trainer import BaseTrainer
 
 
 def features(part: Features) -> keras.Sequential:
@@ -65,7 +65,7 @@ class Adam(keras.optimizers.Adam):  # type: ignore[misc]
 
 
 class KerasTrainer(BaseTrainer):
-    """See :class:`cpabx_experiments.engines.Trainer`."""
+    """See :class:`cpabx_experiments.training.engines.Trainer`."""
 
     def __init__(
         self, network: Network, training: Training, seed: int, augment: Augment | None, share: Share, strategy: Any
@@ -193,7 +193,7 @@ def _assign(variables: Sequence[Any], values: Sequence[Array]) -> None:
 
 
 class KerasEngine:
-    """See :class:`cpabx_experiments.engines.Engine`."""
+    """See :class:`cpabx_experiments.training.engines.Engine`."""
 
     name = "tensorflow"
     version = f"TensorFlow {tf.__version__}, Keras {keras.__version__}"

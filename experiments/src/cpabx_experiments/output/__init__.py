@@ -1,0 +1,1 @@
+"""The folder of an experiment, and what is written there."""

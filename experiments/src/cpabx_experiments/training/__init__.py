@@ -1,0 +1,1 @@
+"""How networks are trained, in either framework, and what is kept of it."""
