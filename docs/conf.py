@@ -12,7 +12,7 @@ HERE = Path(__file__).parent
 sys.path.append(str(HERE.parent / "examples" / "gallery"))  # what the examples share
 
 project = "cpabx"
-author = "The cpabx developers"
+author = copyright = "The cpabx developers"
 release = importlib.metadata.version("cpabx")
 
 extensions = [
@@ -20,10 +20,11 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
     "sphinx_copybutton",
+    "sphinx_design",
     "sphinx_gallery.gen_gallery",
 ]
-myst_enable_extensions = ["dollarmath"]
-exclude_patterns = ["_build", "sg_execution_times.rst", "examples/*.py", "examples/*.ipynb"]
+myst_enable_extensions = ["colon_fence", "dollarmath"]
+exclude_patterns = ["_build", "tables", "sg_execution_times.rst", "examples/*.py", "examples/*.ipynb"]
 
 html_theme = "furo"
 html_title = f"cpabx {release}"
