@@ -76,7 +76,7 @@ def relative(got: tuple[Array, Array], expected: tuple[Array, Array], cotangents
 
 
 def field_errors(setting: Setting, seed: int, index: int) -> Errors:
-    """Of the points of the index-th field, which depends on nothing else."""
+    """The errors at the points of the index-th field, which depends on nothing else."""
     rng, oracle = np.random.default_rng([seed, index]), oracle_of(setting)
     cpab, shape = oracle.family, (POINTS_PER_FIELD, len(setting.cells))
     points, cotangents = rng.uniform(-1, 1, size=shape), rng.normal(size=shape)

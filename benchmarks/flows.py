@@ -107,7 +107,7 @@ class Race:
 
     @functools.cached_property
     def errors(self) -> dict[str, tuple[float, float]]:
-        """Of the transformed points, in units of the domain."""
+        """The errors of the transformed points, in units of the domain."""
         points, theta = self.fields.points, self.fields.theta
         grid = points.double().numpy()
         items, chosen = truth.choice(len(theta), grid, *DOMAIN)

@@ -129,7 +129,7 @@ def problem(layer: Layer, images: Tensor, theta: Tensor) -> str:
 
 
 def errors(layer: Layer, images: Tensor, theta: Tensor) -> tuple[float, float] | None:
-    """Of the resulting pixels; the values of the images are in [0, 1]."""
+    """The errors of the resulting pixels; the values of the images are in [0, 1]."""
     if not layer.exact:
         return None
     grid = pixels().double().numpy()

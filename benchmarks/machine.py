@@ -32,7 +32,7 @@ def version(distribution: str) -> str | None:
 
 
 def processor() -> str:
-    """Its name, as far as the system tells."""
+    """The processor's name, as far as the system tells."""
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists():
         for entry in cpuinfo.read_text(encoding="utf-8").splitlines():

@@ -35,7 +35,7 @@ def nodal(setting: Setting) -> cpabx.Cpab:
 
 
 def refined(theta: Array, coarse: cpabx.Cpab, fine: cpabx.Cpab) -> Array:
-    """The same fields on the finer cells: their velocities at its vertices."""
+    """The fields of theta on finer cells: their velocities at its vertices."""
     velocity = np.ascontiguousarray(coarse.velocity(theta))
     at_vertices = arrays.velocity(fine.tessellation.vertices[None], velocity, coarse.tessellation)
     return np.asarray(at_vertices).reshape(len(theta), -1)

@@ -67,7 +67,7 @@ class WarpOptions:
         return series_places(transformation, backend, theta, grid, self.lengths.values, resampled=resampled)
 
     def for_series(self, series: Tensor, lengths: Any) -> WarpOptions:
-        """The same, for series, of float32 at least, with lengths as in :meth:`cpabx.Transformation.warp`.
+        """These options for series of float32 at least, with lengths as in :meth:`cpabx.Transformation.warp`.
 
         Raises:
             OptionError, ShapeError, DtypeError: lengths that are impossible, or not in 1D.
@@ -86,7 +86,7 @@ class WarpOptions:
         return without_padding(registry.backend_for(None, series=series), series, self.lengths.values)
 
     def keeping_size(self) -> WarpOptions:
-        """The same, for a first of two passes."""
+        """These options for the first of two passes, whose output has the size of its input."""
         return dataclasses.replace(self, output_size=None)
 
 

@@ -239,7 +239,7 @@ def _spread(prior: SmoothPrior) -> Array:
 
 @kept_by_owner
 def _whitening(prior: SmoothPrior) -> Array:
-    """Its inverse."""
+    """The inverse of the factor with which whitened theta is multiplied."""
     inverse = np.linalg.solve(prior._lower, prior._triangle) / math.sqrt(prior.variance)
     return frozen(np.asarray(inverse.T, np.float64))
 

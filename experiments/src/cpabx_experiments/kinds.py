@@ -22,7 +22,7 @@ class Finish(Interface):
 
 @dataclass(frozen=True)
 class Kind:
-    """Of experiment.
+    """A kind of experiment.
 
     Attributes:
         files: names of those that ``finish`` makes.
@@ -68,7 +68,7 @@ KINDS = {
 
 
 def kind(name: str) -> Kind:
-    """Of the experiment with a name: a table of the paper, if it is no other."""
+    """The kind of the experiment with a name: a table of the paper, if it is no other."""
     return KINDS.get(name, TABLE)
 
 

@@ -53,7 +53,7 @@ class Options:
 
 
 def parse(arguments: Sequence[str] | None = None) -> Options:
-    """Of the command line.
+    """Parse the command line.
 
     Raises:
         OptionError: an experiment or a backend does not exist, or has no such option.

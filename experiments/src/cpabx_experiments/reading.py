@@ -34,7 +34,7 @@ def _kind(mode: int) -> str:
 
 
 def content(path: Path, most: int) -> bytes:
-    """Of a regular file.
+    """The content of a regular file.
 
     Raises:
         OSError: the file cannot be read, is none, or has more than ``most`` bytes.

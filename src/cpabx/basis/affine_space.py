@@ -51,7 +51,7 @@ def gram(tess: Tessellation, fields: Array) -> Array:
 
 
 def _gram(tess: Tessellation, fields: Array) -> Array:
-    """The same for fields (V, d) along one axis."""
+    """The Gram matrix (d, d) of fields (V, d) along one axis."""
     coordinates, d = np.swapaxes(barycentric(tess), -1, -2), fields.shape[1]
     total = np.zeros((d, d))
     step = max(1, 2**21 // ((tess.ndim + 1) * d))  # so that no more than 16 MiB of A-space exist at once

@@ -46,7 +46,7 @@ def _add(row: Row, other: Row, factor: float) -> None:
 
 
 def solve_dense(rows: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """The same for a matrix (rows, m): the (r,) dependent unknowns, and (r, m) combinations of the free ones."""
+    """Eliminate in a dense matrix (rows, m): the (r,) dependent unknowns, and (r, m) combinations of the free ones."""
     work = rows.copy()
     pivots: list[int] = []
     for column in range(work.shape[1] - 1, -1, -1):

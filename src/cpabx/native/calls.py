@@ -52,13 +52,13 @@ class Sizes(TypedDict):
 
 
 class Flow(Sizes):
-    """The same, and for how long to follow the flow."""
+    """Sizes of a call, and for how long to follow the flow."""
 
     time: float
 
 
 class Taped(Flow):
-    """The same, and a tape, if there is one.
+    """Sizes and time of a call, and its tape, if there is one.
 
     tape: address and size of memory, see :func:`tape_bytes`, which the forward call writes and the backward call
     reads: it need not follow the flow again. Results are the same to the last bit. In between, fields and points

@@ -42,7 +42,7 @@ class Image:
     def of_shape(
         cls, shape: Sequence[int], *, channels_last: bool, mode: str, padding_mode: str, align_corners: bool
     ) -> Image:
-        """That of images of a shape, with the options of :meth:`cpabx.backend.Backend.sample`."""
+        """The description of images of a shape, with the options of :meth:`cpabx.backend.Backend.sample`."""
         channels, size = (shape[-1], shape[1:-1]) if channels_last else (shape[1], shape[2:])
         return cls(
             tuple(size[::-1]), channels, channels_last, cast(Padding, padding_mode), cast(Mode, mode), align_corners
@@ -53,11 +53,11 @@ class Image:
         return len(self.size)
 
     def data_shape(self, n_batch: int) -> tuple[int, ...]:
-        """Of an array of such images."""
+        """The shape of an array of images that have this description."""
         return self.results_shape(n_batch, self.size)
 
     def results_shape(self, n_batch: int, size: tuple[int, ...]) -> tuple[int, ...]:
-        """Of an array of images of another size (x, (y, (z))) with the same channels and layout."""
+        """The shape of an array of images of another size (x, (y, (z))), of the same channels and layout."""
         axes = size[::-1]
         return (n_batch, *axes, self.channels) if self.channels_last else (n_batch, self.channels, *axes)
 

@@ -81,7 +81,7 @@ def _transform_gradient(call: Call[Flow], grad_out: tf.Tensor) -> Any:
 
 
 def _vjp_gradient(call: Call[Flow], u: tf.Tensor, w: tf.Tensor) -> Any:
-    """Of J^T g along (u, w): <J^T g, u> = <g, J u>, and second derivatives are symmetric."""
+    """The gradient of J^T g along (u, w): <J^T g, u> = <g, J u>, and second derivatives are symmetric."""
     points, velocity, grad_out = call.inputs
     by_both = transform_vjp_jvp(points, velocity, grad_out, u, w, *call.problem)
     return *by_both, transform_jvp(points, velocity, u, w, *call.problem)

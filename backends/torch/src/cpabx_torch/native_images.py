@@ -127,7 +127,7 @@ def warp(
 
 
 def warp_taped(images: Tensor, velocity: Tensor, *options: Any) -> tuple[Tensor, Tensor]:
-    """The same, and a tape of it."""
+    """Warped images, and a tape of the trajectories of their pixels."""
     cells, domain, outside, _, output_size, *_ = options
     tape = new_tape(tessellation_of(cells, domain, outside), velocity, math.prod(output_size))
     return _warped(images, velocity, tape, *options), tape
@@ -200,7 +200,7 @@ def warp_vjp_taped(
     padding_mode: str,
     align_corners: bool,
 ) -> tuple[Tensor, Tensor]:
-    """The same, of a warp that left a tape."""
+    """Gradients of a warp that left a tape."""
     images, velocity, grad_out = images.contiguous(), velocity.contiguous(), grad_out.contiguous()
     grad_images, grad_velocity = _like(images, need_images), _like(velocity, need_velocity)
     native.warp_vjp(

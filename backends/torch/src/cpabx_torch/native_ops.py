@@ -24,7 +24,7 @@ def options_of(tessellation: Tessellation) -> tuple[tuple[int, ...], list[float]
 
 
 def tessellation_of(cells: Sequence[int], domain: Sequence[float], outside: str) -> Tessellation:
-    """And back."""
+    """The tessellation whose cells, domain and extension were made plain for an operator."""
     return _tessellation(tuple(cells), tuple(domain), outside)
 
 
@@ -92,7 +92,7 @@ def _moved(
 def transform_taped(
     points: Tensor, velocity: Tensor, cells: Sequence[int], domain: Sequence[float], outside: str, time: float
 ) -> tuple[Tensor, Tensor]:
-    """The same, and a tape of it."""
+    """Transformed points, and a tape of their trajectories."""
     space = (cells, domain, outside)
     shared = points.requires_grad and points.shape[0] < velocity.shape[0]  # their gradients are added up afterwards
     beside = velocity.shape[0] * points.numel() * points.element_size() if shared else 0
@@ -107,7 +107,7 @@ def new_tape(tessellation: Tessellation, velocity: Tensor, n_points: int, beside
 
 
 def memory_of(tape: Tensor | None) -> tuple[int, int]:
-    """Its address and size."""
+    """Address and size of a tape; zeros for none."""
     return (0, 0) if tape is None else (tape.data_ptr(), tape.numel())
 
 
@@ -135,7 +135,7 @@ def transform_vjp_taped(
     outside: str,
     time: float,
 ) -> tuple[Tensor, Tensor]:
-    """The same, of a transform that left a tape. A gradient of the points that is not needed is an empty tensor."""
+    """Gradients of a transform that left a tape. A gradient of the points that is not needed is an empty tensor."""
     inputs: dict[str, Tensor | None] = {"points": points, "velocity": velocity, "grad_out": grad_out}
     grads = _gradients(points, velocity, need_points)
     _call(native.transform_vjp, (cells, domain, outside), inputs, grads, time=time, tape=memory_of(tape))

@@ -186,7 +186,7 @@ def has_values(tensor: Tensor) -> bool:
 
 
 def _is_wrapper(tensor: Tensor) -> bool:
-    """Of torch.func, or of the vmap before it: one without memory of its own, which may outlive its transformation."""
+    """Whether a tensor is of torch.func or of its older vmap: it has no memory, and may outlive its transform."""
     functorch = _C._functorch
     return functorch.is_functorch_wrapped_tensor(tensor) or functorch.is_legacy_batchedtensor(tensor)  # type: ignore[no-any-return]
 

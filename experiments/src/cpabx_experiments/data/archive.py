@@ -56,7 +56,7 @@ class Archive:
         return (self.path.parent if self.path.is_dir() else self.path) / name
 
     def names(self) -> list[str]:
-        """Of all files, sorted."""
+        """The names of all files, sorted."""
         return sorted(name for name, _ in self._guarded(set()))
 
     def read(self, wanted: Collection[str]) -> Iterator[tuple[str, bytes]]:

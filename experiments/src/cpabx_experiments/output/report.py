@@ -120,7 +120,7 @@ def described(name: str, protocol: Protocol, *, full: bool) -> str:
 
 
 def versions(engine: Engine) -> dict[str, str]:
-    """Of all that has a part in the numbers."""
+    """The versions of all that has a part in the numbers."""
     plugin = f"cpabx-{engine.name}"
     return {
         "cpabx": cpabx.__version__,

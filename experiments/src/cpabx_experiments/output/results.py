@@ -16,7 +16,7 @@ PLAIN = "CNN"
 
 @dataclass(frozen=True)
 class Mean:
-    """Of n numbers.
+    """The mean of n numbers.
 
     Attributes:
         value: their mean; NaN of none.

@@ -24,7 +24,7 @@ SHOWN, STEPS = 2, (-2.0, -1.0, 0.0, 1.0, 2.0)
 
 @dataclass(frozen=True)
 class Components:
-    """Of thetas (N, d).
+    """Principal components of thetas (N, d).
 
     Attributes:
         mean: (d,).
@@ -68,7 +68,7 @@ def translation(family: Transformation, found: Components, k: int) -> tuple[floa
 
 
 def finish(run: Run, results: Results) -> dict[str, bytes]:
-    """Of the first job's network."""
+    """The picture and the figures of the first job's network."""
     job = next(iter(results))
     if results[job].diverged:
         raise ExperimentError("principal components need a trained network", results[job].diverged, "Use --fresh.")
@@ -88,7 +88,7 @@ def finish(run: Run, results: Results) -> dict[str, bytes]:
 
 
 def _images(test: Any) -> Array:
-    """Of the test set, each once."""
+    """The images of the test set, each once."""
     return np.asarray(test.images[np.unique([test.left, test.right])] if isinstance(test, Pairs) else test.images)
 
 

@@ -54,7 +54,7 @@ def velocity_maps(family: Cpab) -> Array:
 
 
 def _region(point: Array, nx: int, ny: int) -> int:
-    """Of a point inside a triangle."""
+    """The number of the triangle that a point is inside of."""
     u = (point + 1) / 2 * (nx, ny)
     i, j = np.floor(u).astype(int)
     p, q = u - (i, j) - 0.5

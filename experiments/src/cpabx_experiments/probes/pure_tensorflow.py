@@ -11,7 +11,7 @@ from cpabx_experiments.probes.pure import STEPS, check, velocity_maps
 
 
 class PureCpab:
-    """As :class:`cpabx_experiments.probes.pure_torch.PureCpab`."""
+    """The flow of :class:`cpabx_experiments.probes.pure_torch.PureCpab`, in TensorFlow."""
 
     def __init__(self, family: Cpab, steps: int = STEPS, dtype: str = "float32") -> None:
         self.cells, self.steps = check(family), steps

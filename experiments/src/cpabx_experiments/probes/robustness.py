@@ -50,7 +50,7 @@ def jacobians(family: Transformation, theta: Array, points: Array) -> Array:
 
 
 def measured(jacobian: Array) -> dict[str, float]:
-    """Of (..., 2, 2): condition numbers, the smallest singular value, and the share of determinants not above 0.
+    """Condition numbers of Jacobians (..., 2, 2), the smallest singular value, and the share of determinants <= 0.
 
     What has left the range of float64 counts as singular: nothing can be recovered from it.
     """

@@ -88,7 +88,7 @@ def _undistorted(name: str, train: int, epochs: int) -> Protocol:
 
 
 def _digits() -> Protocol:
-    """Of the digits that come with scikit-learn: an experiment of ours, for minutes on one core.
+    """The protocol of the digits that come with scikit-learn: an experiment of ours, for minutes on one core.
 
     1,297 digits are few: batches of 50, for a localization network must leave the identity in a few epochs. After 20 of
     these all networks nearly fit what they are trained on. Rate and view, chosen earlier with seeds 10 to 12, were
@@ -180,7 +180,7 @@ NAMES = (*REDUCED, "speed")
 
 
 def protocol(name: str, *, full: bool = False) -> Protocol:
-    """Of an experiment.
+    """The protocol of an experiment.
 
     Raises:
         OptionError: there is no such experiment, it trains nothing (speed), or the paper has no such one (digits).
@@ -244,7 +244,7 @@ SECONDS = {
 
 
 def expected_seconds(name: str, protocol: Protocol) -> float | None:
-    """Of all trainings on one core; None where nothing was measured."""
+    """How long all trainings take on one core; None where nothing was measured."""
     known, train = SECONDS.get(name, {}), protocol.train or 2 * (protocol.formed or 0)
     if not train or not set(protocol.models) <= set(known) or protocol.view != REDUCED[name].view:
         return None

@@ -29,7 +29,7 @@ class Job:
 
     @property
     def stem(self) -> str:
-        """Of its files: no character that a file system minds."""
+        """The stem of the names of its files, without characters that a file system minds."""
         name = self.model.replace(" ", "-").replace("+", "-and-")
         return f"{name}_rate{self.rate:g}_seed{self.seed}"
 
@@ -52,7 +52,7 @@ def jobs(protocol: Protocol) -> list[Job]:
 
 
 def parameters(protocol: Protocol) -> dict[str, int]:
-    """Of each model."""
+    """The number of parameters of each model."""
     return {model: count(Job(model, 0, 1.0).network(protocol)) for model in protocol.models}
 
 

@@ -95,7 +95,7 @@ FULL = {
 
 
 def base(data: str, side: int | None = None, *, full: bool = False) -> Base:
-    """Of a data set of Table 1, or of our digits.
+    """The network of a data set of Table 1, or of our digits.
 
     Args:
         data: digits, mnist-rts, mnist-cpab, mnist, fashion-mnist, cifar10, cifar100, lfw, or celeba.

@@ -61,7 +61,7 @@ class Features:
         return self.dense[-1] if self.dense else flat
 
     def shapes(self, image: Size) -> list[Shape]:
-        """Of the weights, as :func:`shapes` gives them."""
+        """The shapes of the weights, as :func:`shapes` gives them."""
         found: list[Shape] = []
         channels = image[2]
         for convolution in self.convolutions:
@@ -194,7 +194,7 @@ class Network:
 
 
 def shapes(network: Network) -> list[Shape]:
-    """Of all weights, in order: transformer, classifier, last layer; each layer's kernel before its bias.
+    """The shapes of all weights, in order: transformer, classifier, last layer; each layer's kernel before its bias.
 
     Kernels of convolutions are (height, width, in, out), those of dense layers (in, out). Flat features are in the
     order (height, width, channels).

@@ -58,7 +58,7 @@ class Record:
 
     @property
     def seconds(self) -> float:
-        """Of training."""
+        """How long training took."""
         return sum(row.seconds for row in self.rows)
 
     def finished(self, epochs: int) -> bool:

@@ -36,7 +36,7 @@ def transform_vjp_jvp(flow: Flow, points: Array, velocity: Array, g: Array, u: A
 def _gradient_of_vjp(
     flow: Flow, points: Array, velocity: Array, g: Array, along: tuple[Array, Array]
 ) -> tuple[Array, ...]:
-    """That of <J^T g, along>: second derivatives are symmetric, and g is linear in it."""
+    """The gradient of <J^T g, along>: second derivatives are symmetric, and g is linear in it."""
     second = transform_vjp_jvp(flow, points, velocity, g, *along)
     return *second, transform_jvp(flow, points, velocity, *along)
 

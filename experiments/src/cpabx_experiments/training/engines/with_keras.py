@@ -23,7 +23,7 @@ from cpabx_experiments.training.engines.trainer import BaseTrainer
 
 
 def features(part: Features) -> keras.Sequential:
-    """Of images (N, H, W, C)."""
+    """The layers that make features of images (N, H, W, C)."""
     stack: list[keras.Layer] = [layers.AveragePooling2D(part.reduce)] if part.reduce > 1 else []
     for one in part.convolutions:
         # The maximum first: it leaves ReLU a quarter of the numbers, and the result is the same.

@@ -28,7 +28,7 @@ class Flat(nn.Module):
 
 
 def features(part: Features, image: Size) -> nn.Sequential:
-    """Of images (N, C, H, W)."""
+    """The layers that make features of images (N, C, H, W)."""
     layers: list[nn.Module] = [nn.AvgPool2d(part.reduce)] if part.reduce > 1 else []
     channels, width = image[2], part.flat(image)
     for one in part.convolutions:
