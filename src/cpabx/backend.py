@@ -48,8 +48,8 @@ class Backend(abc.ABC):
         api_version: the ``cpabx.hookspecs.API_VERSION`` that it was written for, as a literal.
         supports: a subset of :data:`ABILITIES`. ``autograd``: ``vjp`` goes through the framework's
             own differentiation, and ``transform`` and ``warp`` take part in it. ``layers``: those of
-            :data:`LAYER_NAMES` and STParallel exist. ``graph``: works when traced, with unknown batch size.
-            ``cuda``: takes tensors on NVIDIA devices. ``double_backward``: second derivatives of
+            :data:`LAYER_NAMES`, SpatialTransformer and STParallel exist. ``graph``: works when traced, with
+            unknown batch size. ``cuda``: takes tensors on NVIDIA devices. ``double_backward``: second derivatives of
             ``cpab`` and ``cpab_warp``, and first ones of ``cpab_jvp`` and ``cpab_jacobian``. ``random_state``:
             ``normal`` draws without a generator, and follows the framework's global seed.
         channels_last: images are (N, H, W, C) rather than (N, C, H, W), and in 1D and 3D likewise.
@@ -322,7 +322,10 @@ class Backend(abc.ABC):
         raise _missing(self, "gradients by automatic differentiation")
 
     def layers(self) -> ModuleType:
-        """The module with the classes of :data:`LAYER_NAMES`, and STParallel. Required with the ability ``layers``."""
+        """The module with the classes of :data:`LAYER_NAMES`, SpatialTransformer and STParallel.
+
+        Required with the ability ``layers``.
+        """
         raise _missing(self, "layers")
 
 

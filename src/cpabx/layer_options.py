@@ -9,7 +9,7 @@ from typing import Any
 
 from cpabx import registry
 from cpabx.backend import Tensor
-from cpabx.errors import OptionError
+from cpabx.errors import OptionError, shown
 from cpabx.layer_inputs import layers_for
 from cpabx.pixel_grid import Sampling, pixel_grid
 from cpabx.transforms import Affine, Composition, Cpab, Transformation
@@ -88,6 +88,19 @@ class WarpOptions:
     def keeping_size(self) -> WarpOptions:
         """These options for the first of two passes, whose output has the size of its input."""
         return dataclasses.replace(self, output_size=None)
+
+
+def as_family(transformation: Any) -> Transformation:
+    """A family, checked.
+
+    Raises:
+        OptionError: it is something else.
+    """
+    if not isinstance(transformation, Transformation):
+        raise OptionError(
+            "transformation must be a family of maps", shown(transformation), "For instance cpabx.Cpab((4, 4))."
+        )
+    return transformation
 
 
 def as_cpab(cells: Cpab | Sequence[int]) -> Cpab:

@@ -30,7 +30,8 @@ the output and the theta that made it, from one run of the localization; ``retur
 ``(N, *output_size, n)`` of (x, y[, z]) in [-1, 1] over the input.
 
 A layer may stand anywhere in a network, on feature maps as well as images, and be called several times in a
-row: its weights are then shared. :func:`STParallel` puts several side by side.
+row: its weights are then shared. :func:`STParallel` puts several side by side; :func:`SpatialTransformer` takes any
+family.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ from typing import Any
 from cpabx import registry
 from cpabx.backend import LAYER_NAMES
 from cpabx.errors import BackendLoadError
-from cpabx.transforms import Cpab
+from cpabx.transforms import Cpab, Transformation
 
 
 def _make(name: str, backend: str | None, *arguments: Any, **options: Any) -> Any:
@@ -53,6 +54,17 @@ def _make(name: str, backend: str | None, *arguments: Any, **options: Any) -> An
             "Choose one first, e.g. cpabx.set_backend('torch').",
         )
     return getattr(chosen.layers(), name)(*arguments, **options)
+
+
+def SpatialTransformer(transformation: Transformation, *, backend: str | None = None, **options: Any) -> Any:
+    """Spatial transformer with any family of maps, a composition of several or one of your own among them.
+
+    Args:
+        transformation: the family, such as ``Composition(Cpab((8, 8)), Cpab((2, 2)))``.
+        backend: only to differ from the backend in force.
+        **options: as for all layers, see above.
+    """
+    return _make("SpatialTransformer", backend, transformation, **options)
 
 
 def STAffine(*, ndim: int = 2, backend: str | None = None, **options: Any) -> Any:
@@ -132,4 +144,4 @@ def STParallel(layers: Sequence[Any], *, merge: str | None = None, backend: str 
 
 
 __all__ = list(LAYER_NAMES)
-__all__ += ["STParallel"]
+__all__ += ["STParallel", "SpatialTransformer"]

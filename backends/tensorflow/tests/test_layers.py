@@ -330,3 +330,32 @@ def test_the_frontend_makes_these_layers():
     with cpabx.use_backend("tensorflow"):
         layer = cpabx.layers.STThinPlateSpline((3, 3), localization="fcn")
     assert isinstance(layer, layers.STThinPlateSpline)
+
+
+@pytest.mark.parametrize(
+    "family",
+    [
+        cpabx.Composition(
+            cpabx.Cpab((3, 2), boundary="sliding"), cpabx.AffineDiffeo(), cpabx.Cpab((2, 2), basis="nodal")
+        ),
+        cpabx.Similarity(),
+        cpabx.ThinPlateSpline((3, 2)),
+    ],
+    ids=repr,
+)
+def test_any_family_is_saved(tmp_path, family):
+    layer = trained(layers.SpatialTransformer(family, input_shape=SHAPE))
+    model = keras.Sequential([keras.Input(SHAPE), layer])
+    model.save(tmp_path / "model.keras")
+    restored = keras.saving.load_model(tmp_path / "model.keras")
+    assert restored.layers[0].transformation == family
+    assert np.array_equal(restored(images()), model(images()))
+
+
+def test_a_family_of_the_users_is_not_saved_in_silence(tmp_path):
+    class Own(cpabx.Affine):
+        pass
+
+    model = keras.Sequential([keras.Input(SHAPE), layers.SpatialTransformer(Own(), input_shape=SHAPE)])
+    with pytest.raises(cpabx.errors.UnsupportedError, match=r"Own of .*Save the weights"):
+        model.save(tmp_path / "model.keras")

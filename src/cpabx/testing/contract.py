@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from scipy.linalg import expm
@@ -159,10 +161,11 @@ class TestContract:
             assert distance(backend.to_numpy(got), expected) <= 1e-14
 
     def test_layers_exist_or_say_that_they_do_not(self, backend: Backend) -> None:
-        """All six and STParallel, or an error that names the backend."""
+        """As classes, or there is an error that names the backend."""
+        arguments: dict[str, list[Any]] = {"STParallel": [[]], "SpatialTransformer": [cpabx.Affine()]}
         for name in cpabx.layers.__all__:
             if "layers" in backend.supports:
                 assert isinstance(getattr(backend.layers(), name), type)
             else:
                 with pytest.raises(BackendLoadError, match=backend.name):
-                    getattr(cpabx.layers, name)(*([[]] if name == "STParallel" else []), backend=backend.name)
+                    getattr(cpabx.layers, name)(*arguments.get(name, []), backend=backend.name)

@@ -330,6 +330,22 @@ class TestLayersInNetworks:
             result, expected = made(result), family.warp(expected, theta, padding_mode="border")
             assert distance(image_array(backend, result), expected) <= 1e-5
 
+    @pytest.mark.parametrize("family", [Composition(Cpab((3, 2)), AffineDiffeo()), *ELSEWHERE], ids=repr)
+    def test_any_family_has_a_layer(self, backend: Backend, family: Transformation) -> None:
+        """A composition, and a family of a user's own: what the layer returns is the warp by its theta."""
+        layer = named(backend, "SpatialTransformer", pixels_of(family, *SIZE), CHANNELS, transformation=family)
+        assert layer.transformation == family
+        x = images(backend, family)
+        output, theta = layer(x, return_theta=True)
+        assert np.array_equal(backend.to_numpy(theta), family.identity(N))
+        assert distance(image_array(backend, output), image_array(backend, family.warp(x, theta))) <= 1e-5
+
+    @pytest.mark.parametrize("nonsense", ["Cpab", Cpab, None, 4], ids=repr)
+    def test_a_layer_of_no_family(self, backend: Backend, nonsense: Any) -> None:
+        needs(backend, "layers")
+        with complains(OptionError, match="transformation must be a family of maps"):
+            cpabx.layers.SpatialTransformer(nonsense, backend=backend.name)
+
     @pytest.mark.parametrize("merge", [None, "channels"])
     @each_elsewhere
     def test_side_by_side(self, backend: Backend, family: Cpab, merge: str | None) -> None:

@@ -16,6 +16,7 @@ from cpabx.layer_options import (
     WarpOptions,
     affine_cpab,
     as_cpab,
+    as_family,
     localization_pair,
     only_2d,
     side_by_side,
@@ -32,11 +33,13 @@ from cpabx.transforms import (
     ThinPlateSpline,
     Transformation,
 )
+from cpabx_tensorflow import families
 from cpabx_tensorflow import localization as networks
 
 _register = keras.saving.register_keras_serializable(package="cpabx")
 
 
+@_register
 class SpatialTransformer(keras.layers.Layer):  # type: ignore[misc]
     """Predicts theta from the input and warps the input by it (section 3.1 of the paper).
 
@@ -74,6 +77,7 @@ class SpatialTransformer(keras.layers.Layer):  # type: ignore[misc]
         # autocast=False: images come as they are, so that half precision does not move them.
         super().__init__(autocast=False, **keras_options)
         _check_data_format()
+        as_family(transformation)
         if not keras.backend.is_float_dtype(self.compute_dtype):
             raise DtypeError("dtype must be a floating-point type", repr(self.compute_dtype), "For instance 'float32'.")
         self.supports_jit = False  # the native transform is no operation that XLA could compile
@@ -216,7 +220,7 @@ class SpatialTransformer(keras.layers.Layer):  # type: ignore[misc]
         }
 
     def _family_config(self) -> dict[str, Any]:
-        return {}
+        return {"transformation": families.to_config(self.transformation)}
 
     def _localization_config(self) -> Any:
         """What made the network, or the pair of networks."""
@@ -230,6 +234,8 @@ class SpatialTransformer(keras.layers.Layer):  # type: ignore[misc]
         config["localization"] = networks.from_config(config["localization"])
         if isinstance(config.get("cells"), dict):
             config["cells"] = Cpab(**config["cells"])
+        if isinstance(config.get("transformation"), dict):
+            config["transformation"] = families.from_config(config["transformation"])
         return super().from_config(config)  # type: ignore[no-any-return]
 
 
@@ -287,6 +293,9 @@ class STHomography(SpatialTransformer):
     def __init__(self, *, ndim: int = 2, **options: Any) -> None:
         super().__init__(only_2d(Homography(), ndim), **options)
 
+    def _family_config(self) -> dict[str, Any]:
+        return {}
+
 
 @_register
 class STThinPlateSpline(SpatialTransformer):
@@ -311,7 +320,7 @@ class STCPAB(SpatialTransformer):
         super().__init__(as_cpab(cells), **options)
 
     def _family_config(self) -> dict[str, Any]:
-        return {"cells": _cpab_config(self.transformation)}
+        return {"cells": families.cpab_to_config(self.transformation)}
 
 
 @_register
@@ -353,7 +362,7 @@ class STAffineCPAB(SpatialTransformer):
         return Prediction(theta, images, self.transformation, theta)
 
     def _family_config(self) -> dict[str, Any]:
-        return {"cells": _cpab_config(self.transformation.inner), "interpolate": self.interpolate}
+        return {"cells": families.cpab_to_config(self.transformation.inner), "interpolate": self.interpolate}
 
 
 @_register
@@ -430,12 +439,6 @@ class STParallel(keras.layers.Layer):  # type: ignore[misc]
 
 def _name(localization: Any) -> str | None:
     return localization if isinstance(localization, str) else None
-
-
-def _cpab_config(transformation: Transformation) -> dict[str, Any]:
-    """The configuration as JSON gives it back: lists, no tuples."""
-    config = transformation.config
-    return {**config, "cells": list(config["cells"]), "domain": [list(bounds) for bounds in config["domain"]]}
 
 
 def _check_data_format() -> None:

@@ -15,6 +15,7 @@ from cpabx.layer_options import (
     WarpOptions,
     affine_cpab,
     as_cpab,
+    as_family,
     localization_pair,
     only_2d,
     side_by_side,
@@ -69,6 +70,7 @@ class SpatialTransformer(nn.Module):
     ) -> None:
         super().__init__()
         networks.check_dtype(dtype)
+        as_family(transformation)
         self.options = WarpOptions(output_size, mode, padding_mode, align_corners, transformation.ndim, fill)
         self.transformation = transformation
         self.bound = self._build(localization, bound, device=device, dtype=dtype)

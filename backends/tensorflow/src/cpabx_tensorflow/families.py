@@ -1,0 +1,46 @@
+"""Families of transformations in the configuration of a Keras layer: as JSON gives them back, lists and no tuples."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cpabx import transforms
+from cpabx.errors import UnsupportedError
+from cpabx.transforms import Composition, Cpab, Transformation
+
+
+def to_config(family: Transformation) -> dict[str, Any]:
+    """Name and options of a family.
+
+    Raises:
+        UnsupportedError: it is not one of cpabx, so that nobody who loads the model could make it.
+    """
+    name = type(family).__name__
+    if getattr(transforms, name, None) is not type(family):
+        raise UnsupportedError(
+            "a model that is saved needs families of cpabx",
+            f"{name} of {type(family).__module__}",
+            "Save the weights, or write a subclass of SpatialTransformer with get_config and from_config.",
+        )
+    if isinstance(family, Composition):
+        return {"family": name, "parts": [to_config(part) for part in family.parts]}
+    if isinstance(family, Cpab):
+        return {"family": name, "options": cpab_to_config(family)}
+    return {"family": name, "options": {k: _plain(value) for k, value in family.config.items()}}
+
+
+def from_config(config: dict[str, Any]) -> Transformation:
+    """The family that :func:`to_config` described."""
+    kind = getattr(transforms, config["family"])
+    made: Transformation = kind(*map(from_config, config["parts"])) if "parts" in config else kind(**config["options"])
+    return made
+
+
+def cpab_to_config(family: Transformation) -> dict[str, Any]:
+    """The options of a Cpab."""
+    config = family.config
+    return {**config, "cells": list(config["cells"]), "domain": [list(bounds) for bounds in config["domain"]]}
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
