@@ -1,0 +1,127 @@
+"""How far a call walks through the sources, and how much of them a user gets: ``python -m benchmarks.house``.
+
+A call is one of a Python function of this project, counted by ``sys.setprofile`` in the second run, when all caches are
+warm; a room is a file; a move is a call that goes to another file than the call before it. In torch, the backward pass
+on the CPU runs on the calling thread, and is counted.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+import cpabx
+
+ROOT = Path(__file__).parents[1]
+#: Packages whose functions are counted, wherever they are installed.
+OURS = re.compile(r"/cpabx(_torch)?/")
+N_ROUNDS, N_CALLS = 15, 30
+
+
+def walk(call: Callable[[], Any]) -> tuple[int, int, int]:
+    """Python calls, rooms and moves of the second run of a function."""
+    call()
+    files: list[str] = []
+
+    def note(frame: Any, event: str, _: Any) -> None:
+        if event == "call" and OURS.search(frame.f_code.co_filename):
+            files.append(frame.f_code.co_filename)
+
+    sys.setprofile(note)
+    try:
+        call()
+    finally:
+        sys.setprofile(None)
+    moves = sum(before != after for before, after in itertools.pairwise(files))
+    return len(files), len(set(files)), moves
+
+
+def numpy_transform() -> Callable[[], Any]:
+    flow = cpabx.Cpab((4, 4))
+    theta = flow.sample(2, seed=0, backend="numpy")
+    points = np.zeros((5, 2), np.float32)
+    return lambda: flow.transform(points, theta)
+
+
+def torch_layer() -> Callable[[], Any]:
+    layer = cpabx.layers.STCPAB((4, 4), input_shape=(1, 8, 8), backend="torch")
+    images = torch.rand(2, 1, 8, 8)
+    return lambda: layer(images).sum().backward()
+
+
+def torch_warp(flow: cpabx.Cpab) -> Callable[[], Any]:
+    images, theta = torch.rand(1, 1, 28, 28), torch.zeros(1, flow.n_params, requires_grad=True)
+    return lambda: flow.warp(images, theta).sum().backward()
+
+
+def torch_affine() -> Callable[[], Any]:
+    images, theta = torch.rand(1, 1, 28, 28), torch.eye(2, 3)[None].requires_grad_()
+
+    def call() -> None:
+        grid = functional.affine_grid(theta, [1, 1, 28, 28], align_corners=False)
+        functional.grid_sample(images, grid, align_corners=False).sum().backward()  # type: ignore[no-untyped-call]
+
+    return call
+
+
+def times_affine() -> float:
+    """The median time of a small warp of CPAB, forward and backward, over that of torch's affine one, in turns."""
+    calls = [torch_warp(cpabx.Cpab((4, 4))), torch_affine()]
+    ratios = []
+    for _ in range(N_ROUNDS):
+        seconds = []
+        for call in calls:
+            start = time.perf_counter()
+            for _ in range(N_CALLS):
+                call()
+            seconds.append(time.perf_counter() - start)
+        ratios.append(seconds[0] / seconds[1])
+    return statistics.median(ratios[2:])
+
+
+def n_lines(*folders: str) -> int:
+    return sum(len(path.read_text().splitlines()) for name in folders for path in (ROOT / name).rglob("*.py"))
+
+
+def files_that_spell(word: str) -> int:
+    listed = subprocess.run(["git", "grep", "-l", word], cwd=ROOT, capture_output=True, text=True, check=True)
+    return len(listed.stdout.splitlines())
+
+
+def exported() -> int:
+    return len(re.findall(r"^CPAB_API ", (ROOT / "libcpab/include/cpab.h").read_text(), re.MULTILINE))
+
+
+def rows() -> Iterator[tuple[str, str]]:
+    """What is measured, and what came out."""
+    yield "torch STCPAB forward + backward: calls / rooms / moves", " / ".join(map(str, walk(torch_layer())))
+    yield "numpy Cpab.transform: calls / rooms / moves", " / ".join(map(str, walk(numpy_transform())))
+    yield "warp of one 28x28 image, forward + backward, over torch's affine ST", f"{times_affine():.1f}"
+    yield "functions exported by libcpab", str(exported())
+    yield "files that spell vjp_jvp", str(files_that_spell("vjp_jvp"))
+    library, experiments = n_lines("src/cpabx"), n_lines("src/cpabx/experiments")
+    yield "share of src/cpabx that is experiments", f"{100 * experiments / library:.0f} %"
+    yield "README", f"{(ROOT / 'README.md').stat().st_size / 1000:.1f} kB"
+
+
+def main() -> None:
+    """Print the table."""
+    torch.set_num_threads(1)
+    print("| | |\n| --- | --- |")
+    for name, value in rows():
+        print(f"| {name} | {value} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
