@@ -390,26 +390,32 @@ def backend_for(backend: str | None = None, **tensors: Any) -> Backend:
     Raises:
         BackendMismatchError: the tensors belong to two frameworks, or ``backend`` contradicts them.
     """
-    return _backends[_loaded(backend, tuple((argument, type(value)) for argument, value in tensors.items()))]
+    return _backends[_loaded(backend, tuple(zip(tensors, map(type, tensors.values()), strict=True)))]
 
 
 @constant_while_tracing
-def _loaded(backend: str | None, kinds: tuple[tuple[str, type[Any]], ...]) -> str:
+def _loaded(backend: str | None, kinds: tuple[tuple[str, Any], ...]) -> str:
     """Name of the backend of a call whose arguments have these names and types, after it was loaded."""
-    owners = {argument: name for argument, kind in kinds if (name := _owner(kind))}
+    owners = {}
+    for argument, kind in kinds:
+        if name := _found_owner(kind):
+            owners[argument] = name
     names = set(owners.values())
-    listing = ", ".join(f"{argument} from {name}" for argument, name in owners.items())
     if len(names) > 1:
         raise BackendMismatchError(
-            "all tensors of a call must come from one framework", listing, "Convert them to one of the two."
+            "all tensors of a call must come from one framework", _listed(owners), "Convert them to one of the two."
         )
     if backend is not None and not isinstance(backend, str):
         _entry(backend)  # says what it must be
     if backend is not None and names and names != {backend}:
         raise BackendMismatchError(
-            f"backend={shown(backend)} was asked for", listing, "Leave out backend=, or convert the tensors."
+            f"backend={shown(backend)} was asked for", _listed(owners), "Leave out backend=, or convert the tensors."
         )
     return get_backend(names.pop() if names else backend).name
+
+
+def _listed(owners: dict[str, str]) -> str:
+    return ", ".join(f"{argument} from {name}" for argument, name in owners.items())
 
 
 @constant_while_tracing

@@ -45,6 +45,7 @@ class Tessellation:
         outside: str = "linear",
     ) -> None:
         self.cells = _checked_cells(cells)
+        self.ndim = len(self.cells)
         self.domain = _checked_domain(domain, len(self.cells))
         self.outside = one_of("outside", outside, OUTSIDE)
         self._owner = _create(self.cells, self.domain, OUTSIDE.index(outside))
@@ -56,10 +57,6 @@ class Tessellation:
     def handle(self) -> Any:
         """The native ``cpab_tessellation *``."""
         return self._owner
-
-    @property
-    def ndim(self) -> int:
-        return len(self.cells)
 
     @property
     def nbytes(self) -> int:

@@ -71,36 +71,36 @@ def as_floats(backend: Backend, **values: Any) -> list[Tensor]:
         DeviceError: two devices.
         BackendMismatchError: a tensor of another framework.
     """
-    model = next((v for v in values.values() if registry.owner(v)), None)
-    tensors = {}
+    owners, model = {}, None
     for name, value in values.items():
-        if registry.owner(value):
-            tensors[name] = _dense(backend, name, value)
+        owners[name] = registry.owner(value)
+        if model is None and owners[name]:
+            model = value
+    tensors, dtypes = {}, {}
+    for name, value in values.items():
+        if owners[name]:
+            tensor = _dense(backend, name, value, owners[name])
         else:
             numbers = listed_numbers(name, value)
-            tensors[name] = backend.asarray(numbers, like=model, dtype=None if model is not None else "float32")
-    for name, tensor in tensors.items():
-        if backend.dtype(tensor) not in DTYPES:
-            raise DtypeError(
-                f"{name} must be {' or '.join(DTYPES)}", backend.dtype(tensor), f"Convert {name} to one of them."
-            )
+            tensor = backend.asarray(numbers, like=model, dtype=None if model is not None else "float32")
+        tensors[name], dtypes[name] = tensor, backend.dtype(tensor)
+    for name, dtype in dtypes.items():
+        if dtype not in DTYPES:
+            raise DtypeError(f"{name} must be {' or '.join(DTYPES)}", dtype, f"Convert {name} to one of them.")
     first, *others = tensors
     for name in others:
-        a, b = tensors[first], tensors[name]
-        if backend.dtype(a) != backend.dtype(b):
+        if dtypes[first] != dtypes[name]:
             raise DtypeError(
-                f"{first} and {name} must have one dtype",
-                f"{backend.dtype(a)} and {backend.dtype(b)}",
-                "Convert one of them.",
+                f"{first} and {name} must have one dtype", f"{dtypes[first]} and {dtypes[name]}", "Convert one of them."
             )
-        _check_devices(backend, **{first: a, name: b})
+        _check_devices(backend, **{first: tensors[first], name: tensors[name]})
     return list(tensors.values())
 
 
 def floats_beside(backend: Backend, theta: Any, images: Any) -> tuple[Tensor, Tensor]:
     """Theta as floats, and images of any element type, on one device."""
     (theta,) = as_floats(backend, theta=theta)
-    images = _dense(backend, "images", images)
+    images = _dense(backend, "images", images, registry.owner(images))
     _check_devices(backend, theta=theta, images=images)
     return theta, images
 
@@ -126,7 +126,7 @@ def host_values(name: str, value: Any, kinds: str = "iuf") -> NDArray[Any]:
     if owner is None:
         return listed_numbers(name, value, kinds)
     backend = registry.get_backend(owner)
-    tensor = _dense(backend, name, value)
+    tensor = _dense(backend, name, value, owner)
     try:
         array = backend.to_numpy(tensor)
     except Exception as error:  # frameworks raise of all kinds
@@ -138,9 +138,8 @@ def host_values(name: str, value: Any, kinds: str = "iuf") -> NDArray[Any]:
     return array
 
 
-def _dense(backend: Backend, name: str, value: Tensor) -> Tensor:
-    """A tensor of the backend, if it is an array of numbers side by side."""
-    owner = registry.owner(value)
+def _dense(backend: Backend, name: str, value: Tensor, owner: str | None) -> Tensor:
+    """A tensor of the backend, if it is its own and an array of numbers side by side."""
     if owner != backend.name:
         raise BackendMismatchError(
             "all tensors of a call must come from one framework",
