@@ -126,7 +126,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     p.add_argument("--device", help="such as cpu, cuda, cuda:1 (torch), gpu:0 (tensorflow); default: cpu in torch")
     p.add_argument("--threads", type=_at_least_one, metavar="N", help="of the framework")
-    p.add_argument("--out", type=Path, metavar="DIR", help="folder of results (default: experiments/NAME-BACKEND)")
+    p.add_argument("--out", type=Path, metavar="DIR", help="folder of results (default: results/NAME-BACKEND)")
     p.add_argument(
         "--show",
         type=Path,
