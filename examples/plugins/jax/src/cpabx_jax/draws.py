@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from cpabx.backend import numpy_normal
-from cpabx.errors import DeviceError, OptionError
+from cpabx.errors import DeviceError, OptionError, shown
 
 
 def normal(shape: Sequence[Any], key: Any, dtype: str) -> Array:
@@ -69,5 +69,5 @@ def _checked_device(device: Any) -> Any:
         return jax.devices(platform)[int(number or 0)]
     except (RuntimeError, ValueError, IndexError, TypeError) as error:
         raise DeviceError(
-            "device must be one of JAX", f"{device!r}: {error}", f"There are {', '.join(map(str, jax.devices()))}."
+            "device must be one of JAX", f"{shown(device)}: {error}", f"There are {', '.join(map(str, jax.devices()))}."
         ) from error
