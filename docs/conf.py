@@ -24,7 +24,7 @@ extensions = [
     "sphinx_gallery.gen_gallery",
 ]
 myst_enable_extensions = ["colon_fence", "dollarmath"]
-exclude_patterns = ["_build", "tables", "sg_execution_times.rst", "examples/*.py", "examples/*.ipynb"]
+exclude_patterns = ["_build", "sg_execution_times.rst", "examples/*.py", "examples/*.ipynb"]
 
 html_theme = "furo"
 html_title = f"cpabx {release}"

@@ -29,9 +29,11 @@ def test_impossible_dimensions(make, ndim):
     assert complete(caught.value)
 
 
-def test_parts_of_other_dimensions_are_told_how_to_fit():
-    with pytest.raises(OptionError, match=r"Affine\(ndim=3\)"):
-        Composition(Affine(), Cpab((2, 2, 2)))
+@pytest.mark.parametrize("parts", [(Affine(), Cpab((2, 2, 2))), (Cpab((2, 2, 2)), Affine())], ids=repr)
+def test_parts_of_other_dimensions_are_told_how_to_fit(parts):
+    """Whichever comes first: 2 is the default, so it is what nobody chose."""
+    with pytest.raises(OptionError, match=r"For instance cpabx.Affine\(ndim=3\)"):
+        Composition(*parts)
 
 
 @pytest.mark.parametrize(("family", "received"), [(Affine(), 12), (AffineDiffeo(ndim=3), 2)], ids=repr)

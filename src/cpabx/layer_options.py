@@ -90,17 +90,12 @@ class WarpOptions:
         return dataclasses.replace(self, output_size=None)
 
 
-def as_family(transformation: Any) -> Transformation:
-    """A family, checked.
-
-    Raises:
-        OptionError: it is something else.
-    """
+def check_family(transformation: Any) -> None:
+    """Raises OptionError if it is no family of maps."""
     if not isinstance(transformation, Transformation):
-        raise OptionError(
-            "transformation must be a family of maps", shown(transformation), "For instance cpabx.Cpab((4, 4))."
-        )
-    return transformation
+        is_kind = isinstance(transformation, type) and issubclass(transformation, Transformation)
+        remedy = f"Pass what {transformation.__name__}(...) makes." if is_kind else "For instance cpabx.Cpab((4, 4))."
+        raise OptionError("transformation must be a family of maps", shown(transformation), remedy)
 
 
 def as_cpab(cells: Cpab | Sequence[int]) -> Cpab:

@@ -1,44 +1,21 @@
-"""Uses the families in one way, then in all others: what the first leaves behind must not spoil the rest.
+"""Uses the families in one way, then in all others, and prints what went wrong: see :mod:`cpabx.testing.orders`.
 
-Prints what went wrong. test_orders.py starts a process for some first uses; without arguments, each way comes before
-each other in one process, whose caches are emptied in between.
+test_orders.py starts a process for some first uses; without arguments each way comes before each other.
 """
 
 import sys
 import warnings
 
-import numpy as np
 import tensorflow as tf
 
 import cpabx
-
-#: What is kept for a family is made by these; new ones have nothing.
-MAKERS = [
-    lambda: cpabx.Affine(),
-    lambda: cpabx.AffineDiffeo(),
-    lambda: cpabx.Homography(),
-    lambda: cpabx.ThinPlateSpline((2, 2)),
-    lambda: cpabx.Cpab((2, 1)),
-    lambda: cpabx.Cpab((2, 2), basis="nodal", boundary="sliding", domain=((0, 1), (-1, 2))),
-    lambda: cpabx.Composition(cpabx.Affine(), cpabx.Cpab((1, 2), boundary="fixed")),
-]
-FAMILIES: list[cpabx.Transformation] = []
-_draw = np.random.default_rng(0)
-IMAGES, POINTS = _draw.random((1, 4, 3, 1)), _draw.random((3, 2))
-THETA = np.concatenate([make().identity(1, backend="numpy", dtype="float64")[0] for make in MAKERS])
-THETA = THETA + 0.1 * _draw.standard_normal(THETA.shape)
-ALONG = _draw.standard_normal(THETA.shape)
+from cpabx.testing.orders import ALONG, IMAGES, POINTS, complaints, results
 
 
 def f(theta):
     """A number made of warps and transforms of all families."""
-    total, start = 0.0, 0
-    for family in FAMILIES:
-        own = theta[None, start : start + family.n_params]
-        start += family.n_params
-        warped, moved = family.warp(tf.constant(IMAGES), own, (4, 3)), family.transform(tf.constant(POINTS), own)
-        total += tf.reduce_sum(warped**2) + tf.reduce_sum(tf.cos(moved))
-    return total
+    parts = results(theta, tf.constant(IMAGES), tf.constant(POINTS))
+    return sum(tf.reduce_sum(warped**2) + tf.reduce_sum(tf.cos(moved)) for warped, moved in parts)
 
 
 def with_gradient(theta, function=f):
@@ -125,36 +102,8 @@ WAYS = {
 }
 
 
-def renew_families():
-    cpabx.clear_caches()
-    FAMILIES[:] = [make() for make in MAKERS]
-
-
-def said_of(order):
-    """What goes wrong in families that are fresh: errors, and results that are not what fresh ones give."""
-    renew_families()
-    found, results = [], {}
-    for way in order:
-        try:
-            results[way] = [np.asarray(result) for result in WAYS[way](tf.constant(THETA))]
-        except Exception as error:
-            found.append(f"{way}: {type(error).__name__}: {error}")
-    renew_families()
-    expected = [np.asarray(result) for result in twice(tf.constant(THETA))]
-    for way, got in results.items():
-        for what, here, there in zip(("value", "gradient", "second"), got, expected, strict=False):
-            if not np.allclose(here, there, rtol=1e-9, atol=1e-9):
-                found.append(f"{way}: another {what}")
-    return found
-
-
 if __name__ == "__main__":
     warnings.simplefilter("ignore")
     cpabx.set_backend("tensorflow")
-    if sys.argv[1:]:
-        orders = [[first, *(way for way in WAYS if way != first)] for first in sys.argv[1:]]
-    else:
-        orders = [[first, second] for first in WAYS for second in WAYS]
-    for order in orders:
-        for said in said_of(order):
-            print(f"{order[0]} first, {said}", flush=True)
+    for said in complaints(sys.argv[1:], WAYS, twice, tf.constant):
+        print(said, flush=True)

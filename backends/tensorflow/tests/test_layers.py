@@ -352,10 +352,26 @@ def test_any_family_is_saved(tmp_path, family):
     assert np.array_equal(restored(images()), model(images()))
 
 
-def test_a_family_of_the_users_is_not_saved_in_silence(tmp_path):
+def test_a_family_of_the_users_is_saved_if_keras_can_make_it_again(tmp_path):
     class Own(cpabx.Affine):
         pass
 
-    model = keras.Sequential([keras.Input(SHAPE), layers.SpatialTransformer(Own(), input_shape=SHAPE)])
-    with pytest.raises(cpabx.errors.UnsupportedError, match=r"Own of .*Save the weights"):
+    def saved(family):
+        model = keras.Sequential([keras.Input(SHAPE), layers.SpatialTransformer(family, input_shape=SHAPE)])
         model.save(tmp_path / "model.keras")
+        return keras.saving.load_model(tmp_path / "model.keras").layers[0].transformation
+
+    with pytest.raises(cpabx.errors.UnsupportedError, match=r"Own of .*register_keras_serializable"):
+        saved(Own())
+
+    @keras.saving.register_keras_serializable(package="test")
+    class Registered(Own):
+        def get_config(self):
+            return self.config
+
+        @classmethod
+        def from_config(cls, config):
+            return cls(**config)
+
+    family = cpabx.Composition(Registered(), cpabx.Cpab((2, 2)))
+    assert saved(family) == family

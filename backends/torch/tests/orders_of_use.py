@@ -20,37 +20,17 @@ from torch.fx.experimental.proxy_tensor import make_fx
 
 import cpabx
 from cpabx.errors import UnsupportedError
+from cpabx.testing import orders
 
-FAMILIES = [
-    cpabx.Affine(),
-    cpabx.AffineDiffeo(),
-    cpabx.Homography(),
-    cpabx.ThinPlateSpline((2, 2)),
-    cpabx.Cpab((2, 1)),
-    cpabx.Cpab((2, 2), basis="nodal", boundary="sliding", domain=((0, 1), (-1, 2))),
-    cpabx.Composition(cpabx.Affine(), cpabx.Cpab((1, 2), boundary="fixed")),
-]
-D = sum(family.n_params for family in FAMILIES)
-_draw = torch.Generator().manual_seed(0)
-IMAGES, POINTS = (
-    torch.rand(1, 1, 4, 3, generator=_draw, dtype=torch.float64),
-    torch.rand(3, 2, generator=_draw, dtype=torch.float64),
-)
-THETA = torch.cat([torch.tensor(family._identity()) for family in FAMILIES]) + 0.1 * torch.randn(
-    D, generator=_draw, dtype=torch.float64
-)
-ALONG = torch.randn(D, generator=_draw, dtype=torch.float64)
+THETA, ALONG = torch.tensor(orders.THETA), torch.tensor(orders.ALONG)
+IMAGES, POINTS = torch.tensor(orders.IMAGES).reshape(1, 1, 4, 3), torch.tensor(orders.POINTS)
+D = len(THETA)
+orders.renew()
 
 
 def f(theta):
     """A number made of warps and transforms of all families."""
-    total, start = 0.0, 0
-    for family in FAMILIES:
-        own = theta[None, start : start + family.n_params]
-        start += family.n_params
-        warped, moved = family.warp(IMAGES, own, (4, 3)), family.transform(POINTS, own)
-        total = total + warped.square().sum() + moved.cos().sum()
-    return total
+    return sum(warped.square().sum() + moved.cos().sum() for warped, moved in orders.results(theta, IMAGES, POINTS))
 
 
 def plain(theta):

@@ -39,7 +39,7 @@ def dimension(ndim: Any) -> int:
 def float_name(dtype: str) -> str:
     """``dtype``, if transformations are computed in it."""
     if not isinstance(dtype, str) or dtype not in DTYPES:
-        raise DtypeError(f"dtype must be {' or '.join(DTYPES)}", shown(dtype), "Choose one of them.")
+        raise DtypeError(f"dtype must be the name {' or '.join(DTYPES)}", shown(dtype), "For instance 'float32'.")
     return dtype
 
 

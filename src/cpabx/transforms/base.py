@@ -397,7 +397,9 @@ class Transformation(abc.ABC):
         shape, n = backend.shape(points), backend.shape(theta)[0]
         if len(shape) not in (2, 3) or shape[-1] != self.ndim:
             raise ShapeError(
-                f"points must be (P, {self.ndim}) or (N, P, {self.ndim})", f"shape {shape}", "Put the coordinates last."
+                f"points must be (P, {self.ndim}) or (N, P, {self.ndim})",
+                f"shape {shape}",
+                f"The last axis has the {self.ndim} coordinates.",
             )
         if len(shape) == 2:
             points = backend.reshape(points, (1, -1 if shape[0] is None else shape[0], self.ndim))

@@ -39,10 +39,11 @@ class Composition(Transformation):
             if not isinstance(part, Transformation):
                 raise OptionError("parts must be transformations", shown(part), "For instance cpabx.Affine().")
             if part.ndim != outer.ndim:
+                wanted = part.ndim if outer.ndim == 2 else outer.ndim  # 2 is the default, and what was forgotten
                 raise OptionError(
                     "all parts must have one number of dimensions",
                     f"{outer.ndim} in {outer!r}, {part.ndim} in {part!r}",
-                    f"For instance cpabx.Affine(ndim={part.ndim}), or as many numbers of cells.",
+                    f"For instance cpabx.Affine(ndim={wanted}), or as many numbers of cells.",
                 )
             if part.domain != outer.domain:
                 raise OptionError(

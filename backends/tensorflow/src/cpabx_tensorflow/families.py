@@ -4,24 +4,29 @@ from __future__ import annotations
 
 from typing import Any
 
+import keras
+
 from cpabx import transforms
 from cpabx.errors import UnsupportedError
 from cpabx.transforms import Composition, Cpab, Transformation
 
 
 def to_config(family: Transformation) -> dict[str, Any]:
-    """Name and options of a family.
+    """Name and options of a family; of a user's own as Keras writes registered objects.
 
     Raises:
-        UnsupportedError: it is not one of cpabx, so that nobody who loads the model could make it.
+        UnsupportedError: it is a user's own, and Keras could not make it again.
     """
     name = type(family).__name__
     if getattr(transforms, name, None) is not type(family):
-        raise UnsupportedError(
-            "a model that is saved needs families of cpabx",
-            f"{name} of {type(family).__module__}",
-            "Save the weights, or write a subclass of SpatialTransformer with get_config and from_config.",
-        )
+        if not (hasattr(family, "get_config") and hasattr(family, "from_config")):
+            raise UnsupportedError(
+                "a model that is saved needs families of cpabx, or such as Keras can make again",
+                f"{name} of {type(family).__module__}",
+                "Give it get_config, from_config and keras.saving.register_keras_serializable, or save the weights.",
+            )
+        written: dict[str, Any] = keras.saving.serialize_keras_object(family)
+        return written
     if isinstance(family, Composition):
         return {"family": name, "parts": [to_config(part) for part in family.parts]}
     if isinstance(family, Cpab):
@@ -31,6 +36,9 @@ def to_config(family: Transformation) -> dict[str, Any]:
 
 def from_config(config: dict[str, Any]) -> Transformation:
     """The family that :func:`to_config` described."""
+    if "class_name" in config:
+        own: Transformation = keras.saving.deserialize_keras_object(config)
+        return own
     kind = getattr(transforms, config["family"])
     made: Transformation = kind(*map(from_config, config["parts"])) if "parts" in config else kind(**config["options"])
     return made

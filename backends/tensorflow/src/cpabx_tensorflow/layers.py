@@ -16,7 +16,7 @@ from cpabx.layer_options import (
     WarpOptions,
     affine_cpab,
     as_cpab,
-    as_family,
+    check_family,
     localization_pair,
     only_2d,
     side_by_side,
@@ -77,7 +77,7 @@ class SpatialTransformer(keras.layers.Layer):  # type: ignore[misc]
         # autocast=False: images come as they are, so that half precision does not move them.
         super().__init__(autocast=False, **keras_options)
         _check_data_format()
-        as_family(transformation)
+        check_family(transformation)
         if not keras.backend.is_float_dtype(self.compute_dtype):
             raise DtypeError("dtype must be a floating-point type", repr(self.compute_dtype), "For instance 'float32'.")
         self.supports_jit = False  # the native transform is no operation that XLA could compile

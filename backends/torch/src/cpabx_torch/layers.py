@@ -15,7 +15,7 @@ from cpabx.layer_options import (
     WarpOptions,
     affine_cpab,
     as_cpab,
-    as_family,
+    check_family,
     localization_pair,
     only_2d,
     side_by_side,
@@ -70,7 +70,7 @@ class SpatialTransformer(nn.Module):
     ) -> None:
         super().__init__()
         networks.check_dtype(dtype)
-        as_family(transformation)
+        check_family(transformation)
         self.options = WarpOptions(output_size, mode, padding_mode, align_corners, transformation.ndim, fill)
         self.transformation = transformation
         self.bound = self._build(localization, bound, device=device, dtype=dtype)

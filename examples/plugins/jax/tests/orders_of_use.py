@@ -1,48 +1,29 @@
-"""Uses the families in one way, then in all others: what the first leaves behind must not spoil the rest.
+"""Uses the families in one way, then in all others, and prints what went wrong: see :mod:`cpabx.testing.orders`.
 
-Prints what went wrong. test_orders.py starts a process for some first uses; without arguments, each way comes before
-each other in one process, whose caches are emptied in between.
+test_orders.py starts a process for some first uses; without arguments each way comes before each other.
 """
 
 import sys
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 import cpabx
-
-#: What is kept for a family is made by these; new ones have nothing.
-MAKERS = [
-    lambda: cpabx.Affine(),
-    lambda: cpabx.AffineDiffeo(),
-    lambda: cpabx.Homography(),
-    lambda: cpabx.ThinPlateSpline((2, 2)),
-    lambda: cpabx.Cpab((2, 1)),
-    lambda: cpabx.Cpab((2, 2), basis="nodal", boundary="sliding", domain=((0, 1), (-1, 2))),
-    lambda: cpabx.Composition(cpabx.Affine(), cpabx.Cpab((1, 2), boundary="fixed")),
-]
-FAMILIES: list[cpabx.Transformation] = []
-_draw = np.random.default_rng(0)
-IMAGES, POINTS = _draw.random((1, 4, 3, 1)), _draw.random((3, 2))
-THETA = np.concatenate([make().identity(1, backend="numpy", dtype="float64")[0] for make in MAKERS])
-THETA = THETA + 0.1 * _draw.standard_normal(THETA.shape)
-ALONG = _draw.standard_normal(THETA.shape)
+from cpabx.testing.orders import ALONG, IMAGES, POINTS, complaints, results
 
 
 def f(theta):
     """A number made of warps and transforms of all families."""
-    total, start = 0.0, 0
-    for family in FAMILIES:
-        own = theta[None, start : start + family.n_params]
-        start += family.n_params
-        warped, moved = family.warp(jnp.asarray(IMAGES), own, (4, 3)), family.transform(jnp.asarray(POINTS), own)
-        total = total + jnp.sum(warped**2) + jnp.sum(jnp.cos(moved))
-    return total
+    parts = results(theta, jnp.asarray(IMAGES), jnp.asarray(POINTS))
+    return sum(jnp.sum(warped**2) + jnp.sum(jnp.cos(moved)) for warped, moved in parts)
 
 
 def along(theta):
     return jax.grad(f)(theta) @ ALONG
+
+
+def everything(theta):
+    return *jax.value_and_grad(f)(theta), jax.grad(along)(theta)
 
 
 def scanned(theta):
@@ -81,37 +62,8 @@ WAYS = {
 }
 
 
-def renew_families():
-    cpabx.clear_caches()
-    FAMILIES[:] = [make() for make in MAKERS]
-
-
-def said_of(order):
-    """What goes wrong in families that are fresh: errors, and results that are not what fresh ones give."""
-    renew_families()
-    found, results = [], {}
-    for way in order:
-        try:
-            results[way] = WAYS[way](jnp.asarray(THETA))
-        except Exception as error:
-            found.append(f"{way}: {type(error).__name__}: {error}")
-    renew_families()
-    theta = jnp.asarray(THETA)
-    expected = [f(theta), jax.grad(f)(theta), jax.grad(along)(theta)]
-    for way, got in results.items():
-        for what, here, there in zip(("value", "gradient", "second"), got, expected, strict=False):
-            if here is not None and not np.allclose(here, there, rtol=1e-9, atol=1e-9):
-                found.append(f"{way}: another {what}")
-    return found
-
-
 if __name__ == "__main__":
     jax.config.update("jax_enable_x64", True)
     cpabx.set_backend("jax")
-    if sys.argv[1:]:
-        orders = [[first, *(way for way in WAYS if way != first)] for first in sys.argv[1:]]
-    else:
-        orders = [[first, second] for first in WAYS for second in WAYS]
-    for order in orders:
-        for said in said_of(order):
-            print(f"{order[0]} first, {said}", flush=True)
+    for said in complaints(sys.argv[1:], WAYS, everything, jnp.asarray):
+        print(said, flush=True)

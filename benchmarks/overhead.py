@@ -1,8 +1,8 @@
-"""How far a call walks through the sources, and how much of them a user gets: ``python -m benchmarks.house``.
+"""What Python costs around libcpab, and how large the interfaces are: ``python -m benchmarks.overhead``.
 
-A call is one of a Python function of this project, counted by ``sys.setprofile`` in the second run, when all caches are
-warm; a room is a file; a move is a call that goes to another file than the call before it. In torch, the backward pass
-on the CPU runs on the calling thread, and is counted.
+Calls are those of Python functions of cpabx and its torch backend, counted by ``sys.setprofile`` in the second run,
+when all caches are warm; a move is a call that goes to another file than the call before it. In torch, the backward
+pass on the CPU runs on the calling thread, and is counted.
 """
 
 from __future__ import annotations
@@ -22,20 +22,21 @@ import torch
 from torch.nn import functional
 
 import cpabx
+import cpabx_torch
 
 ROOT = Path(__file__).parents[1]
-#: Packages whose functions are counted, wherever they are installed.
-OURS = re.compile(r"/cpabx(_torch)?/")
+#: Where the functions are that are counted.
+OURS = (*cpabx.__path__, *cpabx_torch.__path__)
 N_ROUNDS, N_CALLS = 15, 30
 
 
 def walk(call: Callable[[], Any]) -> tuple[int, int, int]:
-    """Python calls, rooms and moves of the second run of a function."""
+    """Python calls, files and moves between files of the second run of a function."""
     call()
     files: list[str] = []
 
     def note(frame: Any, event: str, _: Any) -> None:
-        if event == "call" and OURS.search(frame.f_code.co_filename):
+        if event == "call" and frame.f_code.co_filename.startswith(OURS):
             files.append(frame.f_code.co_filename)
 
     sys.setprofile(note)
@@ -90,10 +91,6 @@ def times_affine() -> float:
     return statistics.median(ratios[2:])
 
 
-def n_lines(*folders: str) -> int:
-    return sum(len(path.read_text().splitlines()) for name in folders for path in (ROOT / name).rglob("*.py"))
-
-
 def files_that_spell(word: str) -> int:
     listed = subprocess.run(["git", "grep", "-l", word], cwd=ROOT, capture_output=True, text=True, check=True)
     return len(listed.stdout.splitlines())
@@ -105,13 +102,11 @@ def exported() -> int:
 
 def rows() -> Iterator[tuple[str, str]]:
     """What is measured, and what came out."""
-    yield "torch STCPAB forward + backward: calls / rooms / moves", " / ".join(map(str, walk(torch_layer())))
-    yield "numpy Cpab.transform: calls / rooms / moves", " / ".join(map(str, walk(numpy_transform())))
+    yield "torch STCPAB forward + backward: calls / files / moves", " / ".join(map(str, walk(torch_layer())))
+    yield "numpy Cpab.transform: calls / files / moves", " / ".join(map(str, walk(numpy_transform())))
     yield "warp of one 28x28 image, forward + backward, over torch's affine ST", f"{times_affine():.1f}"
     yield "functions exported by libcpab", str(exported())
     yield "files that spell vjp_jvp", str(files_that_spell("vjp_jvp"))
-    library, experiments = n_lines("src/cpabx"), n_lines("src/cpabx/experiments")
-    yield "share of src/cpabx that is experiments", f"{100 * experiments / library:.0f} %"
     yield "README", f"{(ROOT / 'README.md').stat().st_size / 1000:.1f} kB"
 
 
