@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from cpabx.backend import numpy_normal
-from cpabx.errors import DeviceError, OptionError, shown
+from cpabx.errors import DeviceError, OptionError
 
 
 def normal(shape: Sequence[Any], key: Any, dtype: str) -> Array:
@@ -68,6 +68,7 @@ def _checked_device(device: Any) -> Any:
         platform, _, number = str(device).partition(":")
         return jax.devices(platform)[int(number or 0)]
     except (RuntimeError, ValueError, IndexError, TypeError) as error:
+        told = repr(device) if isinstance(device, str) else f"a {type(device).__name__}"  # whose repr may fail
         raise DeviceError(
-            "device must be one of JAX", f"{shown(device)}: {error}", f"There are {', '.join(map(str, jax.devices()))}."
+            "device must be one of JAX", f"{told}: {error}", f"There are {', '.join(map(str, jax.devices()))}."
         ) from error
