@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
 import os
 import shutil
 from pathlib import Path
@@ -39,12 +40,20 @@ PATHS = {
 #: Tests against other projects, and the page that tells their users what is what here.
 PEERS = ["tests/peers", "tests/cross/test_documents.py"]
 QUIET = {"TF_CPP_MIN_LOG_LEVEL": "2", "TF_ENABLE_ONEDNN_OPTS": "0"}
+#: Tests that answer at once: of the frontend, and in numpy every test of the suite with a sample of its cases.
+QUICK = ["tests", "--ignore=tests/peers", "-m", "not slow", "--sample", "24", "-n", "2"]
+#: Half of the time to compile goes into the last tenth of the speed, which these tests do not need.
+COMPILE_QUICKLY = [
+    "-DCPAB_KERNELS=baseline",
+    "-DCMAKE_BUILD_TYPE=RelWithDebInfo",
+    "-DCMAKE_CXX_FLAGS_RELWITHDEBINFO=-O1",
+]
 #: Many small calls: threads of the linear algebra would only wait for each other.
 ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 #: For JAX, where nothing runs twice.
 COMPILE_FAST = "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false"
 #: What graphs of TensorFlow do in another way where the op library is not built.
-WITHOUT_OP_LIBRARY = [f"backends/tensorflow/tests/test_{name}.py" for name in ("ops", "warp", "precision")]
+WITHOUT_OP_LIBRARY = [f"backends/tensorflow/tests/test_{name}.py" for name in ("flow", "warp", "precision")]
 #: What has been built in this run: by path of the project.
 WHEELS: dict[str, Path] = {}
 
@@ -70,6 +79,34 @@ def install(session: nox.Session, backend: str, *groups: str) -> None:
     wheels = [wheel(session, project) for project in (".", *PLUGINS[backend])]
     session.install("--no-deps", "--force-reinstall", *wheels)  # also where an environment is reused
     session.install("-c", "constraints.txt", *wheels, *requirements)
+
+
+def keep_installed(session: nox.Session, *requirements: str) -> None:
+    """Install into an environment that is kept, if it is new or what it holds has changed."""
+    projects = [Path("pyproject.toml"), Path("experiments/pyproject.toml"), Path("constraints.txt")]
+    wanted = hashlib.sha256(repr(requirements).encode() + b"".join(p.read_bytes() for p in projects)).hexdigest()
+    installed = Path(session.virtualenv.location) / "installed.sha256"
+    if not installed.exists() or installed.read_text() != wanted:
+        session.install("-c", "constraints.txt", *requirements)
+        installed.write_text(wanted)
+
+
+@nox.session(reuse_venv=True)
+def quick(session: nox.Session) -> None:
+    """The fast tests on one kernel, from the sources: within a minute once it has run. ``-- PATHS`` for some."""
+    # The library has a build folder of its own, where only what has changed is compiled.
+    editable = ["--config-settings=wheel.cmake=false", "-e", ".", "-e", "./experiments"]
+    keep_installed(session, *editable, "cmake>=3.24,<4", "ninja", *group("test"))
+    build = session.cache_dir.resolve() / "quick"
+    build.mkdir(exist_ok=True)
+    launcher = ["-DCMAKE_CXX_COMPILER_LAUNCHER=ccache"] if shutil.which("ccache") else []
+    if not (build / "build.ninja").exists():
+        session.run("cmake", "-S", "libcpab", "-B", str(build), "-G", "Ninja", *COMPILE_QUICKLY, *launcher)
+    session.run("cmake", "--build", str(build))
+    shutil.copy("libcpab/include/cpab.h", build / "cpab.h")
+    sources = os.pathsep.join(str(Path(folder).resolve()) for folder in ("src", "experiments/src"))
+    env = {**ONE_THREAD, "PYTHONPATH": sources, "CPABX_LIBRARY_DIR": str(build), "CPABX_TEST_BACKENDS": "numpy"}
+    session.run("pytest", *(session.posargs or QUICK), env=env)
 
 
 @nox.session
@@ -124,7 +161,7 @@ def c(session: nox.Session, sanitize: str) -> None:
     """The C tests of libcpab, plain and under AddressSanitizer and UndefinedBehaviorSanitizer."""
     options = [f"-DCPAB_SANITIZE={sanitize}", f"-DCMAKE_BUILD_TYPE={'Debug' if sanitize else 'Release'}"]
     build = build_c(session, "sanitized" if sanitize else "plain", "-DCPAB_BUILD_TESTS=ON", *options)
-    session.run("ctest", "--test-dir", str(build), "--output-on-failure")
+    session.run("ctest", "--test-dir", str(build), "--parallel", "2", "--output-on-failure")
 
 
 @nox.session
@@ -134,7 +171,7 @@ def arm(session: nox.Session) -> None:
         session.error("needs a cross-compiler and qemu. On Debian: apt install g++-aarch64-linux-gnu qemu-user")
     toolchain = Path("libcpab/cmake/aarch64.cmake").resolve()
     build = build_c(session, "arm", "-DCPAB_BUILD_TESTS=ON", f"-DCMAKE_TOOLCHAIN_FILE={toolchain}")
-    session.run("ctest", "--test-dir", str(build), "--output-on-failure")
+    session.run("ctest", "--test-dir", str(build), "--parallel", "2", "--output-on-failure")
 
 
 @nox.session

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from benchmarks.report import Measured, Row
 from benchmarks.settings import DISPLACEMENTS, ONE_D, PLANE, SPACE, Setting, drawn, mean_displacement, scaled
 from benchmarks.timing import Laps, alternate, seconds
 from cpabx import native
+from cpabx.native import functions
 
 WIDTH = 2.0  # of the domain [-1, 1]
 #: What is asked for: the result, the gradient of the fields, that of the points too.
@@ -32,32 +33,35 @@ def velocities(cpab: cpabx.Cpab, setting: Setting, displacement: float) -> NDArr
     return np.asarray(cpab.velocity(theta))
 
 
+class Given(native.HostArrays):
+    """Results go into arrays that exist already: those of one shape into the same."""
+
+    def __init__(self) -> None:
+        self._made: dict[tuple[int, ...], NDArray[Any]] = {}
+
+    def empty_like(self, array: NDArray[Any], shape: Sequence[int]) -> NDArray[Any]:  # type: ignore[override]
+        if (made := self._made.get(tuple(shape))) is None:
+            made = self._made[tuple(shape)] = np.empty(shape, array.dtype)
+        return made
+
+    @staticmethod
+    def added_up(gradients: NDArray[Any]) -> NDArray[Any]:
+        return gradients
+
+
 def calls(cpab: cpabx.Cpab, setting: Setting, velocity: NDArray[Any], threads: int) -> dict[str, Callable[[], None]]:
     """The tasks as functions of nothing."""
-    points = setting.points().astype(velocity.dtype)
-    out = np.empty((setting.batch, *points.shape), velocity.dtype)
-    grad_out = np.asarray(np.random.default_rng(1).standard_normal(out.shape), velocity.dtype)
-    grad_velocity = np.empty_like(velocity)
-    tess, dtype = cpab.tessellation, str(velocity.dtype)
-    sizes: dict[str, Any] = {
-        "n_batch": setting.batch,
-        "n_points": len(points),
-        "points_batch": 1,
-        "n_threads": threads,
-        "time": 1.0,
-    }
-
-    def inputs() -> dict[str, Any]:
-        return {"velocity": velocity.ctypes.data, "points": points.ctypes.data, **sizes}
+    points = setting.points().astype(velocity.dtype)[None]
+    grad_out = np.random.default_rng(1).standard_normal((setting.batch, *points.shape[1:])).astype(velocity.dtype)
+    flow, memory = (cpab.tessellation, 1.0), Given()
 
     def forward() -> None:
-        native.transform(tess, dtype, out=out.ctypes.data, **inputs())
+        functions.transform(memory, points, velocity, *flow, n_threads=threads)
 
-    def vjp(grad_points: int) -> None:
-        grads: dict[str, Any] = {"grad_velocity": grad_velocity.ctypes.data, "grad_points": grad_points}
-        native.transform_vjp(tess, dtype, grad_out=grad_out.ctypes.data, **inputs(), **grads)
+    def vjp(*wanted: bool) -> None:
+        functions.transform_vjp(memory, points, velocity, grad_out, *flow, n_threads=threads, wanted=wanted)
 
-    return dict(zip(TASKS, (forward, lambda: vjp(0), lambda: vjp(out.ctypes.data)), strict=True))
+    return dict(zip(TASKS, (forward, lambda: vjp(False, True), lambda: vjp(True, True)), strict=True))
 
 
 def laps(cpab: cpabx.Cpab, setting: Setting, velocity: NDArray[Any], threads: int) -> Laps:

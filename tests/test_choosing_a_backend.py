@@ -10,6 +10,7 @@ import cpabx
 from cpabx import registry
 from cpabx.errors import BackendLoadError, BackendNotFoundError, DeviceError
 from cpabx.numpy_backend import NumpyBackend
+from cpabx.plugins import Plugins, installed
 
 
 def in_force():
@@ -19,10 +20,12 @@ def in_force():
 @pytest.fixture(autouse=True)
 def backends(monkeypatch):
     """Nothing chosen yet, and three backends beside numpy: a, b and c."""
+    plugins = Plugins()
     for name in "abc":
         kind = type(f"Backend{name}", (NumpyBackend,), {"name": name})
-        monkeypatch.setitem(registry._backends, name, kind())
-    monkeypatch.setattr(registry, "_chosen", [])
+        plugins.backends[name] = kind()
+    monkeypatch.setattr(registry, "_plugins", plugins)
+    monkeypatch.setattr(registry, "_chosen", None)
     monkeypatch.delenv("CPABX_BACKEND", raising=False)
 
 
@@ -124,7 +127,9 @@ def test_identity_sample_and_lists_follow_the_backend_in_force(monkeypatch):
     """The calls that have no tensor to follow."""
     used = []
     kind = type(cpabx.get_backend("a"))
-    monkeypatch.setattr(kind, "asarray", lambda self, *a, **k: used.append(self) or NumpyBackend.asarray(self, *a, **k))
+    for method in ("asarray", "constant"):
+        own = getattr(NumpyBackend, method)
+        monkeypatch.setattr(kind, method, lambda self, *a, own=own, **k: used.append(self) or own(self, *a, **k))
     family = cpabx.Affine()
     with cpabx.use_backend("a") as a:
         for call in (family.identity, family.sample, lambda: family.transform([[0.0, 0.0]], [[1.0, 0, 0, 0, 1, 0]])):
@@ -145,10 +150,8 @@ def test_layers_of_a_backend_without_any():
 @pytest.fixture
 def numpy_only(monkeypatch):
     """As if no other backend were installed."""
-    only = {"numpy": registry._installed()["numpy"]}
-    monkeypatch.setattr(registry, "_installed", lambda: only)
-    monkeypatch.setattr(registry, "_backends", {"numpy": cpabx.get_backend("numpy")})
-    monkeypatch.setattr(registry, "_plugins", {"numpy": registry._plugins["numpy"]})
+    only = {"numpy": installed()["numpy"]}
+    monkeypatch.setattr(registry, "_plugins", Plugins(lambda: only))
 
 
 @pytest.mark.parametrize(
@@ -185,7 +188,9 @@ def test_installed_backend_under_a_wrong_name(numpy_only, name):
 
 
 @pytest.mark.parametrize(
-    "name", [None, 3, [], {}, b"numpy", object(), np.zeros(2), cpabx.get_backend("numpy")], ids=repr
+    "name",
+    [None, 3, [], {}, b"numpy", object(), np.zeros(2), cpabx.get_backend("numpy")],
+    ids=lambda name: type(name).__name__,
 )
 def test_what_is_no_name(name):
     """Everywhere that takes one; ``backend=None`` alone means the one in force."""
@@ -229,6 +234,7 @@ def test_tensor_of_a_framework_whose_backend_is_missing(numpy_only):
 )
 def test_a_device_that_is_not_known_goes_with_any(monkeypatch, of_theta, of_points, fit):
     """While a function is traced, its arguments have no device yet, and the constants in it do."""
+    monkeypatch.setattr(NumpyBackend, "are_ready", lambda *_: False)
     monkeypatch.setattr(NumpyBackend, "device", lambda self, t: of_theta if t.shape[-1] == 6 else of_points)
     theta, points = np.zeros((3, 6)), np.zeros((4, 2))
     if fit:

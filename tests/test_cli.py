@@ -9,8 +9,9 @@ from importlib.metadata import EntryPoint, EntryPoints
 import pytest
 
 import cpabx
-from cpabx import native
+from cpabx import native, registry
 from cpabx.__main__ import main
+from cpabx.plugins import BackendInfo, Plugins, installed
 
 
 def lines(capsys):
@@ -20,10 +21,8 @@ def lines(capsys):
 @pytest.fixture
 def numpy_only(monkeypatch):
     """The others take seconds to import, and have the same line."""
-    from cpabx import registry
-
-    only = {"numpy": registry._installed()["numpy"]}
-    monkeypatch.setattr(registry, "_installed", lambda: only)
+    only = {"numpy": installed()["numpy"]}
+    monkeypatch.setattr(registry, "_plugins", Plugins(lambda: only))
 
 
 def test_info_tells_versions_library_and_backends(capsys, numpy_only):
@@ -54,19 +53,20 @@ def test_backends_lists_every_installed_one(capsys):
 
 
 def test_broken_backend_is_shown_with_its_reason(capsys, monkeypatch):
-    broken = cpabx.registry.BackendInfo("broken", "cpabx-broken 1.0", problem="it is broken; mend it")
+    broken = BackendInfo("broken", "cpabx-broken 1.0", problem="it is broken; mend it")
     monkeypatch.setattr(cpabx, "available_backends", lambda: (broken,))
     assert main(["backends"]) == 0
     assert "broken (cpabx-broken 1.0): it is broken; mend it" in capsys.readouterr().out
 
 
 def test_notes_of_a_backend_follow_its_line(capsys, monkeypatch):
-    noted = cpabx.registry.BackendInfo("noted", "cpabx-noted 1.0", "it 2.0", notes=("runs backwards", "uphill"))
+    noted = BackendInfo("noted", "cpabx-noted 1.0", "it 2.0", notes=("runs backwards", "uphill"))
     monkeypatch.setattr(cpabx, "available_backends", lambda: (noted,))
     assert main(["backends"]) == 0
     assert capsys.readouterr().out.splitlines()[1:] == ["          runs backwards", "          uphill"]
 
 
+@pytest.mark.slow
 def test_missing_library_is_told_and_fails(tmp_path):
     """In a new process, because the library is loaded once."""
     result = subprocess.run(
@@ -81,6 +81,7 @@ def test_missing_library_is_told_and_fails(tmp_path):
     assert "Traceback" not in result.stdout + result.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("variable", "value"), [("CPABX_NUM_THREADS", "many"), ("CPABX_LIBRARY_DIR", __file__), ("CPABX_NUM_THREADS", "0")]
 )

@@ -32,6 +32,7 @@ def run(tmp_path, name, *arguments, **environment):
     return result.returncode, result.stdout
 
 
+@pytest.mark.slow
 def test_missing_backend_is_skipped_with_a_reason(tmp_path):
     code, out = run(tmp_path, "nowhere", "-k", "test_it")
     assert code == 0
@@ -39,12 +40,14 @@ def test_missing_backend_is_skipped_with_a_reason(tmp_path):
     assert "'nowhere'" in out
 
 
+@pytest.mark.slow
 def test_missing_backend_that_is_required_fails(tmp_path):
     code, out = run(tmp_path, "nowhere", "-k", "test_it", CPABX_TEST_BACKENDS="numpy, nowhere")
     assert code == 1
     assert "CPABX_TEST_BACKENDS requires 'nowhere'" in out
 
 
+@pytest.mark.slow
 def test_broken_backend_fails(tmp_path):
     info = tmp_path / "cpabx_broken-1.0.dist-info"
     info.mkdir()
@@ -56,6 +59,7 @@ def test_broken_backend_fails(tmp_path):
     assert "SKIPPED" not in out
 
 
+@pytest.mark.slow
 def test_plugin_is_tested_by_an_import(tmp_path):
     """With nothing but the file: no configuration of the project that runs it."""
     code, out = run(tmp_path, "numpy", "-k", "inverse and 1x1")

@@ -50,7 +50,7 @@ def test_a_legacy_generator_of_numpy(source):
 def test_a_backend_without_random_numbers(source, monkeypatch):
     """It says so; seeds and numpy's generators serve it all the same."""
     cpabx.get_backend("numpy")
-    monkeypatch.setitem(cpabx.registry._backends, "numpy", Older())
+    monkeypatch.setitem(cpabx.registry._plugins.backends, "numpy", Older())
     with pytest.raises(UnsupportedError, match="random numbers"):
         source.sample(2, backend="numpy")
     seeded = source.sample(2, seed=0, backend="numpy")
@@ -60,7 +60,7 @@ def test_a_backend_without_random_numbers(source, monkeypatch):
 @each_source
 def test_numbers_of_the_host_while_another_backend_traces(source, monkeypatch):
     cpabx.get_backend("numpy")
-    monkeypatch.setitem(cpabx.registry._backends, "another", Tracing())
+    monkeypatch.setitem(cpabx.registry._plugins.backends, "another", Tracing())
     for options in ({}, {"generator": np.random.default_rng(0)}):
         with pytest.raises(UnsupportedError, match="'another'"):
             source.sample(1, backend="numpy", **options)

@@ -26,6 +26,7 @@ def python(code):
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "use",
     [
@@ -43,6 +44,7 @@ def test_no_framework_is_imported(use):
     assert [name for name in UNWANTED if name in modules] == []
 
 
+@pytest.mark.slow
 def test_nothing_is_printed():
     result = python("import cpabx")
     assert result.stdout == ""

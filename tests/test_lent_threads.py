@@ -37,9 +37,9 @@ class Team:
         native.keep_own_threads()
 
 
-def work(n_threads):
+def work(n_threads, n_points=9000):
     rng = np.random.default_rng(0)
-    points, velocity = rng.uniform(-1, 1, (2, 9000, 2)), rng.normal(size=(2, TESSELLATION.n_vertices, 2))
+    points, velocity = rng.uniform(-1, 1, (2, n_points, 2)), rng.normal(size=(2, TESSELLATION.n_vertices, 2))
     return arrays.transform(points, velocity, TESSELLATION, 1.0, n_threads=n_threads)
 
 
@@ -52,3 +52,11 @@ def test_team_works_where_it_is_large_enough(n_threads, errands):
         np.testing.assert_array_equal(work(2), alone)
     work(2)
     assert team.errands == errands + 1
+
+
+@pytest.mark.parametrize(("n_points", "errands"), [(0, 0), (10, 0), (2_000, 0), (3_000, 1)])
+def test_small_jobs_want_one_thread(n_points, errands):
+    """Each further thread is worth its start from some 2,000 points on; there are two fields."""
+    with Team() as team:
+        work(2, n_points)
+    assert team.errands == errands

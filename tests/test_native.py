@@ -1,5 +1,6 @@
 """The native library as Python sees it: header, symbols, loading, threads, status codes."""
 
+import inspect
 import re
 import shutil
 import subprocess
@@ -11,7 +12,7 @@ import pytest
 import cpabx
 from cpabx import errors, native
 from cpabx.errors import CpabxError, NativeLibraryError, OptionError
-from cpabx.native import library, threads
+from cpabx.native import functions, library
 from cpabx.native.status import raise_for_status
 
 LOADED = native.load()
@@ -27,7 +28,7 @@ DECLARED = set(re.findall(r"^CPAB_API\s[^(;]*?\b(cpab_\w+)\s*\(", CODE, flags=re
 
 def test_header_declares_the_interface():
     """A guard for the tests below: the pattern finds what there is."""
-    assert {"cpab_abi_version", "cpab_transform_f32", "cpab_jacobian_f64", "cpab_tessellation_create"} <= DECLARED
+    assert {"cpab_library_describe", "cpab_transform", "cpab_jacobian", "cpab_tessellation_create"} <= DECLARED
 
 
 def test_every_declared_function_is_exported():
@@ -87,9 +88,12 @@ def test_every_status_is_an_exception(name):
 
 
 def test_statuses_have_texts_of_their_own():
-    texts = [LOADED.ffi.string(LOADED.lib.cpab_status_text(code)).decode() for code in (0, *STATUSES.values())]
-    assert len(set(texts)) == len(texts) == 16
-    assert LOADED.ffi.string(LOADED.lib.cpab_status_text(999))
+    def required(code):
+        return LOADED.ffi.string(LOADED.lib.cpab_explain(code).required).decode()
+
+    texts = [required(code) for code in (0, *STATUSES.values())]
+    assert len(set(texts)) == len(texts) == 17
+    assert required(999)
 
 
 def test_limits_name_item_and_time():
@@ -111,6 +115,40 @@ def test_no_error_says_itself_twice():
         shared = set(error.asked.split()) & set(error.received.split())
         assert len({word for word in shared if len(word) > 3}) <= 2, str(error)
         assert " must " not in error.received or "valid" in error.asked, str(error)
+
+
+# -- the table -----------------------------------------------------------------------------------
+
+#: By name without the prefix, the arrays that a function takes which computes: (written to, name) each.
+COMPUTING = {
+    name: [(not constant, array) for constant, array in re.findall(r"(const )?void \*(\w+)", rest)]
+    for name, rest in re.findall(r"CPAB_API cpab_status cpab_(\w+)\(cpab_call \*call,([^;]*)\);", CODE)
+}
+ROWS = {function.name: function for function in functions.all_functions()}
+
+
+def test_every_function_that_computes_has_a_row():
+    assert len(COMPUTING) > 8
+    assert set(ROWS) == set(COMPUTING)
+    assert all(getattr(functions, name) is row for name, row in ROWS.items())
+
+
+@pytest.mark.parametrize("name", COMPUTING)
+def test_rows_say_what_the_header_says(name):
+    """The same arrays by the same names in the same order, inputs before results."""
+    row = ROWS[name]
+    expected = [(False, array) for array in row.inputs] + [(True, array) for array in row.outputs]
+    assert COMPUTING[name] == expected
+
+
+@pytest.mark.parametrize("name", COMPUTING)
+def test_functions_of_arrays_take_what_rows_say(name):
+    """And help() shows it."""
+    row = ROWS[name]
+    taken = inspect.signature(getattr(native.arrays, name)).parameters
+    positional = [p for p, kind in taken.items() if kind.kind not in (kind.KEYWORD_ONLY, kind.VAR_KEYWORD)]
+    assert tuple(positional) == (*row.inputs, *row.problem)
+    assert len(row.problem) == row.n_options
 
 
 # -- loading -------------------------------------------------------------------------------------
@@ -170,13 +208,22 @@ def test_file_that_is_no_library(tmp_path, monkeypatch):
         load_from(tmp_path, monkeypatch)
 
 
+ANOTHER_ABI = """
+#include "cpab.h"
+cpab_status cpab_library_describe(cpab_library *library) {
+    library->abi_version = 999;
+    return CPAB_E_ABI;
+}
+"""
+
+
 def test_library_of_another_abi(tmp_path, monkeypatch):
     """Both numbers: a library of tomorrow beside a header of today."""
     compiler = shutil.which("cc")
     if compiler is None or LOADED.path.suffix != ".so":
         pytest.skip("needs a C compiler called cc")
     shutil.copy(LOADED.path.parent / "cpab.h", tmp_path)
-    (tmp_path / "stub.c").write_text('#include "cpab.h"\nint32_t cpab_abi_version(void) { return 999; }\n')
+    (tmp_path / "stub.c").write_text(ANOTHER_ABI)
     command = [compiler, "-shared", "-fPIC", "-o", str(tmp_path / LOADED.path.name), str(tmp_path / "stub.c")]
     subprocess.run(command, check=True)
     with pytest.raises(NativeLibraryError) as caught:
@@ -227,28 +274,16 @@ def test_number_of_threads_that_is_none(monkeypatch, setting):
     assert len(str(caught.value)) < 400
 
 
-def test_small_jobs_start_no_threads(monkeypatch):
-    monkeypatch.setenv("CPABX_NUM_THREADS", "8")
-    assert threads.worthwhile(None, 0) == 1
-    assert threads.worthwhile(None, 10) == 1
-    assert threads.worthwhile(None, 10**7) == 8
-    assert threads.worthwhile(2, 10**7) == 2
-
-
 def moved(n_threads, dtype, n, p):
     """Transform and vjp of n * p points, all outputs."""
     family = cpabx.Cpab((4, 4))
     theta = family.sample(n, seed=0, scale=1.0, dtype=dtype)
-    velocity = np.ascontiguousarray(family.velocity(theta))
+    velocity = family.velocity(theta)
     points = np.random.default_rng(0).uniform(-1.2, 1.2, (n, p, 2)).astype(dtype)
     grad_out = np.random.default_rng(1).standard_normal((n, p, 2)).astype(dtype)
-    out, grad_velocity, grad_points = np.empty_like(points), np.empty_like(velocity), np.empty_like(points)
-    inputs = {"velocity": velocity.ctypes.data, "points": points.ctypes.data}
-    sizes = {"n_batch": n, "n_points": p, "points_batch": n, "time": 1.0, "n_threads": n_threads}
-    native.transform(family.tessellation, dtype, **inputs, out=out.ctypes.data, **sizes)
-    gradients = {"grad_velocity": grad_velocity.ctypes.data, "grad_points": grad_points.ctypes.data}
-    native.transform_vjp(family.tessellation, dtype, **inputs, grad_out=grad_out.ctypes.data, **gradients, **sizes)
-    return out, grad_velocity, grad_points
+    flow = (family.tessellation, 1.0)
+    out = native.arrays.transform(points, velocity, *flow, n_threads=n_threads)
+    return out, *native.arrays.transform_vjp(points, velocity, grad_out, *flow, n_threads=n_threads)
 
 
 @pytest.mark.parametrize(("n", "p"), [(1, 20_000), (7, 3_001), (200, 101)])
@@ -320,7 +355,7 @@ def test_vjp_of_velocity_and_jacobian_are_adjoint_to_differences(shared):
         ),
         (
             lambda p, v: native.arrays.jacobian(p, v, tess, -0.5)[0],
-            lambda c: native.arrays.jacobian_vjp(points, velocity, c, tess, -0.5),
+            lambda c: native.arrays.jacobian_vjp(points, velocity, c, None, tess, -0.5),
         ),
     )
     for function, pull_back in cases:

@@ -90,6 +90,7 @@ def test_the_domain_changes_nothing(domain):
         np.testing.assert_allclose(got, expected, rtol=0, atol=1e-9)
 
 
+@pytest.mark.slow
 @each_outside
 @each_boundary
 @pytest.mark.parametrize("cells", LARGE, ids=str)

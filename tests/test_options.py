@@ -61,7 +61,7 @@ def test_impossible_compositions(parts):
     assert complete(caught.value)
 
 
-@pytest.mark.parametrize("name", cpabx.backend.LAYER_NAMES)
+@pytest.mark.parametrize("name", cpabx.layers.LAYER_NAMES)
 def test_layers_without_a_backend_that_exists(name):
     with pytest.raises(BackendNotFoundError) as caught:
         getattr(cpabx.layers, name)(backend="qqq")

@@ -68,6 +68,7 @@ def test_flow_goes_back_to_where_it_came_from():
         np.testing.assert_allclose(field.flow(field.flow(x, 1.0), -1.0), x, rtol=0, atol=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("time", [1.0, -0.7])
 @pytest.mark.parametrize(
     "family",

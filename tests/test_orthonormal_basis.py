@@ -54,6 +54,7 @@ def test_columns_are_orthonormal(cells, options):
     np.testing.assert_allclose(a.T @ a, np.eye(family.n_params), rtol=0, atol=1e-13)
 
 
+@pytest.mark.slow
 def test_many_boxes_are_made_in_seconds():
     """Cpab((8, 8, 8)): 2560 tetrahedra, whose constraint matrix would take 7 GB."""
     start = time.process_time()
@@ -64,6 +65,7 @@ def test_many_boxes_are_made_in_seconds():
     np.testing.assert_allclose(a.T @ a, np.eye(family.n_params), rtol=0, atol=1e-13)
 
 
+@pytest.mark.slow
 def test_many_rectangles_take_seconds_and_little_more_than_the_result():
     """(32, 32): 128 MiB of result. In a process of its own, whose peak is nobody else's; one thread."""
     code = """if True:
@@ -119,6 +121,7 @@ def test_a_sparse_basis_too_large_to_be_dense_says_so():
         Cpab((64, 64), basis="nodal").basis.to_dense()
 
 
+@pytest.mark.slow
 def test_volume_preserving_boxes_are_made_in_seconds():
     start = time.process_time()
     family = Cpab((4, 4, 4), volume_preserving=True)

@@ -10,6 +10,8 @@ import textwrap
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 GOOD = """
     import cpabx
     from cpabx.numpy_backend import NumpyBackend
@@ -369,8 +371,9 @@ def test_listing_tells_what_is_wrong(site):
     site.distribution()
     listing = """
         import cpabx
-        installed = cpabx.registry._installed()
-        cpabx.registry._installed = lambda: {name: installed[name] for name in ("fake", "numpy")}  # the others are slow
+        from cpabx.plugins import Plugins, installed
+        found = {name: installed()[name] for name in ("fake", "numpy")}  # the others are slow
+        cpabx.registry._plugins = Plugins(lambda: found)
         for b in cpabx.available_backends():
             print(b.name, b.framework.split()[:1], "ZeroDivisionError" in b.problem, sorted(b.supports))
     """

@@ -9,6 +9,8 @@ import pytest
 import cpabx
 from cpabx.native import arrays
 
+pytestmark = pytest.mark.slow
+
 TESSELLATION = cpabx.Tessellation((3, 3))
 PATIENCE = 60  # seconds: a deadlock must not outlive the test
 

@@ -1,12 +1,15 @@
 """Laws of the flow on whatever Hypothesis thinks of: cells, fields, and points that are on faces."""
 
 import numpy as np
+import pytest
 from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
 import cpabx
 from cpabx.testing.oracle_gradient import GradientOracle
 from cpabx.testing.oracle_nd import TooManyRegionsError
+
+pytestmark = pytest.mark.slow
 
 #: Most cells along an axis, and the largest |A| of a field whose fastest vertex moves by one cell.
 MOST_CELLS, STEEPNESS = {1: 9, 2: 5, 3: 2}, {1: 2, 2: 4, 3: 6}

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import cpabx
+from cpabx.sampling import Sampling
 
 SIZES = [(4, 5), (7, 2), (1, 6), (5, 1), (1, 1), (3, 4, 5), (2, 1, 3)]
 NUMPY = cpabx.get_backend("numpy")
@@ -36,7 +37,7 @@ def test_grid_sample_agrees(size, padding_mode, align_corners, dtype, mode):
         padding_mode=padding_mode,
         align_corners=align_corners,
     )
-    got = NUMPY.sample(images, grid, mode=mode, padding_mode=padding_mode, align_corners=align_corners)
+    got = NUMPY.sample(images, grid, Sampling(mode, padding_mode, align_corners))
     assert got.dtype == dtype
     tolerance = 2e-6 if mode == "cubic" else 1e-6
     np.testing.assert_allclose(got, np.moveaxis(expected.numpy(), 1, -1), rtol=0, atol=tolerance)
@@ -50,7 +51,7 @@ def test_no_value_makes_it_fail():
     finite = np.isfinite(grid).all(-1)
     for padding_mode in ("zeros", "border", "reflection"):
         for align_corners in (False, True):
-            result = NUMPY.sample(images, grid, padding_mode=padding_mode, align_corners=align_corners)[..., 0]
+            result = NUMPY.sample(images, grid, Sampling("linear", padding_mode, align_corners))[..., 0]
             # An average of ones and zeros.
             assert np.isin(result[finite], [0, 0.25, 0.5, 1]).all()
             assert np.isnan(result[~finite]).all()

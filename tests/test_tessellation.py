@@ -170,6 +170,7 @@ def test_unknown_outside(outside):
         Tessellation((2, 2), outside=outside)
 
 
+@pytest.mark.slow
 def test_large_tessellations_are_possible():
     """A million triangles: tables, not search."""
     tess = Tessellation((500, 500))

@@ -91,7 +91,7 @@ def test_gradients_agree_with_central_differences():
     cpab, theta, rng = _example((2, 2, 2), {}, n=1, seed=3)
     points = rng.uniform(-1.2, 1.2, size=(1, 12, 3))
     cotangent = rng.normal(size=points.shape)
-    grad_points, grad_theta = cpab._pull_back(points, theta, cotangent)
+    grad_points, grad_theta = cpab.pull_back(points, theta, cotangent)
 
     def value(x, t):
         return float((cpab.transform(x, t) * cotangent).sum())

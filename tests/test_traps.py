@@ -95,6 +95,7 @@ def test_starts_on_faces_that_curve_back(cells, axis, angle):
         check_affine(cells, turn, centre, np.zeros(n))
 
 
+@pytest.mark.slow
 @by_cells
 def test_through_vertices_and_along_faces(cells):
     """Straight lines from lattice point to lattice point, fast and slow."""
@@ -104,6 +105,7 @@ def test_through_vertices_and_along_faces(cells):
             check_affine(cells, none, np.zeros(n), way, time)
 
 
+@pytest.mark.slow
 @by_cells
 def test_fixed_points_on_vertices_and_faces(cells):
     """Sources, sinks, saddles, and lines of fixed points; with axes along faces, and along diagonals."""

@@ -16,7 +16,11 @@ typedef enum {
     WRONG_POINTS_BATCH,
     WRONG_TIME,
     WRONG_THREADS,
-    UNCOUNTABLE_SIZES
+    UNCOUNTABLE_SIZES,
+    NO_CALL,
+    WRONG_STRUCT_SIZE,
+    WRONG_DTYPE,
+    WRONG_DEVICE
 } defect;
 
 typedef struct {
@@ -28,10 +32,13 @@ typedef struct {
     double time;
     int32_t n_threads;
     defect wrong;
-    int64_t beyond[2]; /* UNCOUNTABLE_SIZES: the n_batch and n_points that calls are given */
-    int with_failed_item, skipped_result; /* optional pointers */
-    int general;                          /* no point is likely to lie on a face, nor a path along one */
-    int comparable;                       /* velocities and points are floats */
+    int64_t beyond[2];  /* UNCOUNTABLE_SIZES: the n_batch and n_points that calls are given */
+    uint64_t odd;       /* for what is wrong with members of the call */
+    int garbage;        /* in the members that these calls ignore */
+    int skipped_result; /* optional pointers */
+    int crowded;        /* to be repeated with so many points that threads share them */
+    int general;        /* no point is likely to lie on a face, nor a path along one */
+    int comparable;     /* velocities and points are floats */
     double *velocity, *points, *tangent_velocity, *tangent_points, *grad_out;
     double *unit; /* points in cells, from the low corner of the domain */
 } test_case;
@@ -60,6 +67,19 @@ static inline double take_time(bytes *b) {
     return way < 8 ? times[way] : take_number(b);
 }
 
+/* One, two, or those of the environment: few points are for one thread in any case. In some cases they are to
+   be repeated until there are enough for three. */
+static inline void take_threads(bytes *b, int32_t *n_threads, int *crowded) {
+    static const int32_t numbers[] = {1, 2, 1, 0};
+    const uint8_t byte = take(b);
+    *n_threads = numbers[byte % 4];
+    *crowded = byte >= 224 && *n_threads == 2;
+}
+
+/* How often n points must be repeated for that. */
+enum { CROWD = 3 * 2048 };
+static inline int64_t copies_of(int64_t n) { return 1 + CROWD / n; }
+
 static inline void to_float(double *x, int64_t n) {
     for (int64_t i = 0; i < n; i++)
         if (isfinite(x[i])) x[i] = (double)(float)fmin(fmax(x[i], -FLT_MAX), FLT_MAX);
@@ -83,7 +103,7 @@ static inline int case_make(bytes *b, test_case *c) {
     const cpab_tessellation_options o = take_options(b);
     if (cpab_tessellation_create(&o, &c->tess) != CPAB_OK) return 0;
     c->ndim = o.ndim;
-    c->n_vertices = cpab_tessellation_n_vertices(c->tess);
+    c->n_vertices = sizes_of(c->tess).n_vertices;
     c->standard = 1;
     for (int d = 0; d < c->ndim; d++) {
         c->standard &= o.lower[d] == -1 && o.upper[d] == 1;
@@ -94,14 +114,15 @@ static inline int case_make(bytes *b, test_case *c) {
     c->n_batch = take_below(b, 4);
     c->n_points = take_below(b, 20);
     c->points_batch = take_below(b, 2) ? 1 : c->n_batch;
-    c->n_threads = take_below(b, 4) == 1 ? 2 : 1;
+    take_threads(b, &c->n_threads, &c->crowded);
     c->time = take_time(b);
     const uint8_t flags = take(b);
-    c->with_failed_item = flags & 1;
+    c->garbage = flags & 1;
     c->skipped_result = flags >> 1 & 3;
-    if (flags >> 3 == 31) c->wrong = (defect)take_below(b, UNCOUNTABLE_SIZES + 1);
+    if (flags >> 3 == 31) c->wrong = (defect)take_below(b, WRONG_DEVICE + 1);
     if (!isfinite(c->time)) c->wrong = WRONG_TIME;
     if (c->wrong == UNCOUNTABLE_SIZES) take_uncountable(b, c->beyond);
+    if (c->wrong >= WRONG_STRUCT_SIZE) c->odd = take_word(b);
     c->velocity = room(n_field(c), sizeof(double));
     c->tangent_velocity = room(n_field(c), sizeof(double));
     c->grad_out = room(n_cloud(c), sizeof(double));

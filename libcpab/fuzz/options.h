@@ -2,9 +2,17 @@
 #ifndef OPTIONS_H
 #define OPTIONS_H
 
+#include "../tests/call.h"
 #include "bytes.h"
-#include "cpab.h"
 #include "promise.h"
+
+static inline cpab_tessellation_sizes sizes_of(const cpab_tessellation *tess) {
+    cpab_tessellation_sizes sizes;
+    memset(&sizes, 0, sizeof sizes);
+    sizes.struct_size = sizeof sizes;
+    REQUIRE(cpab_tessellation_describe(tess, &sizes) == CPAB_OK);
+    return sizes;
+}
 
 static inline cpab_tessellation_options take_options(bytes *b) {
     cpab_tessellation_options o;
@@ -44,6 +52,20 @@ static inline cpab_status break_option(bytes *b, cpab_tessellation_options *o) {
     }
 }
 
+/* An answer in a struct of another size is only that it has another size. */
+static inline void try_struct_sizes(bytes *b) {
+    cpab_tessellation_sizes sizes = {(size_t)take_word(b), -7, -8, -9};
+    if (sizes.struct_size == sizeof sizes) return;
+    REQUIRE(cpab_tessellation_describe(NULL, &sizes) == CPAB_E_ABI);
+    REQUIRE(sizes.ndim == -7 && sizes.n_vertices == -8 && sizes.n_cells == -9);
+    cpab_library library;
+    memset(&library, 0, sizeof library);
+    library.struct_size = (size_t)take_word(b);
+    if (library.struct_size == sizeof library) return;
+    REQUIRE(cpab_library_describe(&library) == CPAB_E_ABI);
+    REQUIRE(library.abi_version == CPAB_ABI_VERSION && !library.version && !library.isa_names);
+}
+
 /* The answer is a tessellation, or a status that says what is wrong with the options. */
 static inline void try_options(bytes *b) {
     cpab_tessellation_options o = take_options(b);
@@ -55,22 +77,23 @@ static inline void try_options(bytes *b) {
     REQUIRE(status == expected || (two_faults && status == CPAB_E_DOMAIN));
     REQUIRE((status == CPAB_OK) == (tess != NULL));
     REQUIRE(cpab_tessellation_create(&o, NULL) == CPAB_E_NULL);
-    REQUIRE(cpab_tessellation_vertices(tess, NULL) == CPAB_E_NULL);
-    REQUIRE(cpab_tessellation_cells(tess, NULL) == CPAB_E_NULL);
-    REQUIRE(cpab_tessellation_ndim(tess) == (tess ? o.ndim : 0));
+    REQUIRE(cpab_tessellation_geometry(tess, NULL, NULL) == (tess ? CPAB_OK : CPAB_E_NULL));
+    REQUIRE(cpab_tessellation_describe(tess, NULL) == CPAB_E_NULL);
+    REQUIRE(sizes_of(tess).ndim == (tess ? o.ndim : 0));
     cpab_tessellation_destroy(tess);
     REQUIRE(cpab_tessellation_create(NULL, &tess) == CPAB_E_NULL);
     REQUIRE(tess == NULL);
-    REQUIRE(cpab_status_text((cpab_status)take_word(b)) != NULL);
+    const cpab_message *message = cpab_explain((cpab_status)take_word(b));
+    REQUIRE(message && message->required && message->received && message->remedy);
+    try_struct_sizes(b);
 }
 
 static inline void check_tables(const cpab_tessellation *tess) {
-    const int64_t ndim = cpab_tessellation_ndim(tess), slots = ndim + 1;
-    const int64_t n_vertices = cpab_tessellation_n_vertices(tess), n_cells = cpab_tessellation_n_cells(tess);
+    const cpab_tessellation_sizes sizes = sizes_of(tess);
+    const int64_t ndim = sizes.ndim, slots = ndim + 1, n_vertices = sizes.n_vertices, n_cells = sizes.n_cells;
     double *vertices = room(n_vertices * ndim, sizeof *vertices);
     int64_t *cells = room(n_cells * slots, sizeof *cells);
-    REQUIRE(cpab_tessellation_vertices(tess, vertices) == CPAB_OK);
-    REQUIRE(cpab_tessellation_cells(tess, cells) == CPAB_OK);
+    REQUIRE(cpab_tessellation_geometry(tess, vertices, cells) == CPAB_OK);
     for (int64_t i = 0; i < n_vertices * ndim; i++) REQUIRE(isfinite(vertices[i]));
     for (int64_t i = 0; i < n_cells * slots; i++) REQUIRE(cells[i] >= 0 && cells[i] < n_vertices);
     free(vertices), free(cells);

@@ -10,11 +10,15 @@
  * every simplex and continuous is given by its values at the vertices, so `velocity` below is any array
  * [n_batch, n_vertices, ndim].
  *
+ * Calls. Every function that computes takes a cpab_call, which says what all of them need: the tessellation,
+ * the type of numbers, the sizes, the time. The arrays follow: inputs first, results last; points or images
+ * come before velocity, and gradients in the order of what they belong to.
+ *
  * Conventions. Arrays are dense and row-major, sizes are int64_t, the last axis is (x), (x, y) or
  * (x, y, z). Coordinates and velocities are in units of the domain. Nothing is printed, no
  * state is kept but the team of cpab_set_team() and each thread's cpab_set_interrupt(), no pointer to data is
- * stored after a call returns. Every function may be called from many threads at once; a tessellation is
- * immutable and may be shared between them.
+ * stored after a call returns. Every function may be called from many threads at once, each with a cpab_call
+ * of its own; a tessellation is immutable and may be shared between them.
  *
  * Not promised: bit-identical results between different builds or processors. On one machine and
  * build, results do not depend on `n_threads` and repeat bit for bit.
@@ -39,28 +43,29 @@ extern "C" {
 
 /* cdef begin: from here to `cdef end` the text is plain C that bindings may parse. */
 
-/* The number that cpab_abi_version() returned when this header was written. It changes when an
+/* The abi_version that cpab_library_describe() gave when this header was written. It changes when an
    existing declaration changes; new functions leave it as it is. */
-enum { CPAB_ABI_VERSION = 1 };
+enum { CPAB_ABI_VERSION = 2 };
 
 typedef enum cpab_status {
     CPAB_OK = 0,
-    CPAB_E_NULL = 1,        /* a required pointer is NULL */
-    CPAB_E_ABI = 2,         /* a struct's size is not one this library knows */
-    CPAB_E_NDIM = 3,        /* ndim is not one this build supports, or not the tessellation's */
-    CPAB_E_CELLS = 4,       /* a number of cells is below 1, or there are too many in all */
-    CPAB_E_DOMAIN = 5,      /* lower < upper does not hold, or a bound is not finite */
-    CPAB_E_OPTION = 6,      /* an enumeration has a value that does not exist */
-    CPAB_E_SHAPE = 7,       /* a size is negative, points_batch is neither 1 nor n_batch, or an array has
-                               more elements than can be counted */
-    CPAB_E_TIME = 8,        /* time is not finite */
-    CPAB_E_THREADS = 9,     /* n_threads is below 1 */
-    CPAB_E_RANGE = 10,      /* a field is too large to integrate, see CPAB_MAX_RATE */
-    CPAB_E_DIVERGED = 11,   /* a trajectory left the range of the number type */
-    CPAB_E_MEMORY = 12,     /* memory could not be allocated */
-    CPAB_E_IMAGE = 13,      /* a size is below 1 or above CPAB_MAX_SIZE, or channels is negative */
-    CPAB_E_TAPE = 14,       /* a tape was not recorded by a call with these arguments */
-    CPAB_E_INTERRUPTED = 15 /* see cpab_set_interrupt(); results are unspecified */
+    CPAB_E_NULL = 1,      /* a required pointer is NULL */
+    CPAB_E_ABI = 2,       /* a struct's size is not one this library knows */
+    CPAB_E_NDIM = 3,      /* ndim is not one this build supports, or not the tessellation's */
+    CPAB_E_CELLS = 4,     /* a number of cells is below 1, or there are too many in all */
+    CPAB_E_DOMAIN = 5,    /* lower < upper does not hold, or a bound is not finite */
+    CPAB_E_OPTION = 6,    /* an enumeration has a value that does not exist */
+    CPAB_E_SHAPE = 7,     /* a size is negative, points_batch is neither 1 nor n_batch, or an array has
+                             more elements than can be counted */
+    CPAB_E_TIME = 8,      /* time is not finite */
+    CPAB_E_THREADS = 9,   /* n_threads is negative, or is 0 and CPABX_NUM_THREADS is no number of threads */
+    CPAB_E_RANGE = 10,    /* a field is too large to integrate, see CPAB_MAX_RATE */
+    CPAB_E_DIVERGED = 11, /* a trajectory left the range of the number type */
+    CPAB_E_MEMORY = 12,   /* memory could not be allocated */
+    CPAB_E_IMAGE = 13,    /* a size is below 1 or above CPAB_MAX_SIZE, or channels is negative */
+    CPAB_E_TAPE = 14,     /* a tape was not recorded by a call with these arguments */
+    CPAB_E_INTERRUPTED = 15, /* see cpab_set_interrupt(); results are unspecified */
+    CPAB_E_DEVICE = 16       /* this library does not work in the memory of that device */
 } cpab_status;
 
 /* What the field is outside of the domain. Both are continuous.
@@ -85,11 +90,43 @@ enum {
     CPAB_MAX_TAPE = 7340032
 };
 
-/* Texts and numbers about the library itself; the strings are static. */
-CPAB_API int32_t cpab_abi_version(void);
-CPAB_API const char *cpab_version(void);
-CPAB_API const char *cpab_build_info(void);
-CPAB_API const char *cpab_status_text(cpab_status status);
+/* The memory that arrays lie in. A library works in that of one device: cpab_library_describe() says which.
+ */
+typedef enum cpab_device { CPAB_CPU = 0, CPAB_CUDA = 1 } cpab_device;
+
+/* The type of all numbers of a call. */
+typedef enum cpab_dtype { CPAB_FLOAT32 = 0, CPAB_FLOAT64 = 1 } cpab_dtype;
+
+/* What the library says about itself; the strings are static. The first two members stay where they are in
+   every version of this header. */
+typedef struct cpab_library {
+    size_t struct_size;
+    int32_t abi_version; /* CPAB_ABI_VERSION of the header that the library was built with */
+    int32_t device;      /* a cpab_device */
+    const char *version;
+    const char *build_info;
+    const char *isa_names;  /* the instruction sets of this build that the processor has, and "best" */
+    cpab_status isa_status; /* CPAB_E_OPTION: the environment variable CPAB_ISA is none of isa_names */
+    int32_t n_threads; /* the environment variable CPABX_NUM_THREADS, or the processors that the process may
+                          use; 0: that variable is no whole number from 1 to 999999999 */
+} cpab_library;
+
+/*
+ * Describes the library as it is now: the environment variable CPAB_ISA may choose an instruction set, for
+ * comparisons, one of isa_names. Without it, or with another value, calls use the best.
+ *
+ * Set struct_size to sizeof(cpab_library). CPAB_E_ABI: it is not the one this library knows; then abi_version
+ * alone is written.
+ */
+CPAB_API cpab_status cpab_library_describe(cpab_library *library);
+
+/* A status in words, as parts of an error message; the strings are static, and none is NULL. */
+typedef struct cpab_message {
+    const char *required; /* what must be, such as "time must be finite" */
+    const char *received; /* what came instead; empty where only the caller can say */
+    const char *remedy;   /* what to do, as a sentence */
+} cpab_message;
+CPAB_API const cpab_message *cpab_explain(cpab_status status);
 
 /*
  * Who runs the threads of a call. By itself a call starts n_threads - 1 threads and joins them. A process
@@ -121,14 +158,6 @@ CPAB_API cpab_status cpab_set_team(cpab_team_run run, cpab_team_size size);
 typedef int (*cpab_interrupt_wanted)(void);
 CPAB_API void cpab_set_interrupt(cpab_interrupt_wanted wanted);
 
-/*
- * The environment variable CPAB_ISA may choose an instruction set, for comparisons: one of cpab_isa_names(),
- * which are those of this build that the processor has, or "best", which is what is used without it. Calls
- * ignore another value, and use the best; cpab_isa_status() tells that: CPAB_E_OPTION, or CPAB_OK.
- */
-CPAB_API cpab_status cpab_isa_status(void);
-CPAB_API const char *cpab_isa_names(void);
-
 typedef struct cpab_tessellation cpab_tessellation;
 
 /* Set struct_size to sizeof(cpab_tessellation_options). Entries from ndim on are ignored. */
@@ -147,204 +176,27 @@ CPAB_API cpab_status cpab_tessellation_create(const cpab_tessellation_options *o
                                               cpab_tessellation **out);
 CPAB_API void cpab_tessellation_destroy(cpab_tessellation *tess);
 
-/* 0 if `tess` is NULL. */
-CPAB_API int32_t cpab_tessellation_ndim(const cpab_tessellation *tess);
-CPAB_API int64_t cpab_tessellation_n_vertices(const cpab_tessellation *tess);
-CPAB_API int64_t cpab_tessellation_n_cells(const cpab_tessellation *tess);
+/* How many there are; all 0 if `tess` is NULL. Set struct_size to sizeof(cpab_tessellation_sizes). */
+typedef struct cpab_tessellation_sizes {
+    size_t struct_size;
+    int64_t ndim, n_vertices, n_cells;
+} cpab_tessellation_sizes;
+CPAB_API cpab_status cpab_tessellation_describe(const cpab_tessellation *tess,
+                                                cpab_tessellation_sizes *sizes);
 
-/* Coordinates [n_vertices, ndim]. Grid corners come first, x fastest, then (2D) the centres of the
-   rectangles, x fastest. */
-CPAB_API cpab_status cpab_tessellation_vertices(const cpab_tessellation *tess, double *out);
+/* Where the cells lie. Each of the two arrays may be NULL.
 
-/* Vertex indices [n_cells, ndim + 1]. In 2D the triangles of rectangle (i, j) are cells
+   vertices  Coordinates [n_vertices, ndim]. Grid corners come first, x fastest, then (2D) the centres of the
+   rectangles, x fastest.
+
+   cells  Vertex indices [n_cells, ndim + 1]. In 2D the triangles of rectangle (i, j) are cells
    4 * (i + nx * j) + k, with k = 0 at its low-y side, 1 high x, 2 high y, 3 low x. In 3D the tetrahedra of
    box (i, j, k) are cells 5 * (i + nx * (j + ny * k)) + m: m = 0 in the middle, with those corners of the
    box for which the sum of the indices is even; the others each cut off an odd one. In boxes with even
    i + j + k these are, as offsets in the box, (0, 0, 1), (1, 1, 1), (0, 1, 0), (1, 0, 0) for m = 1 to 4; in
    the other boxes (1, 0, 1), (0, 1, 1), (0, 0, 0), (1, 1, 0). */
-CPAB_API cpab_status cpab_tessellation_cells(const cpab_tessellation *tess, int64_t *out);
-
-/*
- * cpab_transform_*: out = phi(points, time), where d phi / dt = v(phi) and phi(x, 0) = x; eqs. 5 and
- * 6 of Detlefsen et al. 2018. time = 1 is the transformation, -1 its inverse, 0 the identity.
- *
- *   velocity      [n_batch, n_vertices, ndim]
- *   points        [points_batch, n_points, ndim]; points_batch is n_batch, or 1: shared by all
- *   out           [n_batch, n_points, ndim]; may be `points` itself if points_batch == n_batch
- *   n_threads     at least 1; that many threads work, the caller's included
- *   failed_item   NULL, or where to put the batch index that an error is about (-1 if none)
- *
- * A velocity that is not finite makes its batch item NaN, a point that is not finite makes that
- * point NaN; all others are unaffected and the status is CPAB_OK. A field of zeros returns the
- * points bit for bit, unless their distance from the domain overflows when counted in cells, which
- * is a divergence. Sizes of 0 are fine, and arrays without elements may be NULL. On CPAB_E_DIVERGED the
- * points in question are NaN and the rest of `out` is complete; on any other error `out` is untouched
- * (CPAB_E_MEMORY: unspecified).
- */
-CPAB_API cpab_status cpab_transform_f32(const cpab_tessellation *tess, const float *velocity,
-                                        const float *points, float *out, int64_t n_batch, int64_t n_points,
-                                        int64_t points_batch, double time, int32_t n_threads,
-                                        int64_t *failed_item);
-CPAB_API cpab_status cpab_transform_f64(const cpab_tessellation *tess, const double *velocity,
-                                        const double *points, double *out, int64_t n_batch, int64_t n_points,
-                                        int64_t points_batch, double time, int32_t n_threads,
-                                        int64_t *failed_item);
-
-/*
- * cpab_transform_vjp_*: the vector-Jacobian product of cpab_transform_*.
- *
- *   grad_out       [n_batch, n_points, ndim]   dL / d out
- *   grad_velocity  [n_batch, n_vertices, ndim] dL / d velocity, overwritten; or NULL
- *   grad_points    [n_batch, n_points, ndim]   dL / d points, per batch item also where the points
- *                                              are shared (the caller adds them up); or NULL
- *
- * Other arguments and errors as above. Where an input of a batch item is not finite, the gradients
- * that depend on it are NaN. For a point that rests on a face, where the derivatives of the cells
- * that meet there differ, it is that of one of them. Extra memory: O(n_threads * n_cells), and per thread the
- * trajectories of some 2000 points. The results may not share memory with the inputs.
- */
-CPAB_API cpab_status cpab_transform_vjp_f32(const cpab_tessellation *tess, const float *velocity,
-                                            const float *points, const float *grad_out, float *grad_velocity,
-                                            float *grad_points, int64_t n_batch, int64_t n_points,
-                                            int64_t points_batch, double time, int32_t n_threads,
-                                            int64_t *failed_item);
-CPAB_API cpab_status cpab_transform_vjp_f64(const cpab_tessellation *tess, const double *velocity,
-                                            const double *points, const double *grad_out,
-                                            double *grad_velocity, double *grad_points, int64_t n_batch,
-                                            int64_t n_points, int64_t points_batch, double time,
-                                            int32_t n_threads, int64_t *failed_item);
-
-/*
- * A tape carries the steps of trajectories from a forward call to the backward call, which then need not walk
- * them again. It is memory of the caller's, of any size and without an alignment: as many points are recorded
- * as have room, and the others walked again. Results are bit for bit those of the calls without a tape.
- *
- *   tape        cpab_transform_taped_* and cpab_warp_taped_* write it, the _vjp_ of both read it; or NULL
- *   tape_bytes  its size: cpab_tape_bytes() of them are enough for most fields, and at most
- *               CPAB_MAX_TAPE; 0 in 1D, where there are no steps. number_size is that of a float or a double.
- *
- * Between the calls, velocity and points must not change: if they do, the gradients mean nothing, though
- * nothing is read or written out of bounds. A tape of a call with other sizes, another time, tessellation or
- * number type is CPAB_E_TAPE.
- */
-CPAB_API int64_t cpab_tape_bytes(const cpab_tessellation *tess, int64_t n_batch, int64_t n_points,
-                                 int64_t number_size);
-CPAB_API cpab_status cpab_transform_taped_f32(const cpab_tessellation *tess, const float *velocity,
-                                              const float *points, float *out, void *tape, int64_t tape_bytes,
-                                              int64_t n_batch, int64_t n_points, int64_t points_batch,
-                                              double time, int32_t n_threads, int64_t *failed_item);
-CPAB_API cpab_status cpab_transform_taped_f64(const cpab_tessellation *tess, const double *velocity,
-                                              const double *points, double *out, void *tape,
-                                              int64_t tape_bytes, int64_t n_batch, int64_t n_points,
-                                              int64_t points_batch, double time, int32_t n_threads,
-                                              int64_t *failed_item);
-CPAB_API cpab_status cpab_transform_vjp_taped_f32(const cpab_tessellation *tess, const float *velocity,
-                                                  const float *points, const float *grad_out,
-                                                  float *grad_velocity, float *grad_points, const void *tape,
-                                                  int64_t tape_bytes, int64_t n_batch, int64_t n_points,
-                                                  int64_t points_batch, double time, int32_t n_threads,
-                                                  int64_t *failed_item);
-CPAB_API cpab_status cpab_transform_vjp_taped_f64(const cpab_tessellation *tess, const double *velocity,
-                                                  const double *points, const double *grad_out,
-                                                  double *grad_velocity, double *grad_points,
-                                                  const void *tape, int64_t tape_bytes, int64_t n_batch,
-                                                  int64_t n_points, int64_t points_batch, double time,
-                                                  int32_t n_threads, int64_t *failed_item);
-
-/*
- * cpab_velocity_*: out = v(points), also outside of the domain. Arguments and errors as above.
- */
-CPAB_API cpab_status cpab_velocity_f32(const cpab_tessellation *tess, const float *velocity,
-                                       const float *points, float *out, int64_t n_batch, int64_t n_points,
-                                       int64_t points_batch, int32_t n_threads, int64_t *failed_item);
-CPAB_API cpab_status cpab_velocity_f64(const cpab_tessellation *tess, const double *velocity,
-                                       const double *points, double *out, int64_t n_batch, int64_t n_points,
-                                       int64_t points_batch, int32_t n_threads, int64_t *failed_item);
-
-/*
- * cpab_transform_jvp_*: the Jacobian-vector product of cpab_transform_*, the derivative of `out` along a
- * direction in which fields and points change.
- *
- *   tangent_velocity  [n_batch, n_vertices, ndim], or NULL: the fields stay as they are
- *   tangent_points    [points_batch, n_points, ndim], or NULL: the points stay where they are
- *   out_tangent       [n_batch, n_points, ndim]
- *
- * Other arguments and errors as above.
- */
-CPAB_API cpab_status cpab_transform_jvp_f32(const cpab_tessellation *tess, const float *velocity,
-                                            const float *points, const float *tangent_velocity,
-                                            const float *tangent_points, float *out_tangent, int64_t n_batch,
-                                            int64_t n_points, int64_t points_batch, double time,
-                                            int32_t n_threads, int64_t *failed_item);
-CPAB_API cpab_status cpab_transform_jvp_f64(const cpab_tessellation *tess, const double *velocity,
-                                            const double *points, const double *tangent_velocity,
-                                            const double *tangent_points, double *out_tangent,
-                                            int64_t n_batch, int64_t n_points, int64_t points_batch,
-                                            double time, int32_t n_threads, int64_t *failed_item);
-
-/*
- * cpab_transform_vjp_jvp_*: the derivative of cpab_transform_vjp_*'s results along a direction, which is
- * a product with the second derivatives of sum(grad_out * out). Directions as in cpab_transform_jvp_*,
- * the rest as in cpab_transform_vjp_*. The Jacobian of a transformation has kinks where trajectories
- * touch a face without crossing it; there the result is one-sided.
- */
-CPAB_API cpab_status cpab_transform_vjp_jvp_f32(const cpab_tessellation *tess, const float *velocity,
-                                                const float *points, const float *grad_out,
-                                                const float *tangent_velocity, const float *tangent_points,
-                                                float *grad_velocity, float *grad_points, int64_t n_batch,
-                                                int64_t n_points, int64_t points_batch, double time,
-                                                int32_t n_threads, int64_t *failed_item);
-CPAB_API cpab_status cpab_transform_vjp_jvp_f64(const cpab_tessellation *tess, const double *velocity,
-                                                const double *points, const double *grad_out,
-                                                const double *tangent_velocity, const double *tangent_points,
-                                                double *grad_velocity, double *grad_points, int64_t n_batch,
-                                                int64_t n_points, int64_t points_batch, double time,
-                                                int32_t n_threads, int64_t *failed_item);
-
-/*
- * cpab_jacobian_*: the derivative of `out` with respect to each point, and how volumes change.
- *
- *   jacobian  [n_batch, n_points, ndim, ndim]  d out_i / d point_j by rows i; or NULL
- *   log_det   [n_batch, n_points]  log |det jacobian|, computed as the integral of the divergence of the
- *             field along the trajectory, hence finite where the determinant would over- or underflow;
- *             or NULL
- *
- * Other arguments and errors as above.
- */
-CPAB_API cpab_status cpab_jacobian_f32(const cpab_tessellation *tess, const float *velocity,
-                                       const float *points, float *jacobian, float *log_det, int64_t n_batch,
-                                       int64_t n_points, int64_t points_batch, double time, int32_t n_threads,
-                                       int64_t *failed_item);
-CPAB_API cpab_status cpab_jacobian_f64(const cpab_tessellation *tess, const double *velocity,
-                                       const double *points, double *jacobian, double *log_det,
-                                       int64_t n_batch, int64_t n_points, int64_t points_batch, double time,
-                                       int32_t n_threads, int64_t *failed_item);
-
-/*
- * cpab_jacobian_vjp_*: the vector-Jacobian product of cpab_jacobian_*.
- *
- *   grad_jacobian  [n_batch, n_points, ndim, ndim]  dL / d jacobian, or NULL: zeros, at no cost
- *   grad_log_det   [n_batch, n_points]              dL / d log_det, or NULL: zeros, at no cost
- *   grad_velocity  [n_batch, n_vertices, ndim]      dL / d velocity, overwritten; or NULL
- *   grad_points    [n_batch, n_points, ndim]        dL / d points, as in cpab_transform_vjp_*; or NULL
- *
- * Other arguments and errors as above. No Jacobian is inverted: like log_det itself, its gradient is taken
- * along the trajectory, and is finite where the Jacobian over- or underflows. Both results of cpab_jacobian_*
- * have kinks or jumps where trajectories touch a face without crossing it, or begin or end on one; there the
- * gradient is one-sided.
- */
-CPAB_API cpab_status cpab_jacobian_vjp_f32(const cpab_tessellation *tess, const float *velocity,
-                                           const float *points, const float *grad_jacobian,
-                                           const float *grad_log_det, float *grad_velocity,
-                                           float *grad_points, int64_t n_batch, int64_t n_points,
-                                           int64_t points_batch, double time, int32_t n_threads,
-                                           int64_t *failed_item);
-CPAB_API cpab_status cpab_jacobian_vjp_f64(const cpab_tessellation *tess, const double *velocity,
-                                           const double *points, const double *grad_jacobian,
-                                           const double *grad_log_det, double *grad_velocity,
-                                           double *grad_points, int64_t n_batch, int64_t n_points,
-                                           int64_t points_batch, double time, int32_t n_threads,
-                                           int64_t *failed_item);
+CPAB_API cpab_status cpab_tessellation_geometry(const cpab_tessellation *tess, double *vertices,
+                                                int64_t *cells);
 
 /* What images are where they have no pixels. For REFLECTION, mirrors stand at the centres of the outermost
    pixels (align_corners), or at their outer edges. For WRAP, pixel i is pixel i modulo their number: a period
@@ -371,129 +223,217 @@ typedef enum cpab_interpolation {
  * without it their outer edges do. All options but WRAP mean what they mean in torch's grid_sample, and CUBIC
  * what it means there in 2D.
  *
- * Set struct_size to sizeof(cpab_image). Entries of `size` from ndim on are ignored.
+ * Set struct_size to sizeof(cpab_image). Entries of sizes from ndim on are ignored.
  */
 typedef struct cpab_image {
     size_t struct_size;
-    int32_t ndim;          /* 1, 2 or 3 */
-    int32_t padding;       /* a cpab_padding */
-    int32_t interpolation; /* a cpab_interpolation */
-    int32_t align_corners; /* 0 or 1 */
-    int32_t
-        channels_last; /* 0: data is [n_batch, channels, (z, (y,)) x], 1: [n_batch, (z, (y,)) x, channels] */
-    int64_t channels;  /* at least 0 */
-    int64_t size[3];   /* pixels along x, y, z; from 1 to CPAB_MAX_SIZE */
+    int32_t ndim;           /* 1, 2 or 3 */
+    int32_t padding;        /* a cpab_padding */
+    int32_t interpolation;  /* a cpab_interpolation */
+    int32_t align_corners;  /* 0 or 1 */
+    int32_t channels_last;  /* 0: images are [n_batch, channels, (z, (y,)) x], 1: [n_batch, (z, (y,)) x,
+                               channels] */
+    int64_t channels;       /* at least 0 */
+    int64_t size[3];        /* pixels along x, y, z; from 1 to CPAB_MAX_SIZE */
+    int64_t output_size[3]; /* of cpab_warp(): pixels of the result along x, y, z; 0 is fine */
 } cpab_image;
 
+/* Where a library that cannot wait for its device leaves what failed, in memory that the device can write to:
+   the lowest batch index, or -1 as the caller has set it before. */
+typedef struct cpab_report {
+    int32_t out_of_range_item, diverged_item;
+} cpab_report;
+
 /*
- * cpab_sample_*: out = data(points), the values of images between their pixels.
+ * What all functions that compute must know. Set struct_size to sizeof(cpab_call), and what is not used to 0.
  *
- *   data      in the layout that `image` describes; the images cover [-1, 1]^ndim
- *   points    [points_batch, n_points, ndim]; points_batch is n_batch, or 1: shared by all
+ * A tape carries the steps of trajectories from a forward call to the backward call, which then need not walk
+ * them again. It is memory of the caller's, of any size and without an alignment: as many points are recorded
+ * as have room, and the others walked again. Results are bit for bit those of the calls without a tape.
+ * cpab_transform() and cpab_warp() write it, the _vjp of both read it, the latter only for a gradient of the
+ * velocity, and other calls ignore it. Between the two calls, velocity and points must not change: if they
+ * do, the gradients mean nothing, though nothing is read or written out of bounds. A tape of a call with
+ * other sizes, another time, tessellation or number type is CPAB_E_TAPE.
+ */
+typedef struct cpab_call {
+    size_t struct_size;
+    const cpab_tessellation *tess; /* of all calls but cpab_sample() and its vjp */
+    const cpab_image *image;       /* of these two, cpab_warp() and its vjp; of the tessellation's ndim */
+    int32_t dtype;                 /* a cpab_dtype, of all arrays */
+    int32_t device;                /* a cpab_device: the library's */
+    int64_t n_batch;               /* fields, or images */
+    int64_t n_points;              /* per field; cpab_warp() has pixels instead, and ignores these two */
+    int64_t points_batch;          /* n_batch, or 1: all fields share the points */
+    double time;                   /* 1 is the transformation, -1 its inverse, 0 the identity */
+    int32_t n_threads;  /* at most, the caller's included; fewer work where there is little to do. 0: those
+                           that cpab_library tells, as many as the process may use */
+    int32_t reserved;   /* 0 */
+    void *tape;         /* or NULL */
+    int64_t tape_bytes; /* its size: at best cpab_tape_bytes() */
+    void *scratch;      /* for libraries that may not allocate; this one ignores scratch, stream and report */
+    int64_t scratch_bytes;
+    void *stream;
+    cpab_report *report;
+    int64_t failed_item; /* answer: the batch index that an error is about, or -1 */
+} cpab_call;
+
+/* How large a tape should be: enough for most fields, at most CPAB_MAX_TAPE, and 0 in 1D, where there are no
+   steps. For cpab_warp(), n_points is the number of pixels of the result. 0 for a call that is not valid. */
+CPAB_API int64_t cpab_tape_bytes(const cpab_call *call);
+
+/*
+ * cpab_transform(): out = phi(points, time), where d phi / dt = v(phi) and phi(x, 0) = x; eqs. 5 and
+ * 6 of Detlefsen et al. 2018.
+ *
+ *   points        [points_batch, n_points, ndim]
+ *   velocity      [n_batch, n_vertices, ndim]
+ *   out           [n_batch, n_points, ndim]; may be `points` itself if points_batch == n_batch
+ *
+ * A velocity that is not finite makes its batch item NaN, a point that is not finite makes that
+ * point NaN; all others are unaffected and the status is CPAB_OK. A field of zeros returns the
+ * points bit for bit, unless their distance from the domain overflows when counted in cells, which
+ * is a divergence. Sizes of 0 are fine, and arrays without elements may be NULL. On CPAB_E_DIVERGED the
+ * points in question are NaN and the rest of `out` is complete; on any other error `out` is untouched
+ * (CPAB_E_MEMORY: unspecified).
+ */
+CPAB_API cpab_status cpab_transform(cpab_call *call, const void *points, const void *velocity, void *out);
+
+/*
+ * cpab_transform_vjp(): the vector-Jacobian product of cpab_transform().
+ *
+ *   grad_out       [n_batch, n_points, ndim]   dL / d out
+ *   grad_points    [n_batch, n_points, ndim]   dL / d points, per batch item also where the points
+ *                                              are shared (the caller adds them up); or NULL
+ *   grad_velocity  [n_batch, n_vertices, ndim] dL / d velocity, overwritten; or NULL
+ *
+ * Other arguments and errors as above. Where an input of a batch item is not finite, the gradients
+ * that depend on it are NaN. For a point that rests on a face, where the derivatives of the cells
+ * that meet there differ, it is that of one of them. Extra memory: O(n_threads * n_cells), and per thread the
+ * trajectories of some 2000 points. The results may not share memory with the inputs.
+ */
+CPAB_API cpab_status cpab_transform_vjp(cpab_call *call, const void *points, const void *velocity,
+                                        const void *grad_out, void *grad_points, void *grad_velocity);
+
+/*
+ * cpab_velocity(): out = v(points), also outside of the domain. Arguments and errors as above; the time is
+ * ignored.
+ */
+CPAB_API cpab_status cpab_velocity(cpab_call *call, const void *points, const void *velocity, void *out);
+
+/*
+ * cpab_transform_jvp(): the Jacobian-vector product of cpab_transform(), the derivative of `out` along a
+ * direction in which points and fields change.
+ *
+ *   tangent_points    [points_batch, n_points, ndim], or NULL: the points stay where they are
+ *   tangent_velocity  [n_batch, n_vertices, ndim], or NULL: the fields stay as they are
+ *   out_tangent       [n_batch, n_points, ndim]
+ *
+ * Other arguments and errors as above.
+ */
+CPAB_API cpab_status cpab_transform_jvp(cpab_call *call, const void *points, const void *velocity,
+                                        const void *tangent_points, const void *tangent_velocity,
+                                        void *out_tangent);
+
+/*
+ * cpab_transform_vjp_jvp(): the derivative of cpab_transform_vjp()'s results along a direction, which is
+ * a product with the second derivatives of sum(grad_out * out). Directions as in cpab_transform_jvp(),
+ * the rest as in cpab_transform_vjp(). The Jacobian of a transformation has kinks where trajectories
+ * touch a face without crossing it; there the result is one-sided.
+ */
+CPAB_API cpab_status cpab_transform_vjp_jvp(cpab_call *call, const void *points, const void *velocity,
+                                            const void *grad_out, const void *tangent_points,
+                                            const void *tangent_velocity, void *grad_points,
+                                            void *grad_velocity);
+
+/*
+ * cpab_jacobian(): the derivative of `out` with respect to each point, and how volumes change.
+ *
+ *   jacobian  [n_batch, n_points, ndim, ndim]  d out_i / d point_j by rows i; or NULL
+ *   log_det   [n_batch, n_points]  log |det jacobian|, computed as the integral of the divergence of the
+ *             field along the trajectory, hence finite where the determinant would over- or underflow;
+ *             or NULL
+ *
+ * Other arguments and errors as above.
+ */
+CPAB_API cpab_status cpab_jacobian(cpab_call *call, const void *points, const void *velocity, void *jacobian,
+                                   void *log_det);
+
+/*
+ * cpab_jacobian_vjp(): the vector-Jacobian product of cpab_jacobian().
+ *
+ *   grad_jacobian  [n_batch, n_points, ndim, ndim]  dL / d jacobian, or NULL: zeros, at no cost
+ *   grad_log_det   [n_batch, n_points]              dL / d log_det, or NULL: zeros, at no cost
+ *   grad_points    [n_batch, n_points, ndim]        dL / d points, as in cpab_transform_vjp(); or NULL
+ *   grad_velocity  [n_batch, n_vertices, ndim]      dL / d velocity, overwritten; or NULL
+ *
+ * Other arguments and errors as above. No Jacobian is inverted: like log_det itself, its gradient is taken
+ * along the trajectory, and is finite where the Jacobian over- or underflows. Both results of cpab_jacobian()
+ * have kinks or jumps where trajectories touch a face without crossing it, or begin or end on one; there the
+ * gradient is one-sided.
+ */
+CPAB_API cpab_status cpab_jacobian_vjp(cpab_call *call, const void *points, const void *velocity,
+                                       const void *grad_jacobian, const void *grad_log_det, void *grad_points,
+                                       void *grad_velocity);
+
+/*
+ * cpab_sample(): out = images(points), the values of images between their pixels.
+ *
+ *   images    in the layout that call->image describes; they cover [-1, 1]^ndim
+ *   points    [points_batch, n_points, ndim]
  *   out       [n_batch, channels, n_points], or [n_batch, n_points, channels] with channels_last
- *   n_threads as in cpab_transform_*
  *
- * A point that is not finite is NaN in all its channels. What is not finite in the data shows in `out` only
+ * A point that is not finite is NaN in all its channels. What is not finite in the images shows in `out` only
  * where such a pixel is one of those around a point, and has weight. Sizes of 0 are fine (but for those of an
  * image), and arrays without elements may be NULL. On an error `out` is untouched. It may not share memory
  * with the inputs.
  */
-CPAB_API cpab_status cpab_sample_f32(const cpab_image *image, const float *data, const float *points,
-                                     float *out, int64_t n_batch, int64_t n_points, int64_t points_batch,
-                                     int32_t n_threads);
-CPAB_API cpab_status cpab_sample_f64(const cpab_image *image, const double *data, const double *points,
-                                     double *out, int64_t n_batch, int64_t n_points, int64_t points_batch,
-                                     int32_t n_threads);
+CPAB_API cpab_status cpab_sample(cpab_call *call, const void *images, const void *points, void *out);
 
 /*
- * cpab_sample_vjp_*: the vector-Jacobian product of cpab_sample_*.
+ * cpab_sample_vjp(): the vector-Jacobian product of cpab_sample().
  *
  *   grad_out     like `out`                   dL / d out
- *   grad_data    like `data`                  dL / d data, overwritten; or NULL
+ *   grad_images  like `images`                dL / d images, overwritten; or NULL
  *   grad_points  [n_batch, n_points, ndim]    dL / d points, per batch item also where the points are
  *                                             shared; or NULL
  *
  * Other arguments and errors as above. Linear interpolation has kinks at the centres of pixels: the
  * derivative there is that on the higher side. On a border that padding clamps to and beyond it, it is 0, and
- * for NEAREST everywhere. A point that is not finite has a gradient of NaN and adds nothing to grad_data, as
- * its value does not depend on any pixel. Extra memory: none that depends on sizes.
+ * for NEAREST everywhere. A point that is not finite has a gradient of NaN and adds nothing to grad_images,
+ * as its value does not depend on any pixel. Extra memory: none that depends on sizes.
  */
-CPAB_API cpab_status cpab_sample_vjp_f32(const cpab_image *image, const float *data, const float *points,
-                                         const float *grad_out, float *grad_data, float *grad_points,
-                                         int64_t n_batch, int64_t n_points, int64_t points_batch,
-                                         int32_t n_threads);
-CPAB_API cpab_status cpab_sample_vjp_f64(const cpab_image *image, const double *data, const double *points,
-                                         const double *grad_out, double *grad_data, double *grad_points,
-                                         int64_t n_batch, int64_t n_points, int64_t points_batch,
-                                         int32_t n_threads);
+CPAB_API cpab_status cpab_sample_vjp(cpab_call *call, const void *images, const void *points,
+                                     const void *grad_out, void *grad_images, void *grad_points);
 
 /*
- * cpab_warp_*: out(x) = data(phi(x, time)), images moved by transformations. The x are the centres of the
- * pixels of an output that covers the domain of the tessellation as `image` does: along an axis from lower to
- * upper, pixel i of n is at lower + i / (n - 1) * (upper - lower) with align_corners (in the middle if n is
- * 1), or else at lower + (i + 1/2) / n * (upper - lower). The result is that of cpab_transform_* followed by
- * cpab_sample_*, in one pass that never stores the points.
+ * cpab_warp(): out(x) = images(phi(x, time)), images moved by transformations. The x are the centres of the
+ * pixels of an output that covers the domain of the tessellation as the image does: along an axis from lower
+ * to upper, pixel i of n is at lower + i / (n - 1) * (upper - lower) with align_corners (in the middle if n
+ * is 1), or else at lower + (i + 1/2) / n * (upper - lower). The result is that of cpab_transform() followed
+ * by cpab_sample(), in one pass that never stores the points.
  *
- *   image        of the tessellation's ndim
+ *   images       in the layout that call->image describes
  *   velocity     [n_batch, n_vertices, ndim]
- *   data         in the layout that `image` describes
- *   out          [n_batch, channels, (z, (y,)) x], or channels last
- *   output_size  [ndim] pixels of the output along x, y, z; 0 is fine
- *   others       as in cpab_transform_*
+ *   out          [n_batch, channels, (z, (y,)) x] of image->output_size, or channels last
  *
- * Errors are those of cpab_transform_* and cpab_sample_*; a velocity that is not finite makes its batch item
+ * Errors are those of cpab_transform() and cpab_sample(); a velocity that is not finite makes its batch item
  * NaN.
  */
-CPAB_API cpab_status cpab_warp_f32(const cpab_tessellation *tess, const cpab_image *image,
-                                   const float *velocity, const float *data, float *out,
-                                   const int64_t *output_size, int64_t n_batch, double time,
-                                   int32_t n_threads, int64_t *failed_item);
-CPAB_API cpab_status cpab_warp_f64(const cpab_tessellation *tess, const cpab_image *image,
-                                   const double *velocity, const double *data, double *out,
-                                   const int64_t *output_size, int64_t n_batch, double time,
-                                   int32_t n_threads, int64_t *failed_item);
+CPAB_API cpab_status cpab_warp(cpab_call *call, const void *images, const void *velocity, void *out);
 
 /*
- * cpab_warp_vjp_*: the vector-Jacobian product of cpab_warp_*.
+ * cpab_warp_vjp(): the vector-Jacobian product of cpab_warp().
  *
  *   grad_out       like `out`                     dL / d out
+ *   grad_images    like `images`                  dL / d images, overwritten; or NULL
  *   grad_velocity  [n_batch, n_vertices, ndim]    dL / d velocity, overwritten; or NULL
- *   grad_data      like `data`                    dL / d data, overwritten; or NULL
  *
- * Other arguments and errors as above; what is not finite shows as in cpab_transform_vjp_* and
- * cpab_sample_vjp_*. Extra memory: that of cpab_transform_vjp_*, and per thread the places where 4096 points
+ * Other arguments and errors as above; what is not finite shows as in cpab_transform_vjp() and
+ * cpab_sample_vjp(). Extra memory: that of cpab_transform_vjp(), and per thread the places where 4096 points
  * end, or n_cells if that is more.
  */
-CPAB_API cpab_status cpab_warp_vjp_f32(const cpab_tessellation *tess, const cpab_image *image,
-                                       const float *velocity, const float *data, const float *grad_out,
-                                       float *grad_velocity, float *grad_data, const int64_t *output_size,
-                                       int64_t n_batch, double time, int32_t n_threads, int64_t *failed_item);
-CPAB_API cpab_status cpab_warp_vjp_f64(const cpab_tessellation *tess, const cpab_image *image,
-                                       const double *velocity, const double *data, const double *grad_out,
-                                       double *grad_velocity, double *grad_data, const int64_t *output_size,
-                                       int64_t n_batch, double time, int32_t n_threads, int64_t *failed_item);
-
-/* The same two with a tape, see cpab_tape_bytes(); n_points is the product of output_size. Where
-   grad_velocity is NULL, the tape is not read. */
-CPAB_API cpab_status cpab_warp_taped_f32(const cpab_tessellation *tess, const cpab_image *image,
-                                         const float *velocity, const float *data, float *out, void *tape,
-                                         int64_t tape_bytes, const int64_t *output_size, int64_t n_batch,
-                                         double time, int32_t n_threads, int64_t *failed_item);
-CPAB_API cpab_status cpab_warp_taped_f64(const cpab_tessellation *tess, const cpab_image *image,
-                                         const double *velocity, const double *data, double *out, void *tape,
-                                         int64_t tape_bytes, const int64_t *output_size, int64_t n_batch,
-                                         double time, int32_t n_threads, int64_t *failed_item);
-CPAB_API cpab_status cpab_warp_vjp_taped_f32(const cpab_tessellation *tess, const cpab_image *image,
-                                             const float *velocity, const float *data, const float *grad_out,
-                                             float *grad_velocity, float *grad_data, const void *tape,
-                                             int64_t tape_bytes, const int64_t *output_size, int64_t n_batch,
-                                             double time, int32_t n_threads, int64_t *failed_item);
-CPAB_API cpab_status cpab_warp_vjp_taped_f64(const cpab_tessellation *tess, const cpab_image *image,
-                                             const double *velocity, const double *data,
-                                             const double *grad_out, double *grad_velocity, double *grad_data,
-                                             const void *tape, int64_t tape_bytes, const int64_t *output_size,
-                                             int64_t n_batch, double time, int32_t n_threads,
-                                             int64_t *failed_item);
+CPAB_API cpab_status cpab_warp_vjp(cpab_call *call, const void *images, const void *velocity,
+                                   const void *grad_out, void *grad_images, void *grad_velocity);
 
 /* cdef end */
 

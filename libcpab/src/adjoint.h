@@ -1,5 +1,5 @@
 /*
- * The way back: gradients from the recorded segments of a trajectory.
+ * The backward pass: gradients from the recorded segments of a trajectory.
  *
  * A segment maps its start x to x + sum_k w_k with w_1 = v(x) h and w_k = A w_(k-1) h / k. Since the
  * field is continuous, the crossing times contribute nothing to the derivative of the whole, and a
@@ -10,8 +10,6 @@
 #ifndef CPAB_ADJOINT_H
 #define CPAB_ADJOINT_H
 
-#include "dual.h"
-#include "field.h"
 #include "walk.h"
 
 namespace cpab {
@@ -69,23 +67,6 @@ CPAB_INLINE NodeGradient<N, D> pull_back(const Cell<N, D> &cell, const Segment<N
         for (int i = 0; i < D; i++)
             gradient.velocity[k][i] = bar[i] * segment.from.l[k] + dot<D>(cell.gradient[k], linear[i]);
     return gradient;
-}
-
-/* Adds up what was collected per cell. `node` is [n_nodes, D], zeroed by the caller; only its first
-   n_vertices rows are the result. */
-template <typename T, int D>
-inline void cells_to_vertices(const cpab_tessellation &tess, const T *cells, double *node) {
-    constexpr int stride = RecordLayout<D>::gradient;
-    for (int64_t c = 0; c < tess.n_cells; c++)
-        for (int k = 0; k <= D; k++)
-            for (int d = 0; d < D; d++)
-                node[int64_t(tess.cell_node[c * (D + 1) + k]) * D + d] +=
-                    double(cells[c * stride + k * D + d]);
-    for (int64_t q = 0; q < tess.n_nodes - tess.n_vertices; q++)
-        for (int32_t e = tess.ideal_first[q]; e < tess.ideal_first[q + 1]; e++)
-            for (int d = 0; d < D; d++)
-                node[int64_t(tess.ideal_vertex[e]) * D + d] +=
-                    tess.ideal_weight[e] * node[(tess.n_vertices + q) * D + d];
 }
 
 }  // namespace CPAB_ISA

@@ -1,12 +1,13 @@
 /*
- * The way back of log det dT/dx, which is the integral of the divergence: of tr A_c along the trajectory. No
- * Jacobian and no inverse of one enters, so it is as good as the trajectory itself.
+ * The backward pass of log det dT/dx, which is the integral of the divergence: of tr A_c along the
+ * trajectory. No Jacobian and no inverse of one enters, so it is as good as the trajectory itself.
  *
  * With the cotangent g, a segment of duration h in cell c adds
  *     g h d tr A_c / dv_k = g h gradient_k     for each node k,  as tr A_c = sum_k gradient_k . v_k.
  * Its end is a cotangent's source where it is the crossing of face k, l_k = 0, into cell c'. If the place
  * there changes by dx, the crossing comes later by dt = -(gradient_k . dx) / (gradient_k . v), and tr A_c
- * holds for as much longer as tr A_c' for less. From there, this goes back as any cotangent does (adjoint.h).
+ * holds for as much longer as tr A_c' for less. From there on, the cotangent that this gives is taken back as
+ * any other is (adjoint.h).
  *
  * As in second derivatives (shift_crossing() in walk.h), a face that is grazed has no crossing time to
  * differentiate.
@@ -19,9 +20,9 @@
 namespace cpab {
 namespace CPAB_ISA {
 
-/* What the way back knows of a point: the cotangent, and of the segment behind the one it comes to, if there
-   is one, the cell, its divergence, and the velocity at the start. In numbers, so that it can be kept in
-   columns. */
+/* What the backward pass knows of a point: the cotangent, and of the segment behind the one it comes to, if
+   there is one, the cell, its divergence, and the velocity at the start. In numbers, so that it can be kept
+   in columns. */
 template <typename V, int D>
 struct Divergence {
     static constexpr int size = D + 3;

@@ -1,12 +1,12 @@
 /*
  * Dual numbers a + b e, e^2 = 0: every function computed with them carries its directional derivative
- * in b. The walk in dual numbers is the Jacobian-vector product, the way back in dual numbers the second
- * derivative. Comparisons look at a alone.
+ * in b. The walk in dual numbers is the Jacobian-vector product, the backward pass in dual numbers the
+ * second derivative. Comparisons look at a alone.
  */
 #ifndef CPAB_DUAL_H
 #define CPAB_DUAL_H
 
-#include "lanes.h"
+#include "lane.h"
 
 namespace cpab {
 namespace CPAB_ISA {

@@ -9,7 +9,7 @@
 #ifndef CPAB_ELEMENTARY_H
 #define CPAB_ELEMENTARY_H
 
-#include "lanes.h"
+#include "lane.h"
 
 namespace cpab {
 namespace CPAB_ISA {

@@ -85,8 +85,8 @@ struct FreeStencil {
     using Offset = std::conditional_t<V::width == 1, int64_t, typename Index::Integer>;
     V weight[D][n_taps], change[D][n_taps];
     Offset offset[corners][V::width]; /* in elements, of the pixels */
-    typename V::Bits bad;             /* as in Stencil */
-    V nothing;
+    typename V::Bits not_finite;      /* as in Stencil */
+    V nan_or_zero;
 
     /* A pointer: with its sanitizer of bounds, GCC 12 takes element 0 of arrays that ?: chooses. */
     CPAB_INLINE const V *by_axis(int d, int along) const { return d == along ? change[d] : weight[d]; }
@@ -120,7 +120,7 @@ struct FreeStencil {
             const V by = factor(k, along);
             sum = sum + select(by == V(0), V(0), by * at_corner[k]);
         }
-        return select(bad, nothing, select(finite, part[0], sum));
+        return select(not_finite, nan_or_zero, select(finite, part[0], sum));
     }
 };
 
@@ -132,12 +132,13 @@ CPAB_APART void make_stencil(const ImageAxis<typename V::Scalar> (&axis)[D], int
     using Stencil = FreeStencil<V, D, n_taps>;
     using Integer = typename V::Index::Integer;
     using Offset = typename Stencil::Offset;
-    stencil.nothing = x[0] * V(0);
-    for (int d = 1; d < D; d++) stencil.nothing = stencil.nothing + x[d] * V(0);
-    stencil.bad = ~(stencil.nothing == V(0));
+    stencil.nan_or_zero = x[0] * V(0);
+    for (int d = 1; d < D; d++) stencil.nan_or_zero = stencil.nan_or_zero + x[d] * V(0);
+    stencil.not_finite = ~(stencil.nan_or_zero == V(0));
     Offset along[D][n_taps][V::width];
     for (int d = 0; d < D; d++) {
-        const Position<V> at = free_position(axis[d], padding, select(stencil.bad, V(axis[d].lower), x[d]));
+        const Position<V> at =
+            free_position(axis[d], padding, select(stencil.not_finite, V(axis[d].lower), x[d]));
         const V whole = n_taps == 1 ? rounded(at.u) : rounded_down(at.u);
         weights_of(at.u - whole, stencil.weight[d], stencil.change[d]);
         for (int t = 0; t < n_taps; t++) {
@@ -146,9 +147,9 @@ CPAB_APART void make_stencil(const ImageAxis<typename V::Scalar> (&axis)[D], int
             const V kept = smaller(larger(pixel, V(axis[d].first_base)), V(axis[d].last_base));
             const auto there =
                 (kept == pixel) & (padding == CPAB_PADDING_ZEROS ? pixel == place : pixel == pixel);
-            const V spoilt = d == 0 ? stencil.nothing : V(0);
-            stencil.weight[d][t] = select(there, stencil.weight[d][t], V(0)) + spoilt;
-            stencil.change[d][t] = select(there, at.slope * stencil.change[d][t], V(0)) + spoilt;
+            const V nan_or_zero = d == 0 ? stencil.nan_or_zero : V(0);
+            stencil.weight[d][t] = select(there, stencil.weight[d][t], V(0)) + nan_or_zero;
+            stencil.change[d][t] = select(there, at.slope * stencil.change[d][t], V(0)) + nan_or_zero;
             if constexpr (V::width == 1) {
                 along[d][t][0] = int64_t(truncated(kept)[0]) * axis[d].stride;
             } else {

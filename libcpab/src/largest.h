@@ -12,11 +12,11 @@ namespace cpab {
 template <typename T>
 static inline T largest_magnitude(const T *numbers, int64_t n) {
     constexpr int chains = 16; /* side by side: one alone would wait for itself at every number */
-    T most[chains] = {}, spoilt[chains] = {};
+    T most[chains] = {}, nan_or_zero[chains] = {};
     const auto see = [&](T number, int chain) {
         const T magnitude = std::fabs(number);
         most[chain] = magnitude > most[chain] ? magnitude : most[chain];
-        spoilt[chain] += magnitude * T(0); /* NaN if it is not finite */
+        nan_or_zero[chain] += magnitude * T(0); /* NaN if it is not finite */
     };
     int64_t i = 0;
     for (; i + chains <= n; i += chains)
@@ -24,9 +24,9 @@ static inline T largest_magnitude(const T *numbers, int64_t n) {
     for (; i < n; i++) see(numbers[i], 0);
     for (int chain = 1; chain < chains; chain++) {
         most[0] = most[chain] > most[0] ? most[chain] : most[0];
-        spoilt[0] += spoilt[chain];
+        nan_or_zero[0] += nan_or_zero[chain];
     }
-    return most[0] + spoilt[0];
+    return most[0] + nan_or_zero[0];
 }
 
 }  // namespace cpab

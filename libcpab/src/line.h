@@ -9,7 +9,7 @@
  * No trajectory passes a zero of the field, and none crosses a cell in more than the unit of time. So only
  * cells whose ends have velocities of the same sign, and that take less than 1, are ever crossed as a whole.
  *
- * The way back: with r the time left in the last cell, dT / dr = v(T), and r falls by what the times of
+ * The backward pass: with r the time left in the last cell, dT / dr = v(T), and r falls by what the times of
  * the cells before rise. So dT/dx = v(T) / v(x), and what a trajectory adds to the gradient of a cell that it
  * crosses as a whole is v(T) times a constant of that cell: line_field.h adds up those by cell, whatever
  * the number of cells. Where nothing is crossed, formulas have no division by v.
@@ -42,7 +42,7 @@ struct LineRecord {
         time_high,
         reach_low,        /* how many cells can be crossed in unit time from the low end down, */
         reach_high,       /* and from the high end up */
-        forward,          /* and here what moves points; the way back also needs: */
+        forward,          /* and here what moves points; the backward pass also needs: */
         factor = forward, /* growth(), the rest */
         path_slope,
         used,
@@ -64,7 +64,7 @@ struct Line {
     static constexpr Integer hour = Integer(1) << (8 * sizeof(Integer) - 2);
 };
 
-/* Where a point went, and on the way `back` what that needs to know. */
+/* Where a point went; and, if the backward pass comes after it, what that needs to know. */
 template <typename V>
 struct Way {
     using Index = typename V::Index;

@@ -79,7 +79,7 @@ public:
         return rising | falling;
     }
 
-    /* Of whole cells. */
+    /* The passage through whole cells, from one end to the other. */
     CPAB_INLINE static Passage<D> crossing(D from, D to) {
         const D slope = to - from;
         return passage(D(1), from, to, slope, D(1) / select(slope == D(0), D(1), slope));

@@ -3,7 +3,7 @@
 #define CPAB_LOCATE_H
 
 #include "find_cell.h"
-#include "lanes.h"
+#include "lane.h"
 
 namespace cpab {
 namespace CPAB_ISA {

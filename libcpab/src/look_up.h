@@ -2,7 +2,7 @@
 #ifndef CPAB_LOOK_UP_H
 #define CPAB_LOOK_UP_H
 
-#include "lanes.h"
+#include "lane.h"
 
 #if CPAB_HAS_VECTORS && defined(__AVX2__)
 #    include <immintrin.h>
@@ -21,7 +21,7 @@ inline __m512i gather(const int64_t *table, __m512i index) {
     return _mm512_mask_i64gather_epi64(_mm512_setzero_si512(), __mmask8(-1), index, table, 8);
 }
 
-/* Of a table of two vectors. */
+/* Numbers from a table that fills two vectors. */
 inline __m512i permute(const int32_t *table, __m512i index) {
     return _mm512_permutex2var_epi32(_mm512_loadu_si512(table), index, _mm512_loadu_si512(table + 16));
 }

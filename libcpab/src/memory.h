@@ -82,20 +82,20 @@ private:
 
 /* What is released at the end of its scope; NULL if there was no memory for it. */
 template <typename T>
-class Hired {
+class Owned {
 public:
-    explicit Hired(T *hired) : hired_(hired) {}
-    Hired(const Hired &) = delete;
-    Hired &operator=(const Hired &) = delete;
-    ~Hired() {
-        if (hired_) hired_->release();
+    explicit Owned(T *owned) : owned_(owned) {}
+    Owned(const Owned &) = delete;
+    Owned &operator=(const Owned &) = delete;
+    ~Owned() {
+        if (owned_) owned_->release();
     }
-    explicit operator bool() const { return hired_ != nullptr; }
-    T *operator->() const { return hired_; }
-    T &operator*() const { return *hired_; }
+    explicit operator bool() const { return owned_ != nullptr; }
+    T *operator->() const { return owned_; }
+    T &operator*() const { return *owned_; }
 
 private:
-    T *hired_;
+    T *owned_;
 };
 
 }  // namespace cpab

@@ -5,7 +5,7 @@
 #ifndef CPAB_NEIGHBOURS_H
 #define CPAB_NEIGHBOURS_H
 
-#include "lanes.h"
+#include "lane.h"
 
 namespace cpab {
 namespace CPAB_ISA {
@@ -30,28 +30,10 @@ CPAB_INLINE void load_near_records(const T *table, int stride, const Indices<T, 
     }
 }
 
-/* out[c] = sum of the lanes of in[c]; there is room for whole blocks. */
-template <int columns, typename T, int W>
-CPAB_INLINE void sum_lanes(const Lanes<T, W> *in, T *out) {
-#if CPAB_HAS_VECTORS
-    if constexpr (W > 1) {
-        constexpr int B = block_size<T>;
-        typedef T Block __attribute__((vector_size(16)));
-        for (int first = 0; first < columns; first += B) {
-            typename Lanes<T, W>::Vector tile[B];
-            for (int c = 0; c < B; c++)
-                tile[c] = first + c < columns ? in[first + c].v : typename Lanes<T, W>::Vector{};
-            Tiles<T, W>::transpose(tile);
-            for (int r = 1; r < B; r++) tile[0] += tile[r];
-            Block parts[W / B];
-            std::memcpy(parts, tile, sizeof parts);
-            for (int q = 1; q < W / B; q++) parts[0] += parts[q];
-            std::memcpy(out + first, parts, sizeof(Block));
-        }
-        return;
-    }
-#endif
-    for (int c = 0; c < columns; c++) out[c] = in[c][0];
+/* out[c] = sum of the lanes of in[c]: of one lane, in[c]. cpu/tiles.h has the others. */
+template <int columns, typename T>
+CPAB_INLINE void sum_lanes(const Lanes<T, 1> *in, T *out) {
+    for (int c = 0; c < columns; c++) out[c] = in[c].v;
 }
 
 }  // namespace CPAB_ISA

@@ -14,7 +14,7 @@ namespace cpab {
  * a few roundings at float32's epsilon, and a value far below all that is promised for float64.
  *
  * The first quadratic guess of a crossing time is good to a few percent of the step; each further one
- * cubes that, and what remains costs only its square again (see walk.h).
+ * cubes that, and what remains costs only its square again (see face_crossing.h).
  */
 template <typename T>
 struct Precision;

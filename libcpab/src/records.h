@@ -16,37 +16,18 @@
 #include <cstdint>
 
 #include "memory.h"
+#include "record_layout.h"
 
 struct cpab_tessellation;
 
 namespace cpab {
-
-/* Records are read in blocks of 16 bytes. */
-constexpr int padded(int n) { return (n + 3) / 4 * 4; }
-
-template <int D>
-struct RecordLayout {
-    static constexpr int nodes = D + 1;
-    static constexpr int rows = nodes * nodes;
-    static constexpr int crossing_used = nodes + (D == 3 ? 2 : 1);
-    static constexpr int crossing = padded(crossing_used);
-
-    static constexpr int start = padded(nodes);
-
-    /* The table of a field, see field.h, */
-    static constexpr int flow_used = 2 * nodes * D + 1;
-    static constexpr int flow = padded(flow_used);
-    /* and of its gradient: dL/dv at the nodes. */
-    static constexpr int gradient_used = nodes * D;
-    static constexpr int gradient = padded(gradient_used);
-};
 
 template <typename T>
 struct Records {
     Array<T> rows, start, crossing;
 };
 
-/* Fills both tables; false if there is no memory. */
+/* Fills the tables of both number types; false if there is no memory. */
 bool fill_records(cpab_tessellation &tess);
 
 }  // namespace cpab

@@ -15,7 +15,7 @@
 #include <utility>
 
 #include "../include/cpab.h"
-#include "lanes.h"
+#include "lane.h"
 
 namespace cpab {
 namespace CPAB_ISA {
@@ -121,9 +121,9 @@ struct Stencil {
     /* Lanes count in integers of their own width, which must do; single numbers can always count further. */
     using Offset = std::conditional_t<V::width == 1, int64_t, typename Index::Integer>;
     Taps<V, n_taps> taps[D];
-    Offset offset[V::width]; /* of corner 0, in elements */
-    typename V::Bits bad;    /* points that are not finite: they have no value and take part in nothing */
-    V nothing;               /* NaN for these, 0 for others */
+    Offset offset[V::width];     /* of corner 0, in elements */
+    typename V::Bits not_finite; /* points that are not finite: they have no value and take part in nothing */
+    V nan_or_zero;               /* NaN for these, 0 for others */
 
     CPAB_HD static constexpr int tap(int corner, int d) { return n_taps == 1 ? 0 : corner >> d & 1; }
 
@@ -160,7 +160,7 @@ struct Stencil {
             const V by = factor(k, along);
             sum = sum + select(by == V(0), V(0), by * at_corner[k]);
         }
-        return select(bad, nothing, select(finite, part[0], sum));
+        return select(not_finite, nan_or_zero, select(finite, part[0], sum));
     }
 };
 
@@ -169,16 +169,16 @@ struct Stencil {
 template <typename V, int D, int n_taps>
 CPAB_APART void make_stencil(const ImageAxis<typename V::Scalar> (&axis)[D], int32_t padding, const V *x,
                              Stencil<V, D, n_taps> &stencil) {
-    stencil.nothing = x[0] * V(0);
-    for (int d = 1; d < D; d++) stencil.nothing = stencil.nothing + x[d] * V(0);
-    stencil.bad = ~(stencil.nothing == V(0));
+    stencil.nan_or_zero = x[0] * V(0);
+    for (int d = 1; d < D; d++) stencil.nan_or_zero = stencil.nan_or_zero + x[d] * V(0);
+    stencil.not_finite = ~(stencil.nan_or_zero == V(0));
     for (int d = 0; d < D; d++) {
-        const V given = select(stencil.bad, V(axis[d].lower), x[d]);
+        const V given = select(stencil.not_finite, V(axis[d].lower), x[d]);
         set_taps(axis[d], position_on(axis[d], padding, given), stencil.taps[d]);
     }
-    for (int t = 0; t < n_taps; t++) { /* NaN where a point is bad */
-        stencil.taps[0].weight[t] = stencil.taps[0].weight[t] + stencil.nothing;
-        stencil.taps[0].change[t] = stencil.taps[0].change[t] + stencil.nothing;
+    for (int t = 0; t < n_taps; t++) { /* NaN where a point is not finite */
+        stencil.taps[0].weight[t] = stencil.taps[0].weight[t] + stencil.nan_or_zero;
+        stencil.taps[0].change[t] = stencil.taps[0].change[t] + stencil.nan_or_zero;
     }
     using Index = typename V::Index;
     using Integer = typename Index::Integer;

@@ -336,25 +336,24 @@ cpab_status cpab_tessellation_create(const cpab_tessellation_options *options, c
 
 void cpab_tessellation_destroy(cpab_tessellation *tess) { delete tess; }
 
-int32_t cpab_tessellation_ndim(const cpab_tessellation *tess) { return tess ? tess->ndim : 0; }
-
-int64_t cpab_tessellation_n_vertices(const cpab_tessellation *tess) { return tess ? tess->n_vertices : 0; }
-
-int64_t cpab_tessellation_n_cells(const cpab_tessellation *tess) { return tess ? tess->n_inner_cells : 0; }
-
-cpab_status cpab_tessellation_vertices(const cpab_tessellation *tess, double *out) {
-    if (!tess || !out) return CPAB_E_NULL;
-    for (int64_t v = 0; v < tess->n_vertices; v++)
-        for (int d = 0; d < tess->ndim; d++) { /* exact at both ends, and no sum that could overflow */
-            const double part = tess->node[v * tess->ndim + d] / double(tess->cells[d]);
-            out[v * tess->ndim + d] = (1 - part) * tess->lower[d] + part * tess->upper[d];
-        }
+cpab_status cpab_tessellation_describe(const cpab_tessellation *tess, cpab_tessellation_sizes *sizes) {
+    if (!sizes) return CPAB_E_NULL;
+    if (sizes->struct_size != sizeof *sizes) return CPAB_E_ABI;
+    sizes->ndim = tess ? tess->ndim : 0;
+    sizes->n_vertices = tess ? tess->n_vertices : 0;
+    sizes->n_cells = tess ? tess->n_inner_cells : 0;
     return CPAB_OK;
 }
 
-cpab_status cpab_tessellation_cells(const cpab_tessellation *tess, int64_t *out) {
-    if (!tess || !out) return CPAB_E_NULL;
-    for (int64_t i = 0; i < tess->n_inner_cells * (tess->ndim + 1); i++) out[i] = tess->cell_node[i];
+cpab_status cpab_tessellation_geometry(const cpab_tessellation *tess, double *vertices, int64_t *cells) {
+    if (!tess) return CPAB_E_NULL;
+    for (int64_t v = 0; vertices && v < tess->n_vertices; v++)
+        for (int d = 0; d < tess->ndim; d++) { /* exact at both ends, and no sum that could overflow */
+            const double part = tess->node[v * tess->ndim + d] / double(tess->cells[d]);
+            vertices[v * tess->ndim + d] = (1 - part) * tess->lower[d] + part * tess->upper[d];
+        }
+    for (int64_t i = 0; cells && i < tess->n_inner_cells * (tess->ndim + 1); i++)
+        cells[i] = tess->cell_node[i];
     return CPAB_OK;
 }
 

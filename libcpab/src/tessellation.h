@@ -48,7 +48,7 @@ struct cpab_tessellation {
     cpab::Array<int32_t> ideal_vertex;
     cpab::Array<double> ideal_weight;
 
-    /* The same for the walk, in its number types. */
+    /* The tables that the walk reads, in its number types. */
     cpab::Records<float> records_f32;
     cpab::Records<double> records_f64;
 

@@ -1,39 +1,67 @@
-/* Compiled, never run: the mathematics of the walk, of the way back and of sampling are also CUDA device code. */
+/* Compiled, never run: the mathematics of the walk, of its backward pass and of sampling are CUDA device code too. */
 #define CPAB_ISA device
 #define CPAB_LANE_BYTES 0
 #include "../src/adjoint.h"
+#include "../src/divergence.h"
+#include "../src/field_record.h"
 #include "../src/line.h"
 #include "../src/pixel_grid.h"
+#include "../src/point.h"
 #include "../src/sample.h"
 
 using namespace cpab::device;
 
+/* One thread per cell. */
+template <typename T, int D>
+__global__ void field_records(const T *rows, const int32_t *nodes, const T *velocity, T *table, T *rate) {
+    T *record = table + threadIdx.x * cpab::RecordLayout<D>::flow;
+    const int32_t vertex = 0;
+    const double weight = 1;
+    T ideal[D];
+    set_ideal_velocity<D>(&vertex, &weight, 1, velocity, ideal);
+    set_gradients<D>(rows, record);
+    rate[threadIdx.x] = set_velocities<D>(velocity, nodes, rows, record) + ideal[0];
+}
+
+/* One thread per point, there and back. */
 template <typename N, int D>
-__global__ void both_ways(Flow<N, D> flow, const typename LaneOf<N>::Scalar *points,
-                          typename LaneOf<N>::Scalar *out) {
+__global__ void both_ways(Flow<N, D> flow, Domain<ScalarOf<N>, D> domain, const ScalarOf<N> *x, ScalarOf<N> *out) {
     using V = LaneOf<N>;
     constexpr int most = 64;
     Segment<N, D> segments[most];
     int n = 0;
-    N offset[D], lam[D];
-    for (int d = 0; d < D; d++) offset[d] = lam[d] = N(V(points[threadIdx.x * D + d]));
-    const typename V::Index index(0);
-    Walker<N, D> walker(start<N, D>(flow, flow.cell(index), index, offset));
+    Points<V, D> points;
+    for (int d = 0; d < D; d++) points.x[d] = V(x[threadIdx.x * D + d]);
+    set_points<V, D>(domain, points);
+    Walker<N, D> walker;
+    begin_walk<N, D>(flow, domain, points, points.x, walker);
     while (any(walker.active()) && n < most) {
         const Cell<N, D> cell = flow.cell(walker.at.cell);
         segments[n].from = walker.at;
         segments[n++].duration = leave(flow, cell, plan_step(cell, walker), walker);
     }
-    for (int d = 0; d < D; d++) out[threadIdx.x * D + d] = value_of(walker.moved[d])[0];
+    N lam[D];
+    for (int d = 0; d < D; d++) {
+        const V end = end_point<V, D>(domain, points, value_of(walker.moved[d]), d);
+        out[threadIdx.x * D + d] = end[0];
+        lam[d] = N(end_cotangent<V, D>(domain, end, points.not_finite, d));
+    }
     while (n > 0) {
         n--;
         const Cell<N, D> cell = flow.cell(segments[n].from.cell);
         out[0] += value_of(pull_back<N, D>(cell, segments[n], lam).velocity[0][0])[0];
     }
+    out[1] += point_cotangent<V, D>(domain, value_of(lam[0]), 0)[0];
 }
 
+#define CPAB_FOR_FIELD(T, D) \
+    template __global__ void field_records<T, D>(const T *, const int32_t *, const T *, T *, T *);
+CPAB_FOR_FIELD(float, 1)
+CPAB_FOR_FIELD(float, 2)
+CPAB_FOR_FIELD(double, 3)
+
 #define CPAB_FOR(N, D) \
-    template __global__ void both_ways<N, D>(Flow<N, D>, const LaneOf<N>::Scalar *, LaneOf<N>::Scalar *);
+    template __global__ void both_ways<N, D>(Flow<N, D>, Domain<ScalarOf<N>, D>, const ScalarOf<N> *, ScalarOf<N> *);
 using OneFloat = Lanes<float, 1>;
 using OneDouble = Lanes<double, 1>;
 CPAB_FOR(OneFloat, 1)

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "call.h"
 #include "check.h"
 #include "cpab.h"
 #include "rng.h"
@@ -45,6 +46,22 @@ static inline cpab_tessellation_options options_of(int ndim, int64_t nx, int64_t
     return o;
 }
 
+static inline cpab_library library_now(void) {
+    cpab_library library;
+    memset(&library, 0, sizeof library);
+    library.struct_size = sizeof library;
+    CHECK(cpab_library_describe(&library) == CPAB_OK);
+    return library;
+}
+
+static inline cpab_tessellation_sizes sizes_of(const cpab_tessellation *tess) {
+    cpab_tessellation_sizes sizes;
+    memset(&sizes, 0, sizeof sizes);
+    sizes.struct_size = sizeof sizes;
+    CHECK(cpab_tessellation_describe(tess, &sizes) == CPAB_OK);
+    return sizes;
+}
+
 static inline space space_from(cpab_tessellation_options o) {
     space s;
     memset(&s, 0, sizeof s);
@@ -59,12 +76,12 @@ static inline space space_from(cpab_tessellation_options o) {
         fprintf(stderr, "no tessellation\n");
         exit(1);
     }
-    s.n_vertices = cpab_tessellation_n_vertices(s.tess);
-    s.n_cells = cpab_tessellation_n_cells(s.tess);
+    const cpab_tessellation_sizes sizes = sizes_of(s.tess);
+    s.n_vertices = sizes.n_vertices;
+    s.n_cells = sizes.n_cells;
     s.vertices = room(s.n_vertices * s.ndim, sizeof *s.vertices);
     s.cells = room(s.n_cells * (s.ndim + 1), sizeof *s.cells);
-    CHECK(cpab_tessellation_vertices(s.tess, s.vertices) == CPAB_OK);
-    CHECK(cpab_tessellation_cells(s.tess, s.cells) == CPAB_OK);
+    CHECK(cpab_tessellation_geometry(s.tess, s.vertices, s.cells) == CPAB_OK);
     return s;
 }
 
@@ -77,6 +94,15 @@ static inline void space_free(space *s) {
     cpab_tessellation_destroy(s->tess);
     free(s->vertices);
     free(s->cells);
+}
+
+/* Moves n points by one field. */
+static inline cpab_status move_points(const space *s, int32_t dtype, const void *points, const void *velocity,
+                                      void *out, int64_t n, double time) {
+    cpab_call call = call_make(s->tess, dtype, 1, n, 1, time);
+    const cpab_status status = cpab_transform(&call, points, velocity, out);
+    CHECK(call.failed_item == (status == CPAB_OK ? -1 : 0));
+    return status;
 }
 
 static inline int64_t field_size(const space *s) { return s->n_vertices * s->ndim; }

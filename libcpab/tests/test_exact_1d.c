@@ -69,7 +69,7 @@ static void compare(int64_t n, int outside, double rate, double time, double tol
     random_field(&s, r, rate, velocity);
     double points[n_points], out[n_points];
     for (int i = 0; i < n_points; i++) random_point(&s, r, &points[i]);
-    CHECK(cpab_transform_f64(s.tess, velocity, points, out, 1, n_points, 1, time, 1, NULL) == CPAB_OK);
+    CHECK(move_points(&s, CPAB_FLOAT64, points, velocity, out, n_points, time) == CPAB_OK);
     const field_1d f = {&s, velocity};
     for (int i = 0; i < n_points; i++) CHECK_NEAR(out[i], exact(f, points[i], time), tolerance);
     free(velocity);
@@ -92,9 +92,8 @@ static void far_across(int64_t n, int outside, rng *r) {
     }
     double points[n_points], out[n_points], farthest = 0;
     for (int i = 0; i < n_points; i++) points[i] = (double)(points_f32[i] = (float)rng_uniform(r, -1.1, 1.1));
-    CHECK(cpab_transform_f64(s.tess, velocity, points, out, 1, n_points, 1, 1, 1, NULL) == CPAB_OK);
-    CHECK(cpab_transform_f32(s.tess, velocity_f32, points_f32, out_f32, 1, n_points, 1, 1, 1, NULL) ==
-          CPAB_OK);
+    CHECK(move_points(&s, CPAB_FLOAT64, points, velocity, out, n_points, 1) == CPAB_OK);
+    CHECK(move_points(&s, CPAB_FLOAT32, points_f32, velocity_f32, out_f32, n_points, 1) == CPAB_OK);
     const field_1d f = {&s, velocity};
     for (int i = 0; i < n_points; i++) {
         const double expected = exact(f, points[i], 1);

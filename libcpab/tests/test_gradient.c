@@ -11,8 +11,7 @@ enum { n_batch = 2, n_points = 24 };
 /* A problem, and its gradient. */
 typedef struct {
     const space *s;
-    int64_t points_batch;
-    double time;
+    cpab_call call;
     double *velocity, *points, *grad_out, *grad_velocity, *grad_points;
 } problem;
 
@@ -23,7 +22,9 @@ static void fill(double *x, int64_t n, double value) {
 }
 
 static problem problem_make(const space *s, rng *r, double rate, double time, int64_t points_batch) {
-    problem p = {s, points_batch, time, NULL, NULL, NULL, NULL, NULL};
+    problem p = {
+        s,   call_make(s->tess, CPAB_FLOAT64, n_batch, n_points, points_batch, time), NULL, NULL, NULL, NULL,
+        NULL};
     p.velocity = room(n_batch * field_size(s), sizeof *p.velocity);
     p.points = room(n_batch * cloud(s), sizeof *p.points);
     p.grad_out = room(n_batch * cloud(s), sizeof *p.grad_out);
@@ -42,21 +43,19 @@ static void problem_free(problem *p) {
 static void vjp(problem *p) {
     fill(p->grad_velocity, n_batch * field_size(p->s), 1e9); /* to be overwritten, not added to */
     fill(p->grad_points, n_batch * cloud(p->s), 1e9);
-    int64_t failed = 77;
-    CHECK(cpab_transform_vjp_f64(p->s->tess, p->velocity, p->points, p->grad_out, p->grad_velocity,
-                                 p->grad_points, n_batch, n_points, p->points_batch, p->time, 1,
-                                 &failed) == CPAB_OK);
-    CHECK(failed == -1);
+    p->call.failed_item = NO_ANSWER;
+    CHECK(cpab_transform_vjp(&p->call, p->points, p->velocity, p->grad_out, p->grad_points,
+                             p->grad_velocity) == CPAB_OK);
+    CHECK(p->call.failed_item == -1);
 }
 
-static void forward(const problem *p, double *out) {
-    CHECK(cpab_transform_f64(p->s->tess, p->velocity, p->points, out, n_batch, n_points, p->points_batch,
-                             p->time, 1, NULL) == CPAB_OK);
+static void forward(problem *p, double *out) {
+    CHECK(cpab_transform(&p->call, p->points, p->velocity, out) == CPAB_OK);
 }
 
 /* Central difference of sum grad_out * out by *x. The terms are subtracted one by one: most are equal
    to the bit, and the sums' roundings would drown the rest. */
-static double difference(const problem *p, double *x, double h, int64_t first, int64_t last) {
+static double difference(problem *p, double *x, double h, int64_t first, int64_t last) {
     double *high = room(n_batch * cloud(p->s), sizeof *high), *low = room(n_batch * cloud(p->s), sizeof *low);
     const double before = *x;
     double sum = 0;
@@ -74,7 +73,7 @@ static double difference(const problem *p, double *x, double h, int64_t first, i
 /* The derivative by *x of the items from first on, before last. Many points start on faces, and some
    trajectories only graze one: there second derivatives jump, and a difference is off by (jump) h,
    which two steps remove. What remains are roundings, some 1e-16 / 1e-8 for each output. */
-static double slope(const problem *p, double *x, int64_t first, int64_t last) {
+static double slope(problem *p, double *x, int64_t first, int64_t last) {
     const double coarse = difference(p, x, 1e-7, first, last), fine = difference(p, x, 1e-8, first, last);
     return (10 * fine - coarse) / 9;
 }
@@ -109,15 +108,12 @@ static void one_result_only(const space *s, rng *r) {
     const int64_t n_velocity = n_batch * field_size(s), n_clouds = n_batch * cloud(s);
     double *alone = room(n_velocity + n_clouds, sizeof *alone);
     fill(alone, n_velocity, 1e9);
-    CHECK(cpab_transform_vjp_f64(s->tess, p.velocity, p.points, p.grad_out, alone, NULL, n_batch, n_points,
-                                 n_batch, 1, 1, NULL) == CPAB_OK);
+    CHECK(cpab_transform_vjp(&p.call, p.points, p.velocity, p.grad_out, NULL, alone) == CPAB_OK);
     CHECK(memcmp(alone, p.grad_velocity, (size_t)n_velocity * sizeof *alone) == 0);
     fill(alone, n_clouds, 1e9);
-    CHECK(cpab_transform_vjp_f64(s->tess, p.velocity, p.points, p.grad_out, NULL, alone, n_batch, n_points,
-                                 n_batch, 1, 1, NULL) == CPAB_OK);
+    CHECK(cpab_transform_vjp(&p.call, p.points, p.velocity, p.grad_out, alone, NULL) == CPAB_OK);
     CHECK(memcmp(alone, p.grad_points, (size_t)n_clouds * sizeof *alone) == 0);
-    CHECK(cpab_transform_vjp_f64(s->tess, p.velocity, p.points, p.grad_out, NULL, NULL, n_batch, n_points,
-                                 n_batch, 1, 1, NULL) == CPAB_OK);
+    CHECK(cpab_transform_vjp(&p.call, p.points, p.velocity, p.grad_out, NULL, NULL) == CPAB_OK);
     free(alone);
     problem_free(&p);
 }
@@ -218,7 +214,7 @@ static void zero_field(const space *s, rng *r) {
         for (int k = 0; k <= s->ndim; k++)
             for (int d = 0; d < s->ndim; d++)
                 expected[i / n_points * field_size(s) + s->cells[cell * (s->ndim + 1) + k] * s->ndim + d] +=
-                    p.time * l[k] * p.grad_out[i * s->ndim + d];
+                    p.call.time * l[k] * p.grad_out[i * s->ndim + d];
     }
     for (int64_t i = 0; i < n_batch * cloud(s); i++)
         CHECK_NEAR(p.grad_points[i], p.grad_out[i], 4 * DBL_EPSILON);
@@ -242,8 +238,8 @@ static void f32_agrees_with_f64(const space *s, rng *r) {
         p.grad_out[i] = (double)(grad_out[i] = (float)p.grad_out[i]);
     }
     vjp(&p);
-    CHECK(cpab_transform_vjp_f32(s->tess, velocity, points, grad_out, grad_velocity, grad_points, n_batch,
-                                 n_points, n_batch, 1, 1, NULL) == CPAB_OK);
+    p.call.dtype = CPAB_FLOAT32;
+    CHECK(cpab_transform_vjp(&p.call, points, velocity, grad_out, grad_points, grad_velocity) == CPAB_OK);
     const double tolerance = 16 * (double)FLT_EPSILON * growth(s, rate, 1);
     for (int64_t i = 0; i < n_velocity; i++)
         CHECK_NEAR((double)grad_velocity[i], p.grad_velocity[i],

@@ -27,7 +27,7 @@ static void check_f32(const space *s, float x, float y) {
     const float point[2] = {x, y};
     float out[2] = {9, 9};
     float *velocity = room(field_size(s), sizeof *velocity);
-    const cpab_status status = cpab_transform_f32(s->tess, velocity, point, out, 1, 1, 1, 1, 1, NULL);
+    const cpab_status status = move_points(s, CPAB_FLOAT32, point, velocity, out, 1, 1);
     check_point(s, "f32", (double)x, (double)y, (double)FLT_MAX, status,
                 !memcmp(point, out, (size_t)s->ndim * sizeof *out));
     free(velocity);
@@ -37,7 +37,7 @@ static void check_f64(const space *s, double x, double y) {
     const double point[2] = {x, y};
     double out[2] = {9, 9};
     double *velocity = room(field_size(s), sizeof *velocity);
-    const cpab_status status = cpab_transform_f64(s->tess, velocity, point, out, 1, 1, 1, 1, 1, NULL);
+    const cpab_status status = move_points(s, CPAB_FLOAT64, point, velocity, out, 1, 1);
     check_point(s, "f64", x, y, DBL_MAX, status, !memcmp(point, out, (size_t)s->ndim * sizeof *out));
     free(velocity);
 }

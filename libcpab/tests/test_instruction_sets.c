@@ -18,27 +18,27 @@
 #undef REAL
 #undef SUFFIX
 
-/* Calls use the best where the environment asks for what there is not; cpab_isa_status() tells. */
+/* Calls use the best where the environment asks for what there is not, and the library tells. */
 static void choices(void) {
     const char *good[] = {"", "best", "baseline"},
                *bad[] = {"nonsense", "AVX2", "avx", "baseline ", "avx2,baseline"};
-    const char *best = cpab_build_info();
-    CHECK(cpab_isa_status() == CPAB_OK);
+    const char *best = library_now().build_info;
+    CHECK(library_now().isa_status == CPAB_OK);
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
         setenv("CPAB_ISA", good[i], 1);
-        CHECK(cpab_isa_status() == CPAB_OK);
-        CHECK((i == 2 && strstr(best, "AVX")) == (cpab_build_info() != best));
+        CHECK(library_now().isa_status == CPAB_OK);
+        CHECK((i == 2 && strstr(best, "AVX")) == (library_now().build_info != best));
     }
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         setenv("CPAB_ISA", bad[i], 1);
-        CHECK(cpab_isa_status() == CPAB_E_OPTION);
-        CHECK(cpab_build_info() == best);
+        CHECK(library_now().isa_status == CPAB_E_OPTION);
+        CHECK(library_now().build_info == best);
     }
-    const char *names = cpab_isa_names(), *all[] = {"baseline", "avx2", "avx512"};
+    const char *names = library_now().isa_names, *all[] = {"baseline", "avx2", "avx512"};
     CHECK(strstr(names, "best") && strstr(names, "baseline"));
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
         setenv("CPAB_ISA", all[i], 1);
-        CHECK((cpab_isa_status() == CPAB_OK) == (strstr(names, all[i]) != NULL));
+        CHECK((library_now().isa_status == CPAB_OK) == (strstr(names, all[i]) != NULL));
     }
     unsetenv("CPAB_ISA");
 }

@@ -22,16 +22,18 @@ static int wanted(void) {
 typedef struct {
     space s;
     cpab_image image;
-    float *velocity, *points, *out, *grad, *grad_velocity, *jacobian, *log_det, *data, *grad_data, *pixels;
-    int64_t n_points;
-    int32_t n_threads;
+    float *velocity, *points, *out, *grad, *grad_velocity, *jacobian, *log_det, *images, *grad_images,
+        *pixels;
+    cpab_call call;
 } job;
 
 static job job_make(void) {
     job j;
     memset(&j, 0, sizeof j);
     j.s = space_make(2, 4, 4, CPAB_OUTSIDE_NEAREST);
+    j.call = call_make(j.s.tess, CPAB_FLOAT32, 1, fewest, 1, 1);
     j.image = image_make(2, 16, 16, 1, channels);
+    j.image.output_size[0] = 64;
     j.velocity = room(field_size(&j.s), sizeof(float));
     j.grad_velocity = room(field_size(&j.s), sizeof(float));
     for (int64_t v = 0; v < j.s.n_vertices; v++) {
@@ -47,8 +49,8 @@ static job job_make(void) {
     }
     j.jacobian = room(4 * most, sizeof(float));
     j.log_det = room(most, sizeof(float));
-    j.data = room(16 * 16 * channels, sizeof(float));
-    j.grad_data = room(16 * 16 * channels, sizeof(float));
+    j.images = room(16 * 16 * channels, sizeof(float));
+    j.grad_images = room(16 * 16 * channels, sizeof(float));
     j.pixels = room((size_t)channels * most, sizeof(float));
     return j;
 }
@@ -56,40 +58,34 @@ static job job_make(void) {
 static void job_free(job *j) {
     free(j->velocity), free(j->points), free(j->out), free(j->grad), free(j->grad_velocity),
         free(j->jacobian);
-    free(j->log_det), free(j->data), free(j->grad_data), free(j->pixels);
+    free(j->log_det), free(j->images), free(j->grad_images), free(j->pixels);
     space_free(&j->s);
 }
 
-#define FLOW j->s.tess, j->velocity, j->points
-#define SIZES 1, j->n_points, 1, 1, j->n_threads, NULL
-#define OUTPUT_SIZE ((const int64_t[]){64, j->n_points / 64})
-
-static cpab_status transform(job *j) { return cpab_transform_f32(FLOW, j->out, SIZES); }
+static cpab_status transform(job *j) { return cpab_transform(&j->call, j->points, j->velocity, j->out); }
 static cpab_status vjp(job *j) {
-    return cpab_transform_vjp_f32(FLOW, j->grad, j->grad_velocity, j->out, SIZES);
+    return cpab_transform_vjp(&j->call, j->points, j->velocity, j->grad, j->out, j->grad_velocity);
 }
-static cpab_status jvp(job *j) { return cpab_transform_jvp_f32(FLOW, j->velocity, j->grad, j->out, SIZES); }
+static cpab_status jvp(job *j) {
+    return cpab_transform_jvp(&j->call, j->points, j->velocity, j->grad, j->velocity, j->out);
+}
 static cpab_status vjp_jvp(job *j) {
-    return cpab_transform_vjp_jvp_f32(FLOW, j->grad, j->velocity, NULL, j->grad_velocity, j->out, SIZES);
+    return cpab_transform_vjp_jvp(&j->call, j->points, j->velocity, j->grad, NULL, j->velocity, j->out,
+                                  j->grad_velocity);
 }
-static cpab_status jacobian(job *j) { return cpab_jacobian_f32(FLOW, j->jacobian, j->log_det, SIZES); }
+static cpab_status jacobian(job *j) {
+    return cpab_jacobian(&j->call, j->points, j->velocity, j->jacobian, j->log_det);
+}
 static cpab_status jacobian_vjp(job *j) {
-    return cpab_jacobian_vjp_f32(FLOW, NULL, j->grad, j->grad_velocity, j->out, SIZES);
+    return cpab_jacobian_vjp(&j->call, j->points, j->velocity, NULL, j->grad, j->out, j->grad_velocity);
 }
-static cpab_status warp(job *j) {
-    return cpab_warp_f32(j->s.tess, &j->image, j->velocity, j->data, j->pixels, OUTPUT_SIZE, 1, 1,
-                         j->n_threads, NULL);
-}
+static cpab_status warp(job *j) { return cpab_warp(&j->call, j->images, j->velocity, j->pixels); }
 static cpab_status warp_vjp(job *j) {
-    return cpab_warp_vjp_f32(j->s.tess, &j->image, j->velocity, j->data, j->pixels, j->grad_velocity,
-                             j->grad_data, OUTPUT_SIZE, 1, 1, j->n_threads, NULL);
+    return cpab_warp_vjp(&j->call, j->images, j->velocity, j->pixels, j->grad_images, j->grad_velocity);
 }
-static cpab_status sample(job *j) {
-    return cpab_sample_f32(&j->image, j->data, j->points, j->pixels, 1, j->n_points, 1, j->n_threads);
-}
+static cpab_status sample(job *j) { return cpab_sample(&j->call, j->images, j->points, j->pixels); }
 static cpab_status sample_vjp(job *j) {
-    return cpab_sample_vjp_f32(&j->image, j->data, j->points, j->pixels, j->grad_data, j->out, 1, j->n_points,
-                               1, j->n_threads);
+    return cpab_sample_vjp(&j->call, j->images, j->points, j->pixels, j->grad_images, j->out);
 }
 
 static cpab_status (*const calls[])(job *) = {transform,    vjp,  jvp,      vjp_jvp, jacobian,
@@ -105,10 +101,12 @@ static double seconds(void) {
 /* With as many points as it takes until the call asks; none is long and does not. */
 static cpab_status call_until_asked(cpab_status (*call)(job *), job *j) {
     asked = 0;
-    for (j->n_points = fewest;; j->n_points *= 2) {
+    j->call.image = &j->image;
+    for (j->call.n_points = fewest;; j->call.n_points *= 2) {
+        j->image.output_size[1] = j->call.n_points / 64;
         const double start = seconds();
         const cpab_status status = call(j);
-        if (asked || 2 * j->n_points > most) return status;
+        if (asked || 2 * j->call.n_points > most) return status;
         CHECK(status == CPAB_OK && seconds() - start < 1);
     }
 }
@@ -116,16 +114,16 @@ static cpab_status call_until_asked(cpab_status (*call)(job *), job *j) {
 /* The first question ends a call, and the next call works. */
 static void every_call_ends(job *j) {
     for (int c = 0; c < n_calls; c++)
-        for (j->n_threads = 1; j->n_threads <= 3; j->n_threads += 2) {
+        for (j->call.n_threads = 1; j->call.n_threads <= 3; j->call.n_threads += 2) {
             answer = 1;
             cpab_set_interrupt(wanted);
             const cpab_status status = call_until_asked(calls[c], j);
             cpab_set_interrupt(NULL);
             CHECK(status == CPAB_E_INTERRUPTED);
             CHECK(asked == 1);
-            if (check_failures) fprintf(stderr, "    ... call %d, %d threads\n", c, (int)j->n_threads);
+            if (check_failures) fprintf(stderr, "    ... call %d, %d threads\n", c, (int)j->call.n_threads);
         }
-    j->n_threads = 1;
+    j->call.n_threads = 1;
 }
 
 /* Who is asked and says no gets what others get; short calls ask nobody, nor do those of other threads. */
@@ -139,8 +137,8 @@ static void others_go_on(job *j) {
     cpab_set_interrupt(wanted);
     CHECK(call_until_asked(transform, j) == CPAB_OK);
     CHECK(asked >= 1);
-    const size_t size = 2 * (size_t)j->n_points * sizeof(float);
-    float *expected = room(2 * (size_t)j->n_points, sizeof *expected);
+    const size_t size = 2 * (size_t)j->call.n_points * sizeof(float);
+    float *expected = room(2 * (size_t)j->call.n_points, sizeof *expected);
     cpab_set_interrupt(NULL);
     memcpy(expected, j->out, size);
     memset(j->out, 0, size);
@@ -148,8 +146,11 @@ static void others_go_on(job *j) {
     CHECK(memcmp(j->out, expected, size) == 0);
     asked = 0, answer = 1;
     cpab_set_interrupt(wanted);
-    CHECK(cpab_transform_f32(FLOW, j->out, 1, 5, 1, 1, 1, NULL) == CPAB_OK);
+    const int64_t n_points = j->call.n_points;
+    j->call.n_points = 5;
+    CHECK(transform(j) == CPAB_OK);
     CHECK(asked == 0);
+    j->call.n_points = n_points;
     pthread_t thread;
     memset(j->out, 0, size);
     CHECK(pthread_create(&thread, NULL, call_transform, j) == 0);
@@ -186,7 +187,7 @@ static int team_of_four(void) { return 4; }
 
 static void teams_are_asked(job *j) {
     CHECK(cpab_set_team(run_caller_last, team_of_four) == CPAB_OK);
-    j->n_threads = 2;
+    j->call.n_threads = 2;
     answer = 1;
     cpab_set_interrupt(wanted);
     CHECK(call_until_asked(transform, j) == CPAB_E_INTERRUPTED);

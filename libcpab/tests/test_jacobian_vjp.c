@@ -1,6 +1,6 @@
 /*
- * cpab_jacobian_vjp_*: laws for both number types, in jacobian_vjp.inc; central differences of
- * cpab_jacobian_*; and float32 against float64 where the Jacobian is next to singular. Jacobians jump and
+ * cpab_jacobian_vjp(): laws for both number types, in jacobian_vjp.inc; central differences of
+ * cpab_jacobian(); and float32 against float64 where the Jacobian is next to singular. Jacobians jump and
  * their determinants have kinks where trajectories graze a face or begin or end on one; the points here are
  * in general position, and the seeds such that no difference steps over one.
  */
@@ -22,7 +22,7 @@
 /* Of each point: what the cotangents make of its Jacobian and log det. */
 static double *losses(problem_f64 *p) {
     const int D = p->s->ndim;
-    CHECK(jacobian_f64(p, NULL) == CPAB_OK);
+    CHECK(jacobian_f64(p) == CPAB_OK);
     double *loss = room(n_log_det_f64(p), sizeof *loss);
     for (int64_t i = 0; i < n_log_det_f64(p); i++) {
         if (p->grad_log_det) loss[i] += p->grad_log_det[i] * p->log_det[i];

@@ -28,8 +28,8 @@ static void f32_agrees_with_f64(const space *s) {
         random_points_f32(s, &r, n, points);
         for (int64_t i = 0; i < field_size(s); i++) field[i] = (double)velocity[i];
         for (int64_t i = 0; i < size; i++) wide[i] = (double)points[i];
-        move_f32(s, velocity, points, out, n, 1);
-        move_f64(s, field, wide, expected, n, 1);
+        move_f32(s, points, velocity, out, n, 1);
+        move_f64(s, wide, field, expected, n, 1);
         for (int64_t i = 0; i < size; i++)
             CHECK_NEAR((double)out[i], expected[i],
                        8 * (double)FLT_EPSILON * extent_f32(s) * growth(s, rate, 1));

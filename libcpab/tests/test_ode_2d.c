@@ -87,7 +87,7 @@ static void compare(int64_t nx, int64_t ny, int outside, double rate, double tim
     random_field(&s, r, rate, velocity);
     double points[2 * n_points], out[2 * n_points];
     for (int i = 0; i < n_points; i++) random_point(&s, r, points + 2 * i);
-    CHECK(cpab_transform_f64(s.tess, velocity, points, out, 1, n_points, 1, time, 1, NULL) == CPAB_OK);
+    CHECK(move_points(&s, CPAB_FLOAT64, points, velocity, out, n_points, time) == CPAB_OK);
     const field_2d f = field_of(&s, velocity);
     /* Where dv / dx jumps, a step of h is off by about (jump) |v| h^2 / 8: h^2 = 2.5e-7, some ten
        such steps, velocities around rate * width of a cell. */

@@ -1,4 +1,4 @@
-/* cpab_sample_* and its gradients: cases by hand, central differences, and for both number types sample.inc.
+/* cpab_sample() and its gradients: cases by hand, central differences, and for both number types sample.inc.
  */
 #include "image.h"
 #include "real.h"
@@ -20,11 +20,13 @@ static void one_value(int padding, int interpolation, int align_corners, double 
                       double slope) {
     cpab_image image = image_make(1, 3, 1, 1, 1);
     image.padding = padding, image.interpolation = interpolation, image.align_corners = align_corners;
-    const double data[3] = {1, 2, 4}, grad_out = 1;
-    double out, grad_data[3], grad_x;
-    CHECK(cpab_sample_f64(&image, data, &x, &out, 1, 1, 1, 1) == CPAB_OK);
+    const double pixels[3] = {1, 2, 4}, grad_out = 1;
+    double out, grad_pixels[3], grad_x;
+    cpab_call call = call_make(NULL, CPAB_FLOAT64, 1, 1, 1, 1);
+    call.image = &image;
+    CHECK(cpab_sample(&call, pixels, &x, &out) == CPAB_OK);
     CHECK_NEAR(out, value, 1e-15);
-    CHECK(cpab_sample_vjp_f64(&image, data, &x, &grad_out, grad_data, &grad_x, 1, 1, 1, 1) == CPAB_OK);
+    CHECK(cpab_sample_vjp(&call, pixels, &x, &grad_out, grad_pixels, &grad_x) == CPAB_OK);
     CHECK_NEAR(grad_x, slope, 1e-15);
 }
 
@@ -119,12 +121,14 @@ static void large_image(void) {
     const int64_t at = INT64_C(39990) * 65536 + 65000;
     const float points[] = {(float)coordinate_of(&image, 0, 65000), (float)coordinate_of(&image, 1, 39990)};
     float out = 0;
+    cpab_call call = call_make(NULL, CPAB_FLOAT32, 1, 1, 1, 1);
+    call.image = &image;
     data[at] = 3;
     image.interpolation = CPAB_INTERPOLATION_NEAREST;
-    CHECK(cpab_sample_f32(&image, data, points, &out, 1, 1, 1, 1) == CPAB_OK);
+    CHECK(cpab_sample(&call, data, points, &out) == CPAB_OK);
     CHECK(out == 3);
     image.interpolation = CPAB_INTERPOLATION_LINEAR;
-    CHECK(cpab_sample_f32(&image, data, points, &out, 1, 1, 1, 1) == CPAB_OK);
+    CHECK(cpab_sample(&call, data, points, &out) == CPAB_OK);
     CHECK_NEAR((double)out, 3, 0.1);
     free(data);
 }

@@ -1,5 +1,5 @@
 /*
- * cpab_transform_vjp_jvp_*: the derivative of the gradient along a direction. Jacobians of a transformation
+ * cpab_transform_vjp_jvp(): the derivative of the gradient along a direction. Jacobians of a transformation
  * have kinks where trajectories graze a face or begin or end on one; the points here are in general position,
  * and the seeds such that no difference steps over a kink.
  */
@@ -34,16 +34,16 @@ static void against_differences(const space *s, rng *r, double rate, double time
     problem_f64 p = problem_make_f64(s, r, rate, time, n_batch, n_points, points_batch), q = p;
     if (!(which & 1)) q.tangent_velocity = NULL;
     if (!(which & 2)) q.tangent_points = NULL;
-    CHECK(vjp_jvp_f64(&q, NULL) == CPAB_OK);
+    CHECK(vjp_jvp_f64(&q) == CPAB_OK);
     const int64_t n_velocity = n_field_f64(&p), n_clouds = n_cloud_f64(&p);
     double *low_velocity = room(n_velocity, sizeof *low_velocity),
            *low_points = room(n_clouds, sizeof *low_points);
     shift(&q, -h);
     q.grad_velocity = low_velocity, q.grad_points = low_points;
-    CHECK(vjp_f64(&q, NULL) == CPAB_OK);
+    CHECK(vjp_f64(&q) == CPAB_OK);
     shift(&q, 2 * h);
     q.grad_velocity = p.grad_velocity, q.grad_points = p.grad_points;
-    CHECK(vjp_f64(&q, NULL) == CPAB_OK);
+    CHECK(vjp_f64(&q) == CPAB_OK);
     const double scale_v = largest_f64(p.second_velocity, n_velocity);
     const double scale_p = largest_f64(p.second_points, n_clouds);
     CHECK(scale_v > 1e-3);
@@ -66,8 +66,8 @@ static void symmetric(const space *s, rng *r, double time) {
     memcpy(b.velocity, a.velocity, (size_t)n_velocity * sizeof(double));
     memcpy(b.points, a.points, (size_t)n_clouds * sizeof(double));
     memcpy(b.grad_out, a.grad_out, (size_t)n_clouds * sizeof(double));
-    CHECK(vjp_jvp_f64(&a, NULL) == CPAB_OK);
-    CHECK(vjp_jvp_f64(&b, NULL) == CPAB_OK);
+    CHECK(vjp_jvp_f64(&a) == CPAB_OK);
+    CHECK(vjp_jvp_f64(&b) == CPAB_OK);
     double ab = 0, ba = 0, size = 0;
     for (int64_t i = 0; i < n_velocity; i++) {
         ab += a.second_velocity[i] * b.tangent_velocity[i];
@@ -95,28 +95,28 @@ static void absent_arrays(const space *s, rng *r) {
     for (int which = 0; which < 3; which++) {
         p.tangent_velocity = which & 1 ? q.tangent_velocity : NULL;
         p.tangent_points = which & 2 ? q.tangent_points : NULL;
-        CHECK(vjp_jvp_f64(&p, NULL) == CPAB_OK);
+        CHECK(vjp_jvp_f64(&p) == CPAB_OK);
         if (which == 0)
             CHECK(largest_f64(p.second_velocity, n_velocity) == 0 &&
                   largest_f64(p.second_points, n_clouds) == 0);
         if (!p.tangent_velocity) p.tangent_velocity = zeros;
         if (!p.tangent_points) p.tangent_points = zeros;
         p.second_velocity = velocity, p.second_points = points;
-        CHECK(vjp_jvp_f64(&p, NULL) == CPAB_OK);
+        CHECK(vjp_jvp_f64(&p) == CPAB_OK);
         p.second_velocity = q.second_velocity, p.second_points = q.second_points;
         for (int64_t i = 0; i < n_velocity; i++) CHECK(velocity[i] == p.second_velocity[i]);
         for (int64_t i = 0; i < n_clouds; i++) CHECK(points[i] == p.second_points[i]);
     }
     p = q;
-    CHECK(vjp_jvp_f64(&p, NULL) == CPAB_OK);
+    CHECK(vjp_jvp_f64(&p) == CPAB_OK);
     p.second_velocity = velocity, p.second_points = NULL;
-    CHECK(vjp_jvp_f64(&p, NULL) == CPAB_OK);
+    CHECK(vjp_jvp_f64(&p) == CPAB_OK);
     CHECK(memcmp(velocity, q.second_velocity, (size_t)n_velocity * sizeof *velocity) == 0);
     p.second_velocity = NULL, p.second_points = points;
-    CHECK(vjp_jvp_f64(&p, NULL) == CPAB_OK);
+    CHECK(vjp_jvp_f64(&p) == CPAB_OK);
     CHECK(memcmp(points, q.second_points, (size_t)n_clouds * sizeof *points) == 0);
     p.second_points = NULL;
-    CHECK(vjp_jvp_f64(&p, NULL) == CPAB_OK);
+    CHECK(vjp_jvp_f64(&p) == CPAB_OK);
     free(velocity), free(points), free(zeros);
     problem_free_f64(&q);
 }
@@ -128,9 +128,9 @@ static void at_rest_1d(const space *s, rng *r) {
     problem_f64 p = problem_make_f64(s, r, 1, time, 1, 200, 1);
     fill_f64(p.velocity, n_field_f64(&p), 0);
     p.points[0] = s->lower[0] + 0.5 * cell_width(s, 0);
-    for (int64_t i = 1; i < p.n_points; i++) p.points[i] = rng_uniform(r, s->lower[0], s->upper[0]);
-    CHECK(vjp_jvp_f64(&p, NULL) == CPAB_OK);
-    for (int64_t i = 0; i < p.n_points; i++) {
+    for (int64_t i = 1; i < p.call.n_points; i++) p.points[i] = rng_uniform(r, s->lower[0], s->upper[0]);
+    CHECK(vjp_jvp_f64(&p) == CPAB_OK);
+    for (int64_t i = 0; i < p.call.n_points; i++) {
         const int64_t cell = (int64_t)floor((p.points[i] - s->lower[0]) / cell_width(s, 0));
         double a[2][2];
         cell_linear(s, p.tangent_velocity, cell, a);
@@ -154,8 +154,8 @@ static void f32_agrees_with_f64(const space *s, rng *r) {
         q.tangent_points[i] = (double)p.tangent_points[i];
         q.grad_out[i] = (double)p.grad_out[i];
     }
-    CHECK(vjp_jvp_f32(&p, NULL) == CPAB_OK);
-    CHECK(vjp_jvp_f64(&q, NULL) == CPAB_OK);
+    CHECK(vjp_jvp_f32(&p) == CPAB_OK);
+    CHECK(vjp_jvp_f64(&q) == CPAB_OK);
     const double tolerance =
         64 * (double)FLT_EPSILON * growth(s, rate, 1) * largest_f64(q.second_points, n_cloud_f64(&q));
     int64_t off = 0;

@@ -1,7 +1,8 @@
-/* The bound on steps, which no field that is in range should meet: trajectories that do are lost. */
+/* The bound on steps, which no field that is in range should meet: trajectories that do end nowhere. */
 #define CPAB_ISA scalar
 #define CPAB_LANE_BYTES 0
-#include "../src/cpu/herd.h"
+#include "../src/cpu/trajectory_batch.h"
+#include "../src/field.h"
 #include "check.h"
 
 using namespace cpab::scalar;
@@ -20,9 +21,9 @@ struct Moved {
 Moved follow(const cpab_tessellation &tess, const Field<double, 2> &field, int64_t most) {
     const cpab::Records<double> &records = records_of<double>(tess);
     const Flow<V, 2> flow{records.start.data(), records.crossing.data(), field.flow(), nullptr};
-    Herd<V, 2> herd;
-    CHECK(herd.allocate());
-    CHECK(herd.walk(flow, 2, most, false, [&](int first, Walker<V, 2> &walker) {
+    TrajectoryBatch<V, 2> batch;
+    CHECK(batch.allocate());
+    CHECK(batch.walk(flow, 2, most, false, [&](int first, Walker<V, 2> &walker) {
         const V offset[2] = {V(starts[first][0]), V(starts[first][1])};
         const auto cell = flow.cell(V::Index(0));
         walker = Walker<V, 2>(start<V, 2>(flow, cell, V::Index(0), offset));
@@ -31,7 +32,7 @@ Moved follow(const cpab_tessellation &tess, const Field<double, 2> &field, int64
     Moved result;
     for (int i = 0; i < 2; i++) {
         V moved[2];
-        herd.moved().load(i, moved);
+        batch.moved().load(i, moved);
         result.x[i] = moved[0].v, result.y[i] = moved[1].v;
     }
     return result;
@@ -68,7 +69,9 @@ int main() {
     const double length = 5;
     double velocity[20][2] = {};
     for (auto &v : velocity) v[0] = length;
-    CHECK(cpab_tessellation_n_vertices(tess) == 20);
+    cpab_tessellation_sizes sizes{};
+    sizes.struct_size = sizeof sizes;
+    CHECK(cpab_tessellation_describe(tess, &sizes) == CPAB_OK && sizes.n_vertices == 20);
     Field<double, 2> field(*tess);
     CHECK(field.allocate());
     field.prepare(velocity[0], 1);

@@ -12,17 +12,35 @@
 #define SUFFIX f64
 #include "tape.inc"
 
+static int64_t tape_bytes(const cpab_tessellation *tess, int32_t dtype, int64_t n_batch, int64_t n_points) {
+    const cpab_call call = call_make(tess, dtype, n_batch, n_points, 1, 1);
+    return cpab_tape_bytes(&call);
+}
+
+static void sizes_of_tapes(void) {
+    space s = space_make(2, 3, 3, CPAB_OUTSIDE_LINEAR), line = space_make(1, 3, 1, CPAB_OUTSIDE_LINEAR);
+    CHECK(cpab_tape_bytes(NULL) == 0);
+    CHECK(tape_bytes(NULL, CPAB_FLOAT32, 1, 1) == 0);
+    CHECK(tape_bytes(line.tess, CPAB_FLOAT32, 1, 1) == 0);
+    CHECK(tape_bytes(s.tess, CPAB_FLOAT32, 1, 0) == 0);
+    CHECK(tape_bytes(s.tess, CPAB_FLOAT32, 0, 1) == 0);
+    CHECK(tape_bytes(s.tess, CPAB_FLOAT32, 1, -1) == 0);
+    CHECK(tape_bytes(s.tess, -1, 1, 1) == 0);
+    CHECK(tape_bytes(s.tess, 2, 1, 1) == 0);
+    CHECK(tape_bytes(s.tess, CPAB_FLOAT32, 1, 1) > 0);
+    CHECK(tape_bytes(s.tess, CPAB_FLOAT64, 1, 1000) > tape_bytes(s.tess, CPAB_FLOAT32, 1, 1000));
+    CHECK(tape_bytes(s.tess, CPAB_FLOAT32, 8, 250 * 250) == CPAB_MAX_TAPE);
+    CHECK(tape_bytes(s.tess, CPAB_FLOAT64, INT64_MAX, INT64_MAX) == CPAB_MAX_TAPE);
+    cpab_call call = call_make(s.tess, CPAB_FLOAT32, 1, 1, 1, 1);
+    for (call.struct_size = sizeof call - 1; call.struct_size <= sizeof call + 1; call.struct_size++)
+        CHECK((cpab_tape_bytes(&call) > 0) == (call.struct_size == sizeof call));
+    space_free(&s);
+    space_free(&line);
+}
+
 int main(void) {
     test_f32();
     test_f64();
-    CHECK(cpab_tape_bytes(NULL, 1, 1, 4) == 0);
-    space s = space_make(2, 3, 3, CPAB_OUTSIDE_LINEAR);
-    CHECK(cpab_tape_bytes(s.tess, 1, 0, 4) == 0);
-    CHECK(cpab_tape_bytes(s.tess, 0, 1, 4) == 0);
-    CHECK(cpab_tape_bytes(s.tess, 1, -1, 4) == 0);
-    CHECK(cpab_tape_bytes(s.tess, 1, 1, -4) == 0);
-    CHECK(cpab_tape_bytes(s.tess, 8, 250 * 250, 4) == 7 << 20);
-    CHECK(cpab_tape_bytes(s.tess, INT64_MAX, INT64_MAX, 8) == 7 << 20);
-    space_free(&s);
+    sizes_of_tapes();
     return check_result();
 }

@@ -1,13 +1,14 @@
 /* What a tessellation says about itself, and which options it refuses. */
 #include <float.h>
 #include <math.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "space.h"
 
 static void counts_and_places_1d(void) {
     space s = space_make(1, 5, 99, CPAB_OUTSIDE_LINEAR);
-    CHECK(cpab_tessellation_ndim(s.tess) == 1);
+    CHECK(sizes_of(s.tess).ndim == 1);
     CHECK(s.n_vertices == 6);
     CHECK(s.n_cells == 5);
     for (int64_t i = 0; i < s.n_vertices; i++) CHECK_NEAR(s.vertices[i], -1 + 0.4 * (double)i, 1e-15);
@@ -24,7 +25,7 @@ static void counts_and_places_2d(void) {
     o.lower[0] = 10, o.upper[0] = 16;
     o.lower[1] = -7, o.upper[1] = -3;
     space s = space_from(o);
-    CHECK(cpab_tessellation_ndim(s.tess) == 2);
+    CHECK(sizes_of(s.tess).ndim == 2);
     CHECK(s.n_vertices == 4 * 3 + 3 * 2);
     CHECK(s.n_cells == 4 * 3 * 2);
     const int64_t n_corners = 12;
@@ -141,32 +142,82 @@ static void null_arguments(void) {
     CHECK(tess == NULL);
     CHECK(cpab_tessellation_create(&o, NULL) == CPAB_E_NULL);
     cpab_tessellation_destroy(NULL);
-    CHECK(cpab_tessellation_ndim(NULL) == 0);
-    CHECK(cpab_tessellation_n_vertices(NULL) == 0);
-    CHECK(cpab_tessellation_n_cells(NULL) == 0);
-    double x[4];
-    int64_t c[6];
-    CHECK(cpab_tessellation_vertices(NULL, x) == CPAB_E_NULL);
-    CHECK(cpab_tessellation_cells(NULL, c) == CPAB_E_NULL);
+    cpab_tessellation_sizes sizes = {sizeof sizes, 5, 6, 7};
+    CHECK(cpab_tessellation_describe(NULL, &sizes) == CPAB_OK);
+    CHECK(sizes.ndim == 0 && sizes.n_vertices == 0 && sizes.n_cells == 0);
+    CHECK(cpab_tessellation_describe(NULL, NULL) == CPAB_E_NULL);
+    double x[4] = {9, 9, 9, 9};
+    int64_t c[6] = {9, 9, 9, 9, 9, 9};
+    CHECK(cpab_tessellation_geometry(NULL, x, c) == CPAB_E_NULL);
+    CHECK(cpab_tessellation_geometry(NULL, NULL, NULL) == CPAB_E_NULL);
+    CHECK(x[0] == 9 && c[0] == 9);
     CHECK(cpab_tessellation_create(&o, &tess) == CPAB_OK);
-    CHECK(cpab_tessellation_vertices(tess, NULL) == CPAB_E_NULL);
-    CHECK(cpab_tessellation_cells(tess, NULL) == CPAB_E_NULL);
+    CHECK(cpab_tessellation_describe(tess, NULL) == CPAB_E_NULL);
+    CHECK(cpab_tessellation_geometry(tess, NULL, NULL) == CPAB_OK);
+    CHECK(cpab_tessellation_geometry(tess, x, NULL) == CPAB_OK); /* one alone is as good as both */
+    CHECK(x[0] == -1 && x[3] == 1 && c[0] == 9);
+    x[0] = 9;
+    CHECK(cpab_tessellation_geometry(tess, NULL, c) == CPAB_OK);
+    CHECK(x[0] == 9 && c[0] + c[1] == 1 && c[4] + c[5] == 5);
     cpab_tessellation_destroy(tess);
 }
 
-/* The library and the header it was built with agree, and every status has a text of its own. */
+/* A struct of another size is left as it is. */
+static void sizes_of_another_size(void) {
+    space s = space_make(1, 3, 1, CPAB_OUTSIDE_LINEAR);
+    const size_t sizes[] = {0, sizeof(cpab_tessellation_sizes) - 1, sizeof(cpab_tessellation_sizes) + 1,
+                            SIZE_MAX};
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        cpab_tessellation_sizes answer = {sizes[i], 5, 6, 7};
+        CHECK(cpab_tessellation_describe(s.tess, &answer) == CPAB_E_ABI);
+        CHECK(cpab_tessellation_describe(NULL, &answer) == CPAB_E_ABI);
+        CHECK(answer.struct_size == sizes[i] && answer.ndim == 5 && answer.n_vertices == 6 &&
+              answer.n_cells == 7);
+    }
+    space_free(&s);
+}
+
+/* The library and the header it was built with agree. */
 static void about_the_library(void) {
-    CHECK(cpab_abi_version() == CPAB_ABI_VERSION);
-    CHECK(cpab_version() && strchr(cpab_version(), '.'));
-    CHECK(cpab_build_info() && cpab_build_info()[0]);
-    const char *unknown = cpab_status_text((cpab_status)(CPAB_E_INTERRUPTED + 1));
-    CHECK(unknown && unknown[0]);
-    CHECK(strcmp(unknown, cpab_status_text((cpab_status)(1 << 27))) ==
-          0); /* beyond the bits of an enumerator */
-    for (int i = CPAB_OK; i <= CPAB_E_INTERRUPTED; i++) {
-        const char *text = cpab_status_text((cpab_status)i);
-        CHECK(text && text[0] && strcmp(text, unknown) != 0);
-        for (int j = CPAB_OK; j < i; j++) CHECK(strcmp(text, cpab_status_text((cpab_status)j)) != 0);
+    const cpab_library library = library_now();
+    CHECK(library.struct_size == sizeof library);
+    CHECK(library.abi_version == CPAB_ABI_VERSION);
+    CHECK(library.device == CPAB_CPU);
+    CHECK(library.version && strchr(library.version, '.'));
+    CHECK(library.build_info && library.build_info[0]);
+    CHECK(library.isa_names && strstr(library.isa_names, "best"));
+    CHECK(cpab_library_describe(NULL) == CPAB_E_NULL);
+    /* a caller with another header learns at least which */
+    const size_t sizes[] = {0, offsetof(cpab_library, device), sizeof library - 1, sizeof library + 1};
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        cpab_library other;
+        memset(&other, 0, sizeof other);
+        other.struct_size = sizes[i], other.device = 77;
+        CHECK(cpab_library_describe(&other) == CPAB_E_ABI);
+        CHECK(other.struct_size == sizes[i] && other.abi_version == CPAB_ABI_VERSION);
+        CHECK(other.device == 77 && !other.version && !other.build_info && !other.isa_names);
+    }
+}
+
+/* Every status says in words of its own what must be, and has something to say of all three; so has one that
+   does not exist. */
+static void statuses_in_words(void) {
+    enum { last = CPAB_E_DEVICE };
+    const cpab_message *unknown = cpab_explain((cpab_status)(last + 1));
+    CHECK(cpab_explain((cpab_status)(1 << 27)) == unknown); /* beyond the bits of an enumerator */
+    CHECK(cpab_explain((cpab_status)-1) == unknown);
+    CHECK(unknown->required && unknown->required[0] && unknown->received && unknown->remedy &&
+          unknown->remedy[0]);
+    for (int i = CPAB_OK; i <= last; i++) {
+        const cpab_message *message = cpab_explain((cpab_status)i);
+        CHECK(message && message != unknown);
+        CHECK(message->required && message->required[0]);
+        CHECK(message->received);
+        CHECK(message->remedy && message->remedy[0] && message->remedy[strlen(message->remedy) - 1] == '.');
+        CHECK(strcmp(message->required, unknown->required) != 0);
+        for (int j = CPAB_OK; j < i; j++)
+            CHECK(strcmp(message->required, cpab_explain((cpab_status)j)->required) != 0);
+        CHECK(cpab_explain((cpab_status)i) == message);
     }
 }
 
@@ -178,6 +229,8 @@ int main(void) {
     ignored_entries();
     ends_are_exact();
     null_arguments();
+    sizes_of_another_size();
     about_the_library();
+    statuses_in_words();
     return check_result();
 }

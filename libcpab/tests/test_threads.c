@@ -1,5 +1,8 @@
 /* The number of threads changes no bit, and calls may run side by side and in a forked child. */
+#define _POSIX_C_SOURCE 200112L /* setenv */
+
 #include <pthread.h>
+#include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -59,6 +62,13 @@ static void run_none(void (*task)(void *), void *data, unsigned n_threads, unsig
 
 static int three(void) { return 3; }
 
+/* What calls with 0 threads use. */
+static int library_threads(void) {
+    const cpab_library library = library_now();
+    CHECK(library.isa_status == CPAB_OK);
+    return library.n_threads;
+}
+
 #define REAL float
 #define SUFFIX f32
 #include "threads.inc"
@@ -72,6 +82,7 @@ static int three(void) { return 3; }
 #undef SUFFIX
 
 int main(void) {
+    unsetenv("CPABX_NUM_THREADS");
     for (int ndim = 1; ndim <= 2; ndim++) {
         space s = space_make(ndim, 5, 4, CPAB_OUTSIDE_LINEAR);
         all_f32(&s);

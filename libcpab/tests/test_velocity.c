@@ -1,4 +1,4 @@
-/* cpab_velocity_*: the field between and beyond its vertices; the tests themselves are in velocity.inc. */
+/* cpab_velocity(): the field between and beyond its vertices; the tests themselves are in velocity.inc. */
 #include "real.h"
 #include "space.h"
 

@@ -7,40 +7,19 @@ layer, ``cpabx.layers.STCPAB(...)``, give a network a diffeomorphic spatial tran
 
 from importlib.metadata import version as _version
 
-from cpabx import errors, layers, plot
+from cpabx import errors, layers, plot, transforms
 from cpabx.hookspecs import hookimpl
 from cpabx.prior import SmoothPrior
 from cpabx.registry import available_backends, clear_caches, get_backend, set_backend, use_backend
 from cpabx.tessellation import Tessellation
-from cpabx.transforms import (
-    Affine,
-    AffineDiffeo,
-    Composition,
-    Cpab,
-    Homography,
-    Rigid,
-    ScaleTranslate,
-    Similarity,
-    ThinPlateSpline,
-    Transformation,
-)
+from cpabx.transforms import *  # noqa: F403 - all families
 from cpabx.transforms.series import lengths_of
 
 __version__ = _version("cpabx")
 
 __all__ = [
-    "Affine",
-    "AffineDiffeo",
-    "Composition",
-    "Cpab",
-    "Homography",
-    "Rigid",
-    "ScaleTranslate",
-    "Similarity",
     "SmoothPrior",
     "Tessellation",
-    "ThinPlateSpline",
-    "Transformation",
     "__version__",
     "available_backends",
     "clear_caches",
@@ -53,3 +32,4 @@ __all__ = [
     "set_backend",
     "use_backend",
 ]
+__all__ += transforms.__all__

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from cpabx.errors import DeviceError, UnsupportedError, shown
-from cpabx.pixel_grid import pixel_grid
+from cpabx.sampling.labels import take_pixels
 
 if TYPE_CHECKING:
+    from cpabx.sampling.options import Sampling
     from cpabx.tessellation import Tessellation
 
 Tensor = Any
@@ -27,18 +28,6 @@ ABILITIES = frozenset({"autograd", "layers", "graph", "cuda", "double_backward",
 #: Element types that transformations are computed in.
 DTYPES = ("float32", "float64")
 
-LAYER_NAMES = (
-    "STAffine",
-    "STAffineDiffeo",
-    "STSimilarity",
-    "STRigid",
-    "STScaleTranslate",
-    "STHomography",
-    "STThinPlateSpline",
-    "STCPAB",
-    "STAffineCPAB",
-)
-
 
 class Backend(abc.ABC):
     """Adapter from cpabx to one array framework.
@@ -48,9 +37,9 @@ class Backend(abc.ABC):
         api_version: the ``cpabx.hookspecs.API_VERSION`` that it was written for, as a literal.
         supports: a subset of :data:`ABILITIES`. ``autograd``: ``vjp`` goes through the framework's
             own differentiation, and ``transform`` and ``warp`` take part in it. ``layers``: those of
-            :data:`LAYER_NAMES`, SpatialTransformer and STParallel exist. ``graph``: works when traced, with
-            unknown batch size. ``cuda``: takes tensors on NVIDIA devices. ``double_backward``: second derivatives of
-            ``cpab`` and ``cpab_warp``, and first ones of ``cpab_jvp`` and ``cpab_jacobian``. ``random_state``:
+            :data:`cpabx.layers.LAYER_NAMES`, SpatialTransformer and STParallel exist. ``graph``: works when traced,
+            with unknown batch size. ``cuda``: takes tensors on NVIDIA devices. ``double_backward``: second derivatives
+            of ``cpab`` and ``cpab_warp``, and first ones of ``cpab_jvp`` and ``cpab_jacobian``. ``random_state``:
             ``normal`` draws without a generator, and follows the framework's global seed.
         channels_last: images are (N, H, W, C) rather than (N, C, H, W), and in 1D and 3D likewise.
     """
@@ -120,6 +109,14 @@ class Backend(abc.ABC):
     @abc.abstractmethod
     def shape(self, tensor: Tensor) -> tuple[int | None, ...]:
         """The shape; None for a size that is not known while tracing."""
+
+    def are_ready(self, *values: Any) -> bool:
+        """Whether values are tensors that :meth:`asarray` returns as they are, of one of :data:`DTYPES` and one device.
+
+        A quick answer for what most calls are given. Where it is False, as by default, arguments are looked at one by
+        one: so it may be False at any time, to be on the safe side.
+        """
+        return False
 
     def to_device(self, tensor: Tensor, device: Any) -> Tensor:
         """The tensor on a device, in whatever way the framework names it; None leaves it where it is.
@@ -202,7 +199,7 @@ class Backend(abc.ABC):
         """Integrate: points (1 or N, P, n) along fields with vertex velocities (N, V, n).
 
         Differentiable with respect to both, where the backend supports ``autograd``. Use
-        :func:`cpabx.native.transform` and :func:`cpabx.native.transform_vjp`.
+        :func:`cpabx.native.arrays.transform` and :func:`cpabx.native.arrays.transform_vjp`.
         """
 
     def cpab_velocity(self, points: Tensor, velocity: Tensor, tessellation: Tessellation) -> Tensor:
@@ -239,41 +236,29 @@ class Backend(abc.ABC):
         raise _missing(self, "Jacobians of CPAB transformations")
 
     @abc.abstractmethod
-    def sample(
-        self, images: Tensor, grid: Tensor, *, mode: str = "linear", padding_mode: str, align_corners: bool
-    ) -> Tensor:
+    def sample(self, images: Tensor, grid: Tensor, sampling: Sampling) -> Tensor:
         """Images at grid (N, H, W, 2), in general (N, ..., n), of (x, y, z) in [-1, 1]^n over the image.
 
-        ``mode`` is ``"linear"``, interpolation in every direction, ``"nearest"``, or ``"cubic"``, convolution by
-        Keys' kernel with a = -3/4 in every direction. ``padding_mode`` is ``"zeros"``, ``"border"``,
+        The mode is ``"linear"``, interpolation in every direction, ``"nearest"``, or ``"cubic"``, convolution by
+        Keys' kernel with a = -3/4 in every direction. The padding mode is ``"zeros"``, ``"border"``,
         ``"reflection"`` or ``"wrap"``: pixel i is pixel i modulo their number. All options but cubic in 1D and 3D,
         and wrap, mean what they mean in ``torch.nn.functional.grid_sample``, also at and beyond the border, and so
-        do derivatives. A place that is not finite is NaN. Images are in the backend's layout, with n axes of
-        pixels. A mode or padding that a backend does not have must be an error.
+        do derivatives. The fill is not of interest here. A place that is not finite is NaN. Images are in the
+        backend's layout, with n axes of pixels. A mode or padding that a backend does not have must be an error.
         """
 
-    def sample_series(
-        self, series: Tensor, places: Tensor, lengths: Tensor, *, mode: str, padding_mode: str, align_corners: bool
-    ) -> Tensor:
+    def sample_series(self, series: Tensor, places: Tensor, lengths: Tensor, sampling: Sampling) -> Tensor:
         """Series at places (N, P, 1) of [-1, 1], which the first ``lengths`` (N,) samples of each series cover.
 
         As :meth:`sample`, of the i-th series up to its length alone, whatever is beyond. Lengths are whole numbers
         as floats, or NaN. This samples one after the other, so a backend that traces needs its own.
         """
-        counts = [int(n) for n in self.to_numpy(lengths)]
-        samples = [
-            self.sample(
-                series[i : i + 1, :n] if self.channels_last else series[i : i + 1, :, :n],
-                places[i : i + 1],
-                mode=mode,
-                padding_mode=padding_mode,
-                align_corners=align_corners,
-            )
-            for i, n in enumerate(counts)
-        ]
-        if not samples:
-            return self.sample(series, places, mode=mode, padding_mode=padding_mode, align_corners=align_corners)
-        return self.concat(samples, axis=0)
+        samples = []
+        for i, length in enumerate(self.to_numpy(lengths)):
+            n = int(length)
+            one = series[i : i + 1, :n] if self.channels_last else series[i : i + 1, :, :n]
+            samples.append(self.sample(one, places[i : i + 1], sampling))
+        return self.concat(samples, axis=0) if samples else self.sample(series, places, sampling)
 
     def take_pixels(self, images: Tensor, places: Tensor, fill: Tensor) -> Tensor:
         """Pixels of images as they are, of integers or booleans, which have no derivative.
@@ -286,8 +271,6 @@ class Backend(abc.ABC):
 
         This goes through numpy, so a backend that traces needs its own.
         """
-        from cpabx.native.image import take_pixels
-
         arrays = (self.to_numpy(tensor) for tensor in (images, places, fill))
         taken = take_pixels(*arrays, channels_last=self.channels_last)
         return self.asarray(taken, like=images)
@@ -299,19 +282,15 @@ class Backend(abc.ABC):
         tessellation: Tessellation,
         time: float,
         output_size: Sequence[int],
-        *,
-        mode: str = "linear",
-        padding_mode: str,
-        align_corners: bool,
-    ) -> Tensor:
+        sampling: Sampling,
+    ) -> Tensor | None:
         """Images that cover the domain, sampled where :meth:`cpab` takes the pixels of an output of that size.
 
-        ``output_size`` is in the order of an array's axes, options are those of :meth:`sample`. This does one
-        after the other; a backend may have something faster, see :func:`cpabx.native.arrays.warp`.
+        For backends that have both in one pass, see :func:`cpabx.native.arrays.warp`. None where a backend has not,
+        as by default: then images are warped by :meth:`cpab` and :meth:`sample`, one after the other. ``output_size``
+        is in the order of an array's axes.
         """
-        grid = pixel_grid(tuple(output_size), align_corners, tessellation.domain)
-        moved = self.cpab(grid.tensor(self, like=velocity), velocity, tessellation, time)
-        return grid.sample(self, images, moved, mode=mode, padding_mode=padding_mode, align_corners=align_corners)
+        return None
 
     def vjp(self, function: Any, arguments: Sequence[Tensor], cotangent: Tensor) -> tuple[Tensor, ...]:
         """Vector-Jacobian product of ``function(*arguments)`` by automatic differentiation.
@@ -322,7 +301,7 @@ class Backend(abc.ABC):
         raise _missing(self, "gradients by automatic differentiation")
 
     def layers(self) -> ModuleType:
-        """The module with the classes of :data:`LAYER_NAMES`, SpatialTransformer and STParallel.
+        """The module with the classes of :data:`cpabx.layers.LAYER_NAMES`, SpatialTransformer and STParallel.
 
         Required with the ability ``layers``.
         """

@@ -8,13 +8,14 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from cpabx.backend import Backend, numpy_normal
+from cpabx.backend import DTYPES, Backend, numpy_normal
 from cpabx.hookspecs import hookimpl
 from cpabx.native import arrays
-from cpabx.native.image import Image
+from cpabx.sampling import Sampling
 from cpabx.tessellation import Tessellation
 
 Array = np.ndarray[Any, Any]
+_FLOATS = tuple(map(np.dtype, DTYPES))
 
 
 @hookimpl
@@ -43,6 +44,15 @@ class NumpyBackend(Backend):
         if isinstance(values, np.ma.MaskedArray):  # numpy would uncover what is masked
             raise TypeError("a masked array")
         return np.asarray(values, dtype=dtype or (like.dtype if like is not None else None))
+
+    def constant(self, values: Array, *, like: Array) -> Array:
+        return values.astype(like.dtype, copy=False)
+
+    def are_ready(self, *values: Any) -> bool:
+        for value in values:
+            if type(value) is not np.ndarray or value.dtype != values[0].dtype:
+                return False
+        return values[0].dtype in _FLOATS
 
     def to_numpy(self, tensor: Array) -> Array:
         return np.asarray(tensor)
@@ -122,14 +132,10 @@ class NumpyBackend(Backend):
     ) -> tuple[Array, Array]:
         return arrays.jacobian(points, velocity, tessellation, time)
 
-    def sample(
-        self, images: Array, grid: Array, *, mode: str = "linear", padding_mode: str, align_corners: bool
-    ) -> Array:
-        image = Image.of_shape(
-            images.shape, channels_last=True, mode=mode, padding_mode=padding_mode, align_corners=align_corners
-        )
-        points = grid.reshape(len(grid), math.prod(grid.shape[1:-1]), image.ndim)
-        return arrays.sample(images, points, image).reshape(*grid.shape[:-1], image.channels)
+    def sample(self, images: Array, grid: Array, sampling: Sampling) -> Array:
+        points = grid.reshape(len(grid), math.prod(grid.shape[1:-1]), grid.shape[-1])
+        sampled: Array = arrays.sample(images, points, sampling)
+        return sampled.reshape(*grid.shape[:-1], images.shape[-1])
 
     def cpab_warp(
         self,
@@ -138,12 +144,6 @@ class NumpyBackend(Backend):
         tessellation: Tessellation,
         time: float,
         output_size: Sequence[int],
-        *,
-        mode: str = "linear",
-        padding_mode: str,
-        align_corners: bool,
+        sampling: Sampling,
     ) -> Array:
-        image = Image.of_shape(
-            images.shape, channels_last=True, mode=mode, padding_mode=padding_mode, align_corners=align_corners
-        )
-        return arrays.warp(images, velocity, tessellation, image, tuple(output_size)[::-1], time)
+        return arrays.warp(images, velocity, tessellation, time, output_size, sampling)

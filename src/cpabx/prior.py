@@ -138,16 +138,26 @@ class SmoothPrior:
         """
         if mean is None:
             chosen, noise = checked_noise(noise, self.cpab.n_params, backend)
-            return self._theta_from(chosen, noise, None)
+            return self.theta_of_noise(chosen, noise, None)
         chosen, noise, mean = checked_noise(noise, self.cpab.n_params, backend, mean=mean)
-        return self._theta_from(chosen, noise, mean)
+        return self.theta_of_noise(chosen, noise, mean)
 
     @property
     def n_params(self) -> int:
         """d, the size of theta."""
         return self.cpab.n_params
 
-    def _theta_from(self, backend: Backend, noise: Tensor, mean: Any) -> Tensor:
+    def theta_of_noise(self, backend: Backend, noise: Tensor, mean: Any) -> Tensor:
+        """What :meth:`theta_from` computes, of arguments that are checked.
+
+        Args:
+            backend: the one of noise.
+            noise: (N, d).
+            mean: None, (d,) or (N, d).
+
+        Returns:
+            (N, d).
+        """
         theta = backend.matmul(noise, backend.constant(_spread(self), like=noise))
         return theta if mean is None else self._plus(backend, theta, mean)
 

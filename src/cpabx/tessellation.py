@@ -45,18 +45,16 @@ class Tessellation:
         outside: str = "linear",
     ) -> None:
         self.cells = _checked_cells(cells)
+        #: The number of coordinates of a point.
         self.ndim = len(self.cells)
         self.domain = _checked_domain(domain, len(self.cells))
         self.outside = one_of("outside", outside, OUTSIDE)
-        self._owner = _create(self.cells, self.domain, OUTSIDE.index(outside))
-        self.n_vertices = int(load().lib.cpab_tessellation_n_vertices(self._owner))
+        #: The native ``cpab_tessellation *``.
+        self.handle = _create(self.cells, self.domain, OUTSIDE.index(outside))
+        sizes = _sizes(self.handle)
+        self.n_vertices = int(sizes.n_vertices)
         #: Number of simplices.
-        self.n_cells = int(load().lib.cpab_tessellation_n_cells(self._owner))
-
-    @property
-    def handle(self) -> Any:
-        """The native ``cpab_tessellation *``."""
-        return self._owner
+        self.n_cells = int(sizes.n_cells)
 
     @property
     def nbytes(self) -> int:
@@ -75,7 +73,7 @@ class Tessellation:
     @functools.cached_property
     def vertices(self) -> NDArray[np.float64]:
         """(V, n) coordinates: grid corners, x fastest, then (2D) the centres, x fastest."""
-        return self._read("vertices", np.float64, (self.n_vertices, self.ndim), "double *")
+        return self._read(0, np.float64, (self.n_vertices, self.ndim), "double *")
 
     @functools.cached_property
     def cell_vertices(self) -> NDArray[np.int64]:
@@ -84,15 +82,15 @@ class Tessellation:
         5 (i + nx (j + ny k)) + m are the tetrahedra of box (i, j, k): m = 0 in its middle, the others each
         cut off one of its corners.
         """
-        return self._read("cells", np.int64, (self.n_cells, self.ndim + 1), "int64_t *")
+        return self._read(1, np.int64, (self.n_cells, self.ndim + 1), "int64_t *")
 
-    def _read(self, what: str, dtype: Any, shape: tuple[int, ...], pointer: str) -> NDArray[Any]:
+    def _read(self, which: int, dtype: Any, shape: tuple[int, ...], pointer: str) -> NDArray[Any]:
+        """One of the arrays that ``cpab_tessellation_geometry`` writes."""
         library = load()
         values = np.empty(shape, dtype)
-        status = getattr(library.lib, f"cpab_tessellation_{what}")(
-            self.handle, library.ffi.cast(pointer, values.ctypes.data)
-        )
-        raise_for_status(library, status)
+        arrays = [library.ffi.NULL, library.ffi.NULL]
+        arrays[which] = library.ffi.cast(pointer, values.ctypes.data)
+        raise_for_status(library, library.lib.cpab_tessellation_geometry(self.handle, *arrays))
         values.flags.writeable = False
         return values
 
@@ -114,6 +112,15 @@ class Tessellation:
 
     def __repr__(self) -> str:
         return f"Tessellation({self.cells}, domain={self.domain}, outside={self.outside!r})"
+
+
+def _sizes(handle: Any) -> Any:
+    """How large a native tessellation is, as a ``cpab_tessellation_sizes *``."""
+    library = load()
+    sizes = library.ffi.new("cpab_tessellation_sizes *")
+    sizes.struct_size = library.ffi.sizeof("cpab_tessellation_sizes")
+    raise_for_status(library, library.lib.cpab_tessellation_describe(handle, sizes))
+    return sizes
 
 
 _living: weakref.WeakValueDictionary[Any, Any] = weakref.WeakValueDictionary()

@@ -68,7 +68,7 @@ def runs_of(page):
 def _on_its_own(monkeypatch, tmp_path):
     """Pages call set_backend, and write files."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(cpabx.registry, "_chosen", [])
+    monkeypatch.setattr(cpabx.registry, "_chosen", None)
     monkeypatch.setenv("MPLBACKEND", "agg")
 
 

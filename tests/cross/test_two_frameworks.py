@@ -20,6 +20,8 @@ from cpabx.testing.layers import LAYERS, layers_in
 from cpabx_tensorflow import layers as keras_layers
 from cpabx_torch import layers as torch_layers
 
+pytestmark = pytest.mark.slow
+
 N, CHANNELS, MAPS = 3, 2, 4
 SIZES = {1: (15,), 2: (11, 9), 3: (6, 7, 5)}
 OUTPUT_SIZES = {1: (7,), 2: (5, 6), 3: (4, 3, 5)}

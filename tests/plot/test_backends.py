@@ -54,6 +54,7 @@ def test_without_matplotlib(monkeypatch):
         assert isinstance(caught.value, ImportError)
 
 
+@pytest.mark.slow
 def test_importing_the_module_does_not_import_matplotlib():
     code = "import sys, cpabx.plot; cpabx.plot.paths; print('matplotlib' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

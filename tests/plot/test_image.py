@@ -44,7 +44,7 @@ def test_bytes_are_0_to_255():
 @pytest.mark.parametrize("align_corners", [False, True])
 def test_pixels_lie_where_warp_takes_them(align_corners):
     """Centres of pixels on paper are the points of the pixel grid."""
-    from cpabx.pixel_grid import pixel_grid
+    from cpabx.sampling import pixel_grid
 
     before, _ = plot.before_after(FAMILY, IMAGE, THETA, align_corners=align_corners)
     left, right, bottom, top = before.images[0].get_extent()

@@ -11,6 +11,8 @@ import pytest
 
 from tests.processes import finish, free_ports
 
+pytestmark = pytest.mark.slow
+
 SCRIPT = Path(__file__).with_name("gradients_of_replicas.py")
 
 

@@ -7,8 +7,9 @@ import tensorflow as tf
 
 import cpabx
 from cpabx.errors import CpabxError
-from cpabx_tensorflow import layers, op_library, ops
-from cpabx_tensorflow.problem import Flow, Warp
+from cpabx.sampling.options import Sampling
+from cpabx_tensorflow import flow, layers, op_library
+from cpabx_tensorflow.problem import Warp
 from cpabx_tensorflow.warp import warp
 
 pytestmark = pytest.mark.skipif(op_library.load() is None, reason="the op library is not built, or off")
@@ -45,14 +46,14 @@ def _gradients(function, *inputs):
 def every_function(tess):
     """Each operation on points, as a function of what ``problem`` gives."""
     return {
-        "transform": lambda p, v, g, u, w: ops.transform(p, v, tess, TIME),
-        "transform_vjp": lambda p, v, g, u, w: ops.transform_vjp(p, v, g, tess, TIME),
-        "transform_jvp": lambda p, v, g, u, w: ops.transform_jvp(p, v, u, w, tess, TIME),
-        "transform_vjp_jvp": lambda p, v, g, u, w: ops.transform_vjp_jvp(p, v, g, u, w, tess, TIME),
-        "velocity": lambda p, v, g, u, w: ops.velocity(p, v, tess),
-        "jacobian": lambda p, v, g, u, w: ops.jacobian(p, v, tess, TIME),
-        "gradient of jacobian": lambda p, v, g, u, w: _gradients(lambda: ops.jacobian(p, v, tess, TIME)[0], p, v),
-        "gradient of log_det": lambda p, v, g, u, w: _gradients(lambda: ops.jacobian(p, v, tess, TIME)[1], p, v),
+        "transform": lambda p, v, g, u, w: flow.transform(p, v, tess, TIME),
+        "transform_vjp": lambda p, v, g, u, w: flow.transform_vjp(p, v, g, tess, TIME),
+        "transform_jvp": lambda p, v, g, u, w: flow.transform_jvp(p, v, u, w, tess, TIME),
+        "transform_vjp_jvp": lambda p, v, g, u, w: flow.transform_vjp_jvp(p, v, g, u, w, tess, TIME),
+        "velocity": lambda p, v, g, u, w: flow.velocity(p, v, tess),
+        "jacobian": lambda p, v, g, u, w: flow.jacobian(p, v, tess, TIME),
+        "gradient of jacobian": lambda p, v, g, u, w: _gradients(lambda: flow.jacobian(p, v, tess, TIME)[0], p, v),
+        "gradient of log_det": lambda p, v, g, u, w: _gradients(lambda: flow.jacobian(p, v, tess, TIME)[1], p, v),
     }
 
 
@@ -95,13 +96,14 @@ def test_many_points_on_all_threads(name):
 )
 def test_images_are_warped_as_they_are_eagerly(ndim, dtype, mode, padding_mode, align_corners):
     tess, rng = TESSELLATIONS[ndim], np.random.default_rng(1)
+    sampling = Sampling(mode, padding_mode, align_corners)
     images = tf.constant(rng.uniform(size=(3, *SIZES[ndim], 2)), dtype)
     size = tuple(n + 2 for n in SIZES[ndim])
 
     def with_gradients(images, velocity):
         with tf.GradientTape() as tape:
             tape.watch([images, velocity])
-            warped = warp(images, velocity, tess, TIME, size, mode, padding_mode, align_corners)
+            warped = warp(images, velocity, tess, TIME, size, sampling)
             loss = tf.reduce_sum(warped * warped)
         return warped, *tape.gradient(loss, [images, velocity])
 
@@ -111,11 +113,10 @@ def test_images_are_warped_as_they_are_eagerly(ndim, dtype, mode, padding_mode, 
 @each_ndim
 def test_attributes_keep_the_problem(ndim):
     """All 64 bits of time and domain."""
-    flow = Flow(TESSELLATIONS[ndim], TIME)
-    asked = Warp(flow, SIZES[ndim], "nearest", "reflection", True)
+    asked = Warp(TESSELLATIONS[ndim], TIME, SIZES[ndim], Sampling("nearest", "reflection", True))
     velocity = problem(ndim)[1]
     with tf.Graph().as_default() as graph:
-        warp(tf.zeros((3, *SIZES[ndim], 1), "float64"), velocity.numpy(), *flow, *asked[1:])
+        warp(tf.zeros((3, *SIZES[ndim], 1), "float64"), velocity.numpy(), *asked)
     (node,) = (operation for operation in graph.get_operations() if operation.type == "CpabxWarp")
     assert Warp.of(node) == asked
 
@@ -130,7 +131,7 @@ def test_attributes_keep_the_problem(ndim):
 )
 def test_shapes_are_checked_while_tracing(points, velocity):
     with pytest.raises(ValueError, match=r"Dimension must be 2|must be rank 3"):
-        tf.function(lambda p, v: ops.transform(p, v, TESSELLATIONS[2], 1.0)).get_concrete_function(
+        tf.function(lambda p, v: flow.transform(p, v, TESSELLATIONS[2], 1.0)).get_concrete_function(
             tf.TensorSpec(points), tf.TensorSpec(velocity)
         )
 
@@ -138,13 +139,13 @@ def test_shapes_are_checked_while_tracing(points, velocity):
 @pytest.mark.parametrize(
     ("shapes", "message"),
     [
-        (((1, 3, 2), (2, 17, 2)), r"velocity must be \(N, 18, 2\)"),
-        (((3, 3, 2), (2, 18, 2)), r"points must be \(1 or 2"),
+        (((1, 3, 2), (2, 17, 2)), r"velocity must be \(2, 18, 2\)"),
+        (((3, 3, 2), (2, 18, 2)), r"points must be \(1 or 2, 3, 2\)"),
     ],
     ids=["vertices", "batch"],
 )
 def test_shapes_are_checked_when_the_graph_runs(shapes, message):
-    move = tf.function(lambda p, v: ops.transform(p, v, TESSELLATIONS[2], 1.0))
+    move = tf.function(lambda p, v: flow.transform(p, v, TESSELLATIONS[2], 1.0))
     with pytest.raises(tf.errors.InvalidArgumentError, match=message):
         move(*map(tf.zeros, shapes))
 
@@ -154,9 +155,9 @@ def test_errors_have_the_words_of_eager_ones(rate):
     tess = cpabx.Tessellation((2, 2))
     points, velocity = tf.constant([[[0.9, 0.8]]]), tf.constant(rate * tess.vertices[None], "float32")
     with pytest.raises(CpabxError) as eager:
-        ops.transform(points, velocity, tess, 1.0)
+        flow.transform(points, velocity, tess, 1.0)
     with pytest.raises(tf.errors.InvalidArgumentError) as in_graph:
-        tf.function(lambda p, v: ops.transform(p, v, tess, 1.0))(points, velocity)
+        tf.function(lambda p, v: flow.transform(p, v, tess, 1.0))(points, velocity)
     assert str(eager.value) in in_graph.value.message
 
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from cpabx.backend import LAYER_NAMES
+from cpabx.layers import LAYER_NAMES
 from cpabx_tensorflow import layers
 
 SHAPE = (12, 10, 2)

@@ -11,8 +11,8 @@ import pytest
 import tensorflow as tf
 
 import cpabx
-from cpabx.backend import LAYER_NAMES
 from cpabx.errors import OptionError, ShapeError
+from cpabx.layers import LAYER_NAMES
 from cpabx.testing.layers import LAYERS
 from cpabx_tensorflow import layers
 

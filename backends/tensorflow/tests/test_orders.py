@@ -5,6 +5,8 @@ import sys
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("first", ["function of tape within tape", "Dataset.map", "keras.Input"])
 def test_whatever_comes_first(first):

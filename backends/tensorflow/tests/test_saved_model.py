@@ -9,11 +9,15 @@ import tensorflow as tf
 
 import cpabx
 from cpabx import native
-from cpabx.backend import LAYER_NAMES
-from cpabx_tensorflow import layers, op_library, ops
+from cpabx.layers import LAYER_NAMES
+from cpabx.sampling.options import Sampling
+from cpabx_tensorflow import flow, layers, op_library
 from cpabx_tensorflow.warp import warp
 
-pytestmark = pytest.mark.skipif(op_library.load() is None, reason="the op library is not built, or off")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(op_library.load() is None, reason="the op library is not built, or off"),
+]
 
 SHAPE = (9, 8, 2)
 SERVE = """
@@ -87,18 +91,18 @@ def test_functions_and_their_derivatives_are_served(new_process, tmp_path):
                 outer.watch(velocity)
                 with tf.GradientTape() as inner:
                     inner.watch(velocity)
-                    moved = ops.transform(points, velocity, tess, 0.3)
+                    moved = flow.transform(points, velocity, tess, 0.3)
                     loss = tf.reduce_sum(tf.sin(moved))
                 first = inner.gradient(loss, velocity)
             with tf.GradientTape() as tape:
                 tape.watch(velocity)
-                warped = warp(images, velocity, tess, 1.0, (5, 6), "linear", "border", False)
+                warped = warp(images, velocity, tess, 1.0, (5, 6), Sampling(padding_mode="border"))
             return {
                 "moved": moved,
                 "second": outer.gradient(first, velocity),
                 "by_warp": tape.gradient(warped, velocity),
-                "at_points": ops.velocity(points, velocity, tess),
-                "log_det": ops.jacobian(points, velocity, tess, 0.3)[1],
+                "at_points": flow.velocity(points, velocity, tess),
+                "log_det": flow.jacobian(points, velocity, tess, 0.3)[1],
             }
 
     rng = np.random.default_rng(0)

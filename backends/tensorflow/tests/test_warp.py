@@ -10,6 +10,7 @@ import tensorflow as tf
 
 import cpabx
 from cpabx.errors import OptionError, RangeError, UnsupportedError
+from cpabx.sampling.options import Sampling
 from cpabx_tensorflow import layers
 from cpabx_tensorflow.warp import warp
 
@@ -111,7 +112,7 @@ def test_errors_of_the_library_arrive():
     family, (images, theta) = FAMILIES[2], problem(2)
     velocity = family.velocity(theta) * 1e6
     with pytest.raises(RangeError, match="item 0"):
-        warp(images, velocity, family.tessellation, 1.0, (4, 5), "linear", "zeros", False)
+        warp(images, velocity, family.tessellation, 1.0, (4, 5), Sampling())
 
 
 def test_layers_keep_their_mode():

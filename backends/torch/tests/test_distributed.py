@@ -13,6 +13,8 @@ from torch import distributed
 from backends.torch.tests.distributed_worker import gradients, model
 from backends.torch.tests.models import draw
 
+pytestmark = pytest.mark.slow
+
 PATIENCE = 120  # seconds: a process that waits for the other must not outlive the test
 ROOT = Path(__file__).parents[3]
 LOCAL = {"OMP_NUM_THREADS": "1", "MASTER_ADDR": "127.0.0.1", "GLOO_SOCKET_IFNAME": "lo"}

@@ -8,8 +8,10 @@ import torch
 
 import cpabx
 from backends.torch.tests.models import draw, trained
-from cpabx.backend import LAYER_NAMES
+from cpabx.layers import LAYER_NAMES
 from cpabx.testing.layers import LAYERS
+
+pytestmark = pytest.mark.slow
 
 #: All that the other process needs: the operators are registered when the backend is loaded.
 SERVE = """

@@ -6,7 +6,7 @@ import torch
 import cpabx
 from backends.torch.tests.models import SHAPE, draw, trained
 from cpabx import registry
-from cpabx.backend import LAYER_NAMES
+from cpabx.layers import LAYER_NAMES
 from cpabx.testing.layers import layers_in
 from cpabx_torch import layers
 

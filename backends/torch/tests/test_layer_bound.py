@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from backends.torch.tests.models import draw, trained
-from cpabx.backend import LAYER_NAMES
 from cpabx.errors import RangeError
+from cpabx.layers import LAYER_NAMES
 from cpabx_torch import layers
 from cpabx_torch.localization import ThetaLinear
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from backends.torch.tests.models import SHAPE, draw, noisy_localization, trained
-from cpabx.backend import LAYER_NAMES
+from cpabx.layers import LAYER_NAMES
 from cpabx_torch import layers
 
 each_layer = pytest.mark.parametrize("name", LAYER_NAMES)

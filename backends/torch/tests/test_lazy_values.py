@@ -5,7 +5,7 @@ import torch
 
 import cpabx
 from backends.torch.tests.models import draw, trained
-from cpabx.backend import LAYER_NAMES
+from cpabx.layers import LAYER_NAMES
 
 F64 = torch.float64
 SIZES = {1: (6,), 2: (4, 5), 3: (3, 2, 4)}

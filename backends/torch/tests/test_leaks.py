@@ -5,6 +5,8 @@ import sys
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 #: Grows by what a step leaves behind; a process of its own, so that nobody else's memory counts.
 MEASURE = """
 import gc, os, torch

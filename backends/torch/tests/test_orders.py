@@ -5,6 +5,8 @@ import sys
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("first", ["jacrev(grad)", "vmap(grad)", "inference_mode", "FakeTensorMode", "compile"])
 def test_whatever_comes_first(first):

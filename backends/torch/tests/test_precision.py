@@ -7,8 +7,8 @@ import torch
 
 import cpabx
 from backends.torch.tests.models import draw, trained
-from cpabx.backend import LAYER_NAMES
 from cpabx.errors import DtypeError
+from cpabx.layers import LAYER_NAMES
 
 HALVES = [torch.bfloat16, torch.float16]
 FAMILIES = [

@@ -12,6 +12,8 @@ from torch.utils.data import DataLoader, Dataset
 
 import cpabx
 
+pytestmark = pytest.mark.slow
+
 FAMILY = cpabx.Cpab((3, 3))
 PATIENCE = 60  # seconds: a deadlock must not outlive the test
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from backends.torch.tests.models import SHAPE, draw, trained
-from cpabx.backend import LAYER_NAMES
+from cpabx.layers import LAYER_NAMES
 
 LOAD = """
 import sys, torch

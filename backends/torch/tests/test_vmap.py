@@ -7,9 +7,10 @@ import torch
 from torch.func import grad, jacfwd, jacrev, jvp, vjp, vmap
 
 import cpabx
-from cpabx import native
 from cpabx.errors import RangeError
-from cpabx_torch import ops
+from cpabx.native import functions as native
+from cpabx.sampling import Sampling
+from cpabx_torch import flow, sampling
 
 F64 = torch.float64
 SIZES = {1: (6,), 2: (4, 5), 3: (3, 2, 4)}
@@ -23,15 +24,13 @@ B, N, P = 3, 2, 5
 def native_calls(monkeypatch):
     """Names of the functions of libcpab that are called."""
     called = []
-    for name in ("transform", "transform_vjp", "transform_jvp", "transform_vjp_jvp", "velocity", "jacobian", "sample",
-                 "sample_vjp", "warp", "warp_vjp"):  # fmt: skip
-        function = getattr(native, name)
+    for function in native.all_functions():
 
-        def counted(*arguments, function=function, name=name, **options):
+        def counted(*arguments, genuine=function._call, name=function.name):
             called.append(name)
-            return function(*arguments, **options)
+            return genuine(*arguments)
 
-        monkeypatch.setattr(native, name, counted)
+        monkeypatch.setattr(function, "_call", counted)
     return called
 
 
@@ -53,16 +52,16 @@ def operators(family):
         return both
 
     def transform(points, velocity):
-        return ops.transform(points, velocity, tess, 0.7)
+        return flow.transform(points, velocity, tess, 0.7)
 
     return {
         "transform": (transform, (p, v)),
         "transform_vjp": (gradients(transform), (p, v, g)),
-        "transform_jvp": (lambda p, v, t: ops.transform_jvp(p, v, t, None, tess, 1.0), (p, v, t)),
-        "transform_jvp of fields": (lambda p, v, w: ops.transform_jvp(p, v, None, w, tess, 1.0), (p, v, -v)),
-        "velocity": (lambda p, v: ops.velocity(p, v, tess), (p, v)),
-        "jacobian": (lambda p, v: ops.jacobian(p, v, tess, 1.0)[0], (p, v)),
-        "log_det": (lambda p, v: ops.jacobian(p, v, tess, 1.0)[1], (p, v)),
+        "transform_jvp": (lambda p, v, t: flow.transform_jvp(p, v, t, None, tess, 1.0), (p, v, t)),
+        "transform_jvp of fields": (lambda p, v, w: flow.transform_jvp(p, v, None, w, tess, 1.0), (p, v, -v)),
+        "velocity": (lambda p, v: flow.velocity(p, v, tess), (p, v)),
+        "jacobian": (lambda p, v: flow.jacobian(p, v, tess, 1.0)[0], (p, v)),
+        "log_det": (lambda p, v: flow.jacobian(p, v, tess, 1.0)[1], (p, v)),
         "warp": (family.warp, (images, theta)),
         "warp_vjp": (gradients(family.warp), (images, theta, out)),
         "family": (lambda p, t: family.transform(p, t, time=-0.5), (p, theta)),
@@ -72,9 +71,7 @@ def operators(family):
 
 
 def family_sample(images, points):
-    from cpabx_torch.sampler import sample
-
-    return sample(images, points, "linear", "border", False)
+    return sampling.sample(images, points, Sampling("linear", "border"))
 
 
 def items(arguments, i):

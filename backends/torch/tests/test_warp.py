@@ -9,19 +9,24 @@ from torch.autograd import forward_ad, gradcheck, gradgradcheck
 from torch.fx.experimental.proxy_tensor import make_fx
 
 import cpabx
-from cpabx import native
 from cpabx.errors import DeviceError, UnsupportedError
-from cpabx_torch import native_images, sampler, warp
-from cpabx_torch.native_ops import options_of
-from cpabx_torch.operators import is_plain
+from cpabx.native import functions as native
+from cpabx.sampling import Sampling
+from cpabx_torch import functions, sampling, warp
+from cpabx_torch.differentiation import is_plain
 
 F64 = torch.float64
-SAMPLING = list(
-    itertools.product(["linear", "nearest", "cubic"], ["zeros", "border", "reflection", "wrap"], [False, True])
+SAMPLING = [
+    Sampling(*options)
+    for options in itertools.product(
+        ["linear", "nearest", "cubic"], ["zeros", "border", "reflection", "wrap"], [False, True]
+    )
+]
+each_sampling = pytest.mark.parametrize(
+    "options", SAMPLING, ids=lambda s: f"{s.mode}-{s.padding_mode}-{s.align_corners}"
 )
-each_sampling = pytest.mark.parametrize("sampling", SAMPLING, ids=lambda s: "-".join(map(str, s)))
 each_ndim = pytest.mark.parametrize("ndim", [1, 2, 3])
-LINEAR = ("linear", "border", False)
+LINEAR = Sampling("linear", "border")
 SIZES = {1: (7,), 2: (4, 5), 3: (3, 2, 4)}
 OUTPUT = {1: (5,), 2: (3, 4), 3: (2, 3, 2)}
 
@@ -43,14 +48,14 @@ def problem(ndim, n_batch=2):
     velocity = (draw(n_batch, tess.n_vertices, ndim, seed=2) - 0.5).requires_grad_()
 
     def call(images, velocity, mode="linear", padding_mode="border", align_corners=False):
-        return warp.warp(images, velocity, tess, 0.7, OUTPUT[ndim], mode, padding_mode, align_corners)
+        return warp.warp(images, velocity, tess, 0.7, OUTPUT[ndim], Sampling(mode, padding_mode, align_corners))
 
     return images_and_points(ndim, n_batch)[0], velocity, call
 
 
 def op_options(ndim, mode="linear"):
     tess = cpabx.Tessellation((2, 1, 2)[:ndim], domain=((-1, 1), (0, 2), (1, 4))[:ndim])
-    return (*options_of(tess), 0.7, OUTPUT[ndim], mode, "border", False)
+    return functions.warp.flat(tess, 0.7, OUTPUT[ndim], Sampling(mode, "border"))
 
 
 # -- sampling --------------------------------------------------------------------------------------
@@ -58,12 +63,12 @@ def op_options(ndim, mode="linear"):
 
 @each_sampling
 @each_ndim
-def test_three_ways_to_sample_agree(ndim, sampling):
+def test_three_ways_to_sample_agree(ndim, options):
     """libcpab, torch's own kernel and plain operations: values and both gradients."""
     results = []
-    for way in (sampler.sample, sampler._grid_sample, sampler.interpolate):
+    for way in (sampling.sample, sampling._grid_sample, sampling.interpolate):
         images, points = images_and_points(ndim)
-        out = way(images, points, *sampling)
+        out = way(images, points, options)
         grads = torch.autograd.grad(out.cos().sum(), (images, points), materialize_grads=True)
         results.append((out, *grads))
     for other in results[1:]:
@@ -79,22 +84,22 @@ def test_interpolate_has_the_derivatives_of_libcpab_at_pixels(ndim):
     points = torch.cartesian_prod(*axes).reshape(1, -1, ndim)
     for padding_mode in ("zeros", "border", "reflection", "wrap"):
         grads = []
-        for way in (sampler.sample, sampler.interpolate):
+        for way in (sampling.sample, sampling.interpolate):
             given = (draw(1, 2, *size).requires_grad_(), points.clone().requires_grad_())
-            grads.append(torch.autograd.grad(way(*given, "linear", padding_mode, True).cos().sum(), given))
+            grads.append(torch.autograd.grad(way(*given, Sampling("linear", padding_mode, True)).cos().sum(), given))
         for got, expected in zip(*grads, strict=True):
             torch.testing.assert_close(got, expected, rtol=0, atol=1e-12)
 
 
 @each_sampling
 @each_ndim
-def test_not_finite_points_in_all_ways(ndim, sampling):
+def test_not_finite_points_in_all_ways(ndim, options):
     """NaN, with a gradient of NaN, and nothing for the images."""
-    for way in (sampler.sample, sampler.interpolate):
+    for way in (sampling.sample, sampling.interpolate):
         images, points = images_and_points(ndim)
         with torch.no_grad():
             points[0, 1, 0], points[1, 2, -1] = torch.nan, torch.inf
-        out = way(images, points, *sampling)
+        out = way(images, points, options)
         lost = torch.zeros(2, 6, dtype=torch.bool)
         lost[0, 1] = lost[1, 2] = True
         assert torch.equal(out.isnan(), lost[:, None].expand(2, 2, 6))
@@ -110,7 +115,7 @@ def test_not_finite_points_in_all_ways(ndim, sampling):
 )
 def test_gradcheck_of_sample(ndim, mode, padding_mode):
     def sample(images, points):
-        return sampler.sample(images, points, mode, padding_mode, False)
+        return sampling.sample(images, points, Sampling(mode, padding_mode))
 
     values = images_and_points(ndim)
     assert gradcheck(sample, values)
@@ -134,12 +139,12 @@ def test_gradcheck_of_warp(ndim, only):
 
 
 @each_sampling
-def test_warp_is_transform_and_sample(sampling):
+def test_warp_is_transform_and_sample(options):
     """Also in the gradients, for both modes."""
     images, velocity, call = problem(2)
     tess = cpabx.Tessellation((2, 1), domain=((-1, 1), (0, 2)))
-    fused = call(images, velocity, *sampling)
-    apart = warp._through_points(images, velocity, *options_of(tess), 0.7, OUTPUT[2], *sampling)
+    fused = call(images, velocity, options.mode, options.padding_mode, options.align_corners)
+    apart = warp._through_points(images, velocity, tess, 0.7, OUTPUT[2], options)
     torch.testing.assert_close(fused, apart, rtol=0, atol=1e-12)
     grads = (torch.autograd.grad(out.cos().sum(), (images, velocity), materialize_grads=True) for out in (fused, apart))
     for got, expected in zip(*grads, strict=True):
@@ -189,15 +194,15 @@ def test_nested_forward_mode_of_warp_is_refused():
 def test_opcheck(ndim, mode):
     images, velocity, _ = problem(ndim)
     _, points = images_and_points(ndim)
-    out, sampling = torch.ones(2, 2, *OUTPUT[ndim], dtype=F64), (mode, "border", False)
-    torch.library.opcheck(native_images.sample_op, (images, points, *sampling))
-    torch.library.opcheck(native_images.warp_op, (images, velocity, *op_options(ndim, mode)))
+    out, options = torch.ones(2, 2, *OUTPUT[ndim], dtype=F64), (mode, "border", False)
+    torch.library.opcheck(functions.sample.operator, (images, points, *options))
+    torch.library.opcheck(functions.warp.operator, (images, velocity, *op_options(ndim, mode)))
     detached = [x.detach() for x in (images, points, velocity)]
-    for needs in ((True, True), (True, False), (False, True)):
+    for wanted in ([True, True], [True, False], [False, True]):
         ones = torch.ones(2, 2, 6, dtype=F64)
-        torch.library.opcheck(native_images.sample_vjp_op, (*detached[:2], ones, *needs, *sampling))
-        arguments = (detached[0], detached[2], out, *needs, *op_options(ndim, mode))
-        torch.library.opcheck(native_images.warp_vjp_op, arguments)
+        torch.library.opcheck(functions.sample_vjp.operator, (*detached[:2], ones, *wanted, *options))
+        arguments = (detached[0], detached[2], out, *wanted, *op_options(ndim, mode))
+        torch.library.opcheck(functions.warp_vjp.operator, arguments)
 
 
 def test_function_transforms():
@@ -206,7 +211,7 @@ def test_function_transforms():
     _, points = images_and_points(2)
 
     def sample(images, points):
-        return sampler.sample(images, points, *LINEAR)
+        return sampling.sample(images, points, LINEAR)
 
     for function, *given in ((call, images, velocity), (sample, images, points)):
         expected = torch.autograd.grad(function(*given).cos().sum(), given)
@@ -235,13 +240,13 @@ def test_batched_gradients():
 
 def test_only_the_gradients_that_are_needed_are_computed(monkeypatch):
     """libcpab gets no address for the others."""
-    asked, function = [], native.warp_vjp
+    asked, genuine = [], native.warp_vjp._call
 
-    def watching(*arguments, grad_data, grad_velocity, **others):
-        asked.append((grad_data != 0, grad_velocity != 0))
-        function(*arguments, grad_data=grad_data, grad_velocity=grad_velocity, **others)
+    def watching(memory, arguments, n_threads, wanted, tape):
+        asked.append(tuple(wanted))
+        return genuine(memory, arguments, n_threads, wanted, tape)
 
-    monkeypatch.setattr(native, "warp_vjp", watching)
+    monkeypatch.setattr(native.warp_vjp, "_call", watching)
     images, velocity, call = problem(2)
     call(images, velocity.detach()).sum().backward()
     call(images.detach(), velocity).sum().backward()
@@ -290,7 +295,7 @@ def test_other_devices():
     assert cpabx.Cpab((2, 2)).warp(images, theta, (3, 5)).shape == (1, 1, 3, 5)
     assert cpabx.Affine().warp(images, theta[:, :6], (3, 5)).shape == (1, 1, 3, 5)
     signals, points = torch.zeros(2, 3, 7, device="meta"), torch.zeros(2, 4, 1, device="meta")
-    assert sampler.sample(signals, points, *LINEAR).shape == (2, 3, 4)
+    assert sampling.sample(signals, points, LINEAR).shape == (2, 3, 4)
 
 
 @pytest.mark.filterwarnings("ignore:Dynamo detected a call")

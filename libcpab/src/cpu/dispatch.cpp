@@ -1,4 +1,5 @@
 /* Which instruction set's kernel works. */
+#include <cstdint>
 #include <cstdlib>
 #include <cstring>
 
@@ -8,7 +9,7 @@
 
 #define CPAB_DECLARE_KERNEL(isa)                                               \
     namespace isa {                                                            \
-    template <typename T>                                                      \
+    template <typename T, int D>                                               \
     Worker<T> *make_worker(const cpab_tessellation &tess, const Needs &needs); \
     template <typename T>                                                      \
     Sampler<T> *make_sampler(const Raster &raster);                            \
@@ -16,22 +17,25 @@
 
 namespace cpab {
 
+/* The build defines CPAB_KERNEL_AVX2 and CPAB_KERNEL_AVX512 where it has these. */
 CPAB_DECLARE_KERNEL(baseline)
-#if defined(CPAB_X86_KERNELS)
 CPAB_DECLARE_KERNEL(avx2)
 CPAB_DECLARE_KERNEL(avx512)
-#endif
+CPAB_DECLARE_KERNEL(plain) /* numbers one by one: samplers of floats alone */
 
 namespace {
 
 enum class Isa { baseline, avx2, avx512 };
 
 Isa supported() {
-#if defined(CPAB_X86_KERNELS)
+#if defined(CPAB_KERNEL_AVX512)
     __builtin_cpu_init();
     if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
         __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl"))
         return Isa::avx512;
+#endif
+#if defined(CPAB_KERNEL_AVX2)
+    __builtin_cpu_init();
     if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return Isa::avx2;
 #endif
     return Isa::baseline;
@@ -60,16 +64,27 @@ Isa chosen() {
     return isa;
 }
 
+template <typename T, int D>
+Worker<T> *make_worker(const cpab_tessellation &tess, const Needs &needs) {
+    switch (chosen()) {
+#if defined(CPAB_KERNEL_AVX512)
+        case Isa::avx512: return avx512::make_worker<T, D>(tess, needs);
+#endif
+#if defined(CPAB_KERNEL_AVX2)
+        case Isa::avx2: return avx2::make_worker<T, D>(tess, needs);
+#endif
+        default: return baseline::make_worker<T, D>(tess, needs);
+    }
+}
+
 }  // namespace
 
 template <typename T>
 Worker<T> *make_worker(const cpab_tessellation &tess, const Needs &needs) {
-    switch (chosen()) {
-#if defined(CPAB_X86_KERNELS)
-        case Isa::avx512: return avx512::make_worker<T>(tess, needs);
-        case Isa::avx2: return avx2::make_worker<T>(tess, needs);
-#endif
-        default: return baseline::make_worker<T>(tess, needs);
+    switch (tess.ndim) {
+        case 1: return make_worker<T, 1>(tess, needs);
+        case 2: return make_worker<T, 2>(tess, needs);
+        default: return make_worker<T, 3>(tess, needs);
     }
 }
 
@@ -78,9 +93,15 @@ template Worker<double> *make_worker<double>(const cpab_tessellation &, const Ne
 
 template <typename T>
 Sampler<T> *make_sampler(const Raster &raster) {
+    if constexpr (sizeof(T) < sizeof(int64_t)) { /* lanes count in integers as wide as the numbers */
+        const int last = raster.ndim - 1;
+        if (raster.stride[last] * raster.size[last] > INT32_MAX) return plain::make_sampler<T>(raster);
+    }
     switch (chosen()) {
-#if defined(CPAB_X86_KERNELS)
+#if defined(CPAB_KERNEL_AVX512)
         case Isa::avx512: return avx512::make_sampler<T>(raster);
+#endif
+#if defined(CPAB_KERNEL_AVX2)
         case Isa::avx2: return avx2::make_sampler<T>(raster);
 #endif
         default: return baseline::make_sampler<T>(raster);
@@ -98,17 +119,17 @@ const char *instruction_set() {
     }
 }
 
-}  // namespace cpab
-
-cpab_status cpab_isa_status(void) {
-    cpab::Isa chosen;
-    return cpab::choose(chosen) ? CPAB_OK : CPAB_E_OPTION;
+bool knows_instruction_set() {
+    Isa chosen;
+    return choose(chosen);
 }
 
-const char *cpab_isa_names(void) {
-    switch (cpab::supported()) {
-        case cpab::Isa::avx512: return "best, baseline, avx2, avx512";
-        case cpab::Isa::avx2: return "best, baseline, avx2";
+const char *instruction_sets() {
+    switch (supported()) {
+        case Isa::avx512: return "best, baseline, avx2, avx512";
+        case Isa::avx2: return "best, baseline, avx2";
         default: return "best, baseline";
     }
 }
+
+}  // namespace cpab

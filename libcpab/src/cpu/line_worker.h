@@ -8,7 +8,9 @@
 #include <limits>
 
 #include "../line_gradient.h"
+#include "packing.h"
 #include "point_arrays.h"
+#include "tiles.h"
 #include "worker.h"
 
 namespace cpab {
@@ -28,9 +30,7 @@ public:
           n_(tess.cells[0]),
           lower_(T(tess.lower[0])),
           scale_(T(tess.scale[0])),
-          size_(T(1 / tess.scale[0])) {
-        for (int r = 0; r < W; r++) lane_[r] = T(r);
-    }
+          size_(T(1 / tess.scale[0])) {}
 
     bool allocate(const Needs &needs) {
         walks_only_ = needs.tangent || needs.log_det;
@@ -51,20 +51,20 @@ public:
 
     void velocities(const T *points, int64_t n, T *out) override { walker().velocities(points, n, out); }
 
-    Trouble move_tangent(const T *points, const T *tangent_points, int64_t n, T *out_tangent) override {
+    Outcome move_tangent(const T *points, const T *tangent_points, int64_t n, T *out_tangent) override {
         return walker().move_tangent(points, tangent_points, n, out_tangent);
     }
 
-    Trouble jacobian(const T *points, int64_t n, T *jacobian, T *log_det) override {
+    Outcome jacobian(const T *points, int64_t n, T *jacobian, T *log_det) override {
         return walker().jacobian(points, n, jacobian, log_det);
     }
 
-    Trouble pull_back_log_det(const T *points, const T *grad_log_det, int64_t n, T *grad_points) override {
+    Outcome pull_back_log_det(const T *points, const T *grad_log_det, int64_t n, T *grad_points) override {
         return walker().pull_back_log_det(points, grad_log_det, n, grad_points);
     }
 
-    /* A closed form has no steps: tapes stay as they are. */
-    Trouble move(const T *points, int64_t n, T *out, const TapeBlocks &) override {
+    /* A closed form has no segments: tapes stay as they are. */
+    Outcome move(const T *points, int64_t n, T *out, const TapeBlocks &) override {
         if (walks()) return walker().move(points, n, out, TapeBlocks{});
         return for_ways<false>(points, n, [&](const Way<V> &, V moved, Bits, int64_t first, int count) {
             store(moved, count, out + first);
@@ -74,47 +74,56 @@ public:
     void start_slice() override {
         if (walks()) return walker().start_slice();
         sum_.start();
-        poisoned_ = false;
+        gradient_not_finite_ = false;
     }
 
-    Trouble pull_back(const T *points, const T *tangent_points, const T *grad_out, int64_t n, T *grad_points,
+    Outcome pull_back(const T *points, const T *tangent_points, const T *grad_out, int64_t n, T *grad_points,
                       Ends<T> *ends, const TapeBlocks &) override {
         if (walks())
             return walker().pull_back(points, tangent_points, grad_out, n, grad_points, ends, TapeBlocks{});
         return for_ways<true>(
-            points, n, [&](const Way<V> &way, V moved, Bits failed, int64_t first, int count) {
+            points, n, [&](const Way<V> &way, V moved, Bits not_finite, int64_t first, int count) {
                 if (ends) report(*ends, moved, first, count);
-                const Bits silent = failed | ~(V::load(lane_) < V(T(count)));
-                const V lam = select(silent, V(0), load(grad_out + first, count) * V(size_));
+                const Bits left_out = not_finite | ~first_lanes_(count);
+                const V lam = select(left_out, V(0), load(grad_out + first, count) * V(size_));
                 const LineGradient<V> gradient = cpab::CPAB_ISA::pull_back(way, lam);
                 sum_.add(way, gradient);
-                poisoned_ |= any(failed);
+                gradient_not_finite_ |= any(not_finite);
                 if (grad_points)
-                    store(select(failed, V(nan()), gradient.point * V(scale_)), count, grad_points + first);
+                    store(select(not_finite, V(nan()), gradient.point * V(scale_)), count,
+                          grad_points + first);
             });
     }
 
     void add_gradient(T *grad_velocity) override {
         if (walks()) return walker().add_gradient(grad_velocity);
         const double *gradient = sum_.finish(field_);
-        for (int64_t v = 0; v <= n_; v++) grad_velocity[v] += poisoned_ ? nan() : T(gradient[v]);
+        for (int64_t v = 0; v <= n_; v++) grad_velocity[v] += gradient_not_finite_ ? nan() : T(gradient[v]);
     }
 
 private:
     static T nan() { return std::numeric_limits<T>::quiet_NaN(); }
 
-    /* Both are prepared where they are needed first. */
+    /* Both are prepared where they are needed first, apart from the many functions that may be first. */
     Walker &walker() {
-        if (!walker_ready_) walker_.prepare(velocity_, tangent_, time_);
-        walker_ready_ = true;
+        if (!walker_ready_) prepare_walker();
         return walker_;
     }
 
     bool walks() {
         if (walks_only_) return true;
-        if (!line_ready_) line_usable_ = field_.prepare(velocity_, time_);
-        line_ready_ = true;
+        if (!line_ready_) prepare_line();
         return !line_usable_;
+    }
+
+    CPAB_APART void prepare_walker() {
+        walker_.prepare(velocity_, tangent_, time_);
+        walker_ready_ = true;
+    }
+
+    CPAB_APART void prepare_line() {
+        line_usable_ = field_.prepare(velocity_, time_);
+        line_ready_ = true;
     }
 
     static V load(const T *from, int count) {
@@ -128,14 +137,14 @@ private:
     /* A vector of points. */
     struct Start {
         V x;
-        Bits bad; /* which are no numbers */
+        Bits not_finite;
         int count;
     };
 
     static Start start_at(const T *points, int64_t n, int64_t first) {
         const int count = n - first < W ? int(n - first) : W;
         const V x = load(points + first, count);
-        return {x, ~(x * V(0) == V(0)), count};
+        return {x, ~is_finite(x), count};
     }
 
     static void report(Ends<T> &ends, const V &moved, int64_t first, int count) {
@@ -144,17 +153,19 @@ private:
         ends.reached(first, all, count);
     }
 
-    /* Moves all points, vector by vector: body(ways, end points, those that are no numbers, first, count). */
+    /* Moves all points, vector by vector: body(way, end points, lanes where they are not finite, number of
+       the first point, count). */
     template <bool back, typename Body>
-    Trouble for_ways(const T *points, int64_t n, Body body) {
-        Trouble trouble;
+    Outcome for_ways(const T *points, int64_t n, Body body) {
+        Outcome outcome;
         const Line<V> line = field_.template line<V>();
         Way<V> ways[ways_together];
         for (int64_t first = 0; first < n; first += ways_together * W) {
             int n_ways = 0;
             for (; n_ways < ways_together && first + n_ways * W < n; n_ways++) {
                 const Start start = start_at(points, n, first + n_ways * W);
-                set_out<back>(line, select(start.bad, V(0), (start.x - V(lower_)) * V(scale_)), ways[n_ways]);
+                set_out<back>(line, select(start.not_finite, V(0), (start.x - V(lower_)) * V(scale_)),
+                              ways[n_ways]);
             }
             follow<back>(line, ways, n_ways);
             for (int i = 0; i < n_ways; i++) {
@@ -162,13 +173,13 @@ private:
                 /* A point at rest stays where it is to the last bit, -0.0 included. */
                 const V step = ways[i].displacement * V(size_);
                 V moved = select(step == V(0), start.x, start.x + step);
-                const Bits failed = start.bad | ~(moved * V(0) == V(0));
-                moved = select(failed, V(nan()), moved);
-                trouble.diverged |= any(failed & ~start.bad);
-                body(ways[i], moved, failed, first + i * W, start.count);
+                const Bits not_finite = start.not_finite | ~is_finite(moved);
+                moved = select(not_finite, V(nan()), moved);
+                outcome.diverged |= any(not_finite & ~start.not_finite);
+                body(ways[i], moved, not_finite, first + i * W, start.count);
             }
         }
-        return trouble;
+        return outcome;
     }
 
     Walker walker_;
@@ -176,11 +187,11 @@ private:
     LineGradientSum<V, D> sum_;
     const int64_t n_;
     const T lower_, scale_, size_; /* of the domain: its low end, cells per unit, units per cell */
-    T lane_[W];
+    const FirstLanes<V> first_lanes_;
     const T *velocity_ = nullptr, *tangent_ = nullptr;
     double time_ = 0;
     bool walks_only_ = false, walker_ready_ = false, line_ready_ = false, line_usable_ = false;
-    bool poisoned_ = false; /* a point of this slice has no gradient */
+    bool gradient_not_finite_ = false; /* a point of this slice has no gradient */
 };
 
 }  // namespace CPAB_ISA

@@ -5,8 +5,9 @@
 #include <type_traits>
 
 #include "../dual.h"
-#include "../lanes.h"
+#include "../lane.h"
 #include "../memory.h"
+#include "packing.h"
 #include "tape.h"
 
 namespace cpab {
@@ -23,8 +24,8 @@ CPAB_INLINE void each_lane(N &number, Visit &visit) {
     }
 }
 
-/* Of structs of lanes, in columns. Element::each(element, visit) calls visit(lanes) for all their members,
-   which are n_numbers Lanes and n_indices Indices. */
+/* A list of structs of lanes, in columns. Element::each(element, visit) calls visit(lanes) for all their
+   members, which are n_numbers Lanes and n_indices Indices. */
 template <typename Element, typename V>
 class PackedList {
     using T = typename V::Scalar;
@@ -45,21 +46,22 @@ public:
     int size() const { return size_; }
     void clear() { size_ = 0; }
 
+    /* Appends the chosen lanes. */
     CPAB_INLINE void push(const Element &element, const Packing<T, W> &chosen) {
         Cursor to = cursor(size_);
         Element::each(element, [&](const auto &lanes) { chosen.store(lanes, to.next(lanes)); });
         size_ += chosen.count;
     }
 
-    /* The first `count` lanes. */
+    /* Appends the first `count` lanes. */
     CPAB_INLINE void push(const Element &element, int count) {
         Cursor to = cursor(size_);
         Element::each(element, [&](const auto &lanes) { lanes.store(to.next(lanes)); });
         size_ += count;
     }
 
-    /* W elements; where there are less, the other lanes are zero. May be called while new elements take the
-       places of those that were loaded. */
+    /* Loads W elements; where there are less, the other lanes are zero. May be called while new elements take
+       the places of those that were loaded. */
     CPAB_INLINE void load(int at, const typename V::Bits &there, Element &element) const {
         Cursor from = cursor(at);
         Element::each(element, [&](auto &lanes) {
@@ -68,7 +70,7 @@ public:
         });
     }
 
-    /* Bytes on a tape, where an index is a Small. */
+    /* How many bytes the list takes on a tape, where an index is a Small. */
     template <typename Small>
     int64_t bytes() const {
         return int64_t(size_) * int64_t(Element::n_numbers * sizeof(T) + Element::n_indices * sizeof(Small));
@@ -81,7 +83,7 @@ public:
             to.template put_as<Small>(&indices_[i * length_], size_);
     }
 
-    /* A list of n, for which there must be room. false if the tape does not have it. */
+    /* Reads a list of n elements, for which there must be room. false if the tape does not have it. */
     template <typename Small>
     bool restore(TapeReader &from, int n) {
         size_ = n;

@@ -1,9 +1,54 @@
 /* The threads of a call: those of a team that was lent, or its own. */
 #include "parallel.h"
 
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+
 #include "../../include/cpab.h"
 
+#if defined(__linux__)
+#    include <sched.h>
+#elif defined(_WIN32)
+#    include <thread>
+#else
+#    include <unistd.h>
+#endif
+
 namespace cpab {
+
+namespace {
+
+/* How many processors this process may use. */
+int32_t processors() {
+#if defined(__linux__)
+    for (int most = 1024; most <= 1 << 20; most *= 4) { /* machines may have more than a cpu_set_t counts */
+        cpu_set_t *set = CPU_ALLOC(most);
+        if (!set) break;
+        const size_t size = CPU_ALLOC_SIZE(most);
+        const bool known = sched_getaffinity(0, size, set) == 0;
+        const int count = known ? CPU_COUNT_S(size, set) : 0;
+        CPU_FREE(set);
+        if (known) return std::max(1, count);
+    }
+    return 1;
+#elif defined(_WIN32)
+    return static_cast<int32_t>(std::max(1u, std::thread::hardware_concurrency()));
+#else
+    return static_cast<int32_t>(std::max(1L, sysconf(_SC_NPROCESSORS_ONLN)));
+#endif
+}
+
+}  // namespace
+
+int32_t default_threads() {
+    const char *setting = std::getenv("CPABX_NUM_THREADS");
+    if (!setting) return processors();
+    const size_t length = std::strlen(setting);
+    if (length < 1 || length > 9 || std::strspn(setting, "0123456789") != length) return 0;
+    return static_cast<int32_t>(std::atoi(setting));
+}
+
 namespace {
 
 struct Team {
@@ -34,7 +79,8 @@ Team current_team() {
     return team;
 }
 
-struct Errand {
+/* A task that several threads work on together. */
+struct SharedTask {
     void (*task)(void *);
     void *data;
     const void *caller;            /* the thread that called: an address that no other has */
@@ -47,24 +93,24 @@ thread_local char this_thread;
 /* A team always works as a whole: one that is asked for fewer threads may end the others, only to start them
    again for its owner's next loop. */
 void run_in_team(const Team &team, void (*task)(void *), void *data, int32_t n_threads) {
-    Errand errand = {task, data, &this_thread, {n_threads - 1}, false};
+    SharedTask of_team = {task, data, &this_thread, {n_threads - 1}, false};
     team.run(
         [](void *argument) {
-            Errand &e = *static_cast<Errand *>(argument);
-            if (e.caller == &this_thread)
-                e.caller_came = true; /* it always works: it alone asks for interrupts */
-            else if (e.n_wanted.fetch_sub(1) <= 0)
+            SharedTask &shared = *static_cast<SharedTask *>(argument);
+            if (shared.caller == &this_thread)
+                shared.caller_came = true; /* it always works: it alone asks for interrupts */
+            else if (shared.n_wanted.fetch_sub(1) <= 0)
                 return;
-            e.task(e.data);
+            shared.task(shared.data);
         },
-        &errand, 0, 0);
-    if (!errand.caller_came) task(data);
+        &of_team, 0, 0);
+    if (!of_team.caller_came) task(data);
 }
 
 #if CPAB_HAS_THREADS
 void *start(void *argument) {
-    Errand &e = *static_cast<Errand *>(argument);
-    e.task(e.data);
+    SharedTask &shared = *static_cast<SharedTask *>(argument);
+    shared.task(shared.data);
     return nullptr;
 }
 
@@ -73,9 +119,9 @@ void run_in_own_threads(void (*task)(void *), void *data, int32_t n_threads) {
     constexpr int32_t most = 256;
     pthread_t threads[most];
     int32_t n_started = 0;
-    Errand errand = {task, data, nullptr, {0}, false};
+    SharedTask shared = {task, data, nullptr, {0}, false};
     while (n_started + 1 < n_threads && n_started < most &&
-           pthread_create(&threads[n_started], nullptr, start, &errand) == 0)
+           pthread_create(&threads[n_started], nullptr, start, &shared) == 0)
         n_started++;
     task(data);
     for (int32_t i = 0; i < n_started; i++) pthread_join(threads[i], nullptr);

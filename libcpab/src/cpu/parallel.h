@@ -14,11 +14,16 @@
 
 namespace cpab {
 
+/* As many as CPABX_NUM_THREADS says, or this process may use processors; 0 if that variable is no number of
+ * threads.
+ */
+int32_t default_threads();
+
 /* Calls task(data) on the calling thread and on up to n_threads - 1 others, at the same time. */
 void run_tasks(void (*task)(void *), void *data, int32_t n_threads);
 
-/* The same for body(). Where a thread cannot be had the rest do its work: body() must take its work from a
-   shared counter. */
+/* Calls body() on the calling thread and on up to n_threads - 1 others, at the same time. Where a thread
+   cannot be had the rest do its work: body() must take its work from a shared counter. */
 template <typename Body>
 void run_threads(int32_t n_threads, Body &body) {
     run_tasks([](void *data) { (*static_cast<Body *>(data))(); }, &body, n_threads);

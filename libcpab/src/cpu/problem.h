@@ -6,27 +6,57 @@
 #include <atomic>
 #include <cmath>
 
+#include "../call.h"
 #include "../largest.h"
 #include "../memory.h"
 #include "../tessellation.h"
 #include "interrupt.h"
 #include "parallel.h"
-#include "sizes.h"
 #include "worker.h"
 
 namespace cpab {
 
+/* Starting a thread costs about as much as moving a hundred points. */
+constexpr int64_t points_per_thread = 2048;
+
+/* How many threads of a call have enough to do. Its sizes have been checked. */
+inline int32_t threads_for(const cpab_call &call) {
+    const int64_t useful = std::max<int64_t>(1, call.n_batch * call.n_points / points_per_thread);
+    const int32_t most = call.n_threads == 0 && useful > 1 ? default_threads() : call.n_threads;
+    return static_cast<int32_t>(std::max<int64_t>(1, std::min<int64_t>(most, useful)));
+}
+
+/* Calls body() with a number of the call's type, if it is a call for this library. */
+template <typename Body>
+cpab_status for_dtype(cpab_call *call, Body body) {
+    const cpab_status status = begin(call, CPAB_CPU);
+    if (status != CPAB_OK) return status;
+    if (call->n_threads == 0 && default_threads() == 0) return CPAB_E_THREADS;
+    return call->dtype == CPAB_FLOAT32 ? body(float()) : body(double());
+}
+
+/* A call that has been checked, and its inputs. */
 template <typename T>
 struct Problem {
     const cpab_tessellation *tess;
-    const T *velocity;
-    const T *points;
+    const T *points, *velocity;
     int64_t n_batch, n_points, points_batch;
     double time;
     int32_t n_threads;
     int64_t *failed_item;
-    const T *tangent_velocity = nullptr; /* the direction of derivatives; NULL stands for zeros */
-    const T *tangent_points = nullptr;
+    const T *tangent_points = nullptr; /* the direction of derivatives; NULL stands for zeros */
+    const T *tangent_velocity = nullptr;
+
+    Problem(cpab_call &call, const void *points_, const void *velocity_)
+        : tess(call.tess),
+          points(static_cast<const T *>(points_)),
+          velocity(static_cast<const T *>(velocity_)),
+          n_batch(call.n_batch),
+          n_points(call.n_points),
+          points_batch(call.points_batch),
+          time(call.time),
+          n_threads(threads_for(call)),
+          failed_item(&call.failed_item) {}
 
     int64_t field_size() const { return tess->n_vertices * tess->ndim; }
     int64_t cloud_size() const { return n_points * tess->ndim; }
@@ -38,14 +68,6 @@ struct Problem {
         return clouds ? clouds + (points_batch == 1 ? 0 : item) * cloud_size() : nullptr;
     }
 };
-
-/* Whether the library can count the elements of all arrays: results have up to `per_point` of them for a
-   point. No size is negative. */
-template <typename T>
-bool countable(const Problem<T> &p, int64_t per_point) {
-    return countable({p.n_batch, p.tess->n_vertices, p.tess->ndim}) &&
-           countable({p.n_batch, p.n_points, per_point});
-}
 
 /* The points of one batch item that a thread works on at a time. */
 struct Slice {
@@ -104,7 +126,7 @@ cpab_status check_range(const Problem<T> &p) {
     int64_t item = 0;
     while (item < p.n_batch && surely_in_range(p, item)) item++;
     if (item == p.n_batch) return CPAB_OK;
-    const Hired<Worker<T>> worker(make_worker<T>(*p.tess, Needs{}));
+    const Owned<Worker<T>> worker(make_worker<T>(*p.tess, Needs{}));
     if (!worker) return CPAB_E_MEMORY;
     for (; item < p.n_batch; item++) {
         worker->prepare(p.velocity_of(item), nullptr, p.time);
@@ -128,7 +150,7 @@ cpab_status for_slices(const Problem<T> &p, const Needs &needs, Body body) {
     FirstFailure diverged;
     Interrupt interrupt;
     auto work = [&]() {
-        const Hired<Worker<T>> worker(make_worker<T>(*p.tess, needs));
+        const Owned<Worker<T>> worker(make_worker<T>(*p.tess, needs));
         if (!worker) {
             out_of_memory = true;
             return;
@@ -139,9 +161,9 @@ cpab_status for_slices(const Problem<T> &p, const Needs &needs, Body body) {
             if (slice.item != prepared)
                 worker->prepare(p.velocity_of(slice.item), p.tangent_velocity_of(slice.item), p.time);
             prepared = slice.item;
-            const Trouble trouble = body(*worker, slice);
-            if (trouble.diverged) diverged.report(slice.item);
-            if (trouble.no_memory) out_of_memory = true;
+            const Outcome outcome = body(*worker, slice);
+            if (outcome.diverged) diverged.report(slice.item);
+            if (outcome.no_memory) out_of_memory = true;
         }
     };
     run_threads(static_cast<int32_t>(std::min<int64_t>(p.n_threads, slices.total)), work);

@@ -1,5 +1,5 @@
 /*
- * A tape: the steps that trajectories took, left by a forward call for the backward call in memory that
+ * A tape: the segments of trajectories, left by a forward call for the backward call in memory that
  * belongs to the caller. It holds blocks of points, as many as there is room for, in the order in which
  * threads came to them; which those are changes nothing but the time that the backward call takes.
  *
@@ -25,7 +25,7 @@ public:
         std::memcpy(to_, from, size_t(n) * sizeof(T));
         to_ += size_t(n) * sizeof(T);
     }
-    /* As numbers of another type. */
+    /* Writes numbers as those of another type. */
     template <typename Small, typename T>
     void put_as(const T *from, int64_t n) {
         for (int64_t i = 0; i < n; i++) {
@@ -39,7 +39,7 @@ private:
     unsigned char *to_;
 };
 
-/* Reads it again. Each function answers false, and does nothing, beyond the end of the tape. */
+/* Reads what was written. Each function answers false, and does nothing, beyond the end of the tape. */
 class TapeReader {
 public:
     TapeReader() = default;
@@ -90,7 +90,7 @@ public:
     explicit Tape(const TapeMemory &memory)
         : memory_(static_cast<unsigned char *>(memory.start)), bytes_(memory.start ? memory.bytes : 0) {}
 
-    /* Without blocks, and with room for them, maybe. */
+    /* Gets ready to record: without blocks, and with room for them, maybe. */
     void record(const TapeKey &key) {
         const int64_t table = int64_t(sizeof(Header)) + key.n_blocks * int64_t(sizeof(int64_t));
         if (bytes_ >= int64_t(sizeof(Header))) {
@@ -103,7 +103,7 @@ public:
         records_ = true;
     }
 
-    /* Those of an earlier call. false if that was not one of this key. */
+    /* Gets ready to read the blocks of an earlier call. false if that was not one of this key. */
     bool replay(const TapeKey &key) {
         if (bytes_ < int64_t(sizeof(Header))) return true; /* nor had that call room for a word */
         Header header;
@@ -116,7 +116,7 @@ public:
 
     bool records() const { return records_ && used_.load(std::memory_order_relaxed) < bytes_; }
 
-    /* For a block of so many bytes; false if the tape is full. */
+    /* A writer of a block of so many bytes, which is false if the tape is full. */
     TapeWriter reserve(int64_t block, int64_t bytes) {
         const int64_t at = used_.fetch_add(bytes);
         if (bytes > bytes_ - at) return TapeWriter(nullptr);
@@ -124,7 +124,7 @@ public:
         return TapeWriter(memory_ + at);
     }
 
-    /* From a block on; at the end if that was not recorded. */
+    /* A reader that begins with a block; at the end of the tape if that was not recorded. */
     TapeReader find(int64_t block) const {
         int64_t at = 0;
         if (replays_) std::memcpy(&at, place(block), sizeof at);

@@ -27,7 +27,7 @@ def _keep(kind: type[BaseException], error: BaseException, traceback: TracebackT
 
 
 class _Watch:
-    """The thread whose calls are watched, those of one library."""
+    """The thread whose calls are watched, and the library that they are calls of."""
 
     def __init__(self) -> None:
         self.library: Library | None = None
@@ -36,10 +36,8 @@ class _Watch:
         self.over = False
         atexit.register(self.end)  # nor may it outlive the interpreter
 
-    def begin(self, library: Library) -> None:
-        here = threading.get_ident()
-        if here == self.thread and library is self.library:
-            return
+    def begin(self, library: Library, here: int) -> None:
+        """Lets signals end the calls of a thread from now on, if it is the one that Python handles them on."""
         if here != threading.main_thread().ident or self.over:
             return
         if library is not self.library:
@@ -53,12 +51,8 @@ class _Watch:
         self.library, self.thread, self.over = None, None, True
 
 
-_watch = _Watch()
-
-
-def watch(library: Library) -> None:
-    """Lets signals end the calls of this thread from now on, if it is the one that Python handles signals on."""
-    _watch.begin(library)
+#: Callers ask it whether the thread that they are on is watched, and begin if not.
+watch = _Watch()
 
 
 def interruption() -> BaseException | None:

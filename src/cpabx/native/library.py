@@ -19,23 +19,56 @@ _FILE_NAME = {"win32": "cpab.dll", "darwin": "libcpab.dylib"}.get(sys.platform, 
 
 @dataclass(frozen=True)
 class Library:
-    """The loaded library: cffi's ``ffi`` and ``lib``, and where it came from."""
+    """The loaded library: cffi's ``ffi`` and ``lib``, and where it came from; and what every call needs of them."""
 
     ffi: Any
     lib: Any
     path: Path
+    cast: Any
+    void: Any
+    call_size: int
+    image_size: int
+    paddings: dict[str, int]
+    interpolations: dict[str, int]
+
+    @classmethod
+    def of(cls, ffi: Any, lib: Any, path: Path) -> Library:
+        """The library with what can be looked up once."""
+        sizes = (ffi.sizeof(name) for name in ("cpab_call", "cpab_image"))
+        codes = (_codes(ffi, name) for name in ("cpab_padding", "cpab_interpolation"))
+        return cls(ffi, lib, path, ffi.cast, ffi.typeof("void *"), *sizes, *codes)
+
+    def described(self) -> Any:
+        """What the library says of itself now, as a ``cpab_library *``."""
+        return _described(self.ffi, self.lib)
 
     @property
     def version(self) -> str:
-        return str(self.ffi.string(self.lib.cpab_version()).decode())
+        return self._text("version")
 
     @property
     def abi_version(self) -> int:
-        return int(self.lib.cpab_abi_version())
+        return int(self.described().abi_version)
 
     @property
     def build_info(self) -> str:
-        return str(self.ffi.string(self.lib.cpab_build_info()).decode())
+        return self._text("build_info")
+
+    def _text(self, name: str) -> str:
+        return str(self.ffi.string(getattr(self.described(), name)).decode())
+
+
+def _codes(ffi: Any, enumeration: str) -> dict[str, int]:
+    """The values of an enumeration of the header, by their names here: ``"zeros"`` for CPAB_PADDING_ZEROS."""
+    values = ffi.typeof(enumeration).relements.items()
+    return {name.removeprefix(f"{enumeration.upper()}_").lower(): value for name, value in values}
+
+
+def _described(ffi: Any, lib: Any) -> Any:
+    library = ffi.new("cpab_library *")
+    library.struct_size = ffi.sizeof("cpab_library")
+    lib.cpab_library_describe(library)
+    return library
 
 
 def declarations(header: str) -> str:
@@ -88,22 +121,22 @@ def load() -> Library:
         ) from error
     try:
         lib = ffi.dlopen(str(path))
-        version, expected = lib.cpab_abi_version(), lib.CPAB_ABI_VERSION
+        library, expected = _described(ffi, lib), lib.CPAB_ABI_VERSION
     except (OSError, AttributeError) as error:
         raise NativeLibraryError(
             f"{path} must load", str(error), _remedy("Reinstall cpabx for this platform.")
         ) from error
-    if version != expected:
+    if library.abi_version != expected:
         raise NativeLibraryError(
             f"libcpab must have ABI version {expected}, as its header says",
-            f"version {version} from {path}",
+            f"version {library.abi_version} from {path}",
             _remedy("Reinstall cpabx: library and header come from different builds."),
         )
-    if lib.cpab_isa_status() != lib.CPAB_OK:
-        names = ffi.string(lib.cpab_isa_names()).decode()
+    if library.isa_status != lib.CPAB_OK:
+        names = ffi.string(library.isa_names).decode()
         raise OptionError(
             f"CPAB_ISA must be an instruction set of this processor and build: {names}",
             repr(os.environ.get("CPAB_ISA")),
             "Correct or unset it.",
         )
-    return Library(ffi, lib, path)
+    return Library.of(ffi, lib, path)

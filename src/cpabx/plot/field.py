@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cpabx.backend import Tensor
-from cpabx.pixel_grid import pixel_grid
 from cpabx.plot.arguments import Array, as_flow, drawable, one_theta, whole
 from cpabx.plot.canvas import END, FLOW, INK, axes, draw_lines, frame_graph, frame_plane
 from cpabx.plot.cells import tessellation
+from cpabx.sampling import pixel_grid
 from cpabx.transforms import Cpab
 from cpabx.transforms.arguments import finite_time
 

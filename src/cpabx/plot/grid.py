@@ -78,7 +78,7 @@ def grid_lines(domain: Domain, n_lines: int) -> Array:
 
 
 def _inverse(transformation: Transformation) -> Any:
-    if not transformation._invertible:
+    if not transformation.has_inverse:
         raise UnsupportedError(
             "inverse=True needs a family with an inverse",
             shown(transformation),

@@ -48,6 +48,7 @@ _TOPICS = (
     "layers",
     "nonsense",
     "not_finite",
+    "own_families",
     "priors",
     "public",
     "sampling",

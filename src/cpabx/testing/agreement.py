@@ -11,6 +11,7 @@ import pytest
 
 from cpabx import Cpab, Transformation
 from cpabx.backend import Backend
+from cpabx.sampling import Sampling
 from cpabx.testing.cases import (
     distance,
     draw_images,
@@ -106,9 +107,8 @@ class TestAgreement:
 
         images = draw_images(2, 4, 5, 2, 3)
         grid = np.random.default_rng(3).uniform(-1, 1, (2, 6, 7, 2)) * 10.0 ** np.arange(6)[:, None, None]
-        got = backend.sample(
-            image_tensor(backend, images), tensor(backend, grid), padding_mode=padding_mode, align_corners=align_corners
-        )
-        expected = get_backend("numpy").sample(images, grid, padding_mode=padding_mode, align_corners=align_corners)
+        sampling = Sampling("linear", padding_mode, align_corners)
+        got = backend.sample(image_tensor(backend, images), tensor(backend, grid), sampling)
+        expected = get_backend("numpy").sample(images, grid, sampling)
         # A reflected position keeps the rounding of the distance it came from, here 1e5.
         assert distance(image_array(backend, got), expected) <= 1e-9

@@ -116,7 +116,7 @@ def draw_theta(family: Transformation, n: int, seed: int) -> Array:
     """
     orthonormal = isinstance(family, Cpab) and family.config["basis"] == "orthonormal"
     noise = np.random.default_rng(seed).standard_normal((n, family.n_params))
-    return family._identity() + (1.0 if orthonormal else 0.25) * noise
+    return family.identity_theta() + (1.0 if orthonormal else 0.25) * noise
 
 
 def draw_points(family: Transformation, shape: tuple[int, ...], seed: int, *, beyond: float = 0.2) -> Array:

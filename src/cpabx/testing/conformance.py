@@ -24,6 +24,7 @@ from cpabx.testing.layers import TestLayers, TestLayersInNetworks
 from cpabx.testing.matrices import TestMatrices
 from cpabx.testing.nonsense import TestNonsense
 from cpabx.testing.not_finite import TestNotFinite
+from cpabx.testing.own_families import TestOwnFamilies
 from cpabx.testing.priors import TestPriors
 from cpabx.testing.regression import TestFieldsIn
 from cpabx.testing.sampling import TestSampling
@@ -63,6 +64,7 @@ __all__ = [
     "TestNamesOfModes",
     "TestNonsense",
     "TestNotFinite",
+    "TestOwnFamilies",
     "TestPriors",
     "TestSampling",
     "TestSeries",

@@ -37,7 +37,7 @@ def expected(source: Any, noise: Array) -> Array:
         root = source.theta_from(np.eye(source.cpab.n_params))
         assert distance(root.T @ root, lower @ lower.T) <= 1e-10
         return np.asarray(noise @ root)
-    return np.asarray(source._identity() + 0.1 * noise)
+    return np.asarray(source.identity_theta() + 0.1 * noise)
 
 
 class TestDraws:
@@ -65,7 +65,7 @@ class TestDraws:
     def test_scale_and_mean_of_given_noise(self, backend: Backend) -> None:
         noise = np.random.default_rng(2).standard_normal((3, 8))
         got = Homography().theta_from(tensor(backend, noise), scale=-2)
-        assert distance(backend.to_numpy(got), Homography()._identity() - 2 * noise) <= 1e-14
+        assert distance(backend.to_numpy(got), Homography().identity_theta() - 2 * noise) <= 1e-14
         d = PRIOR.cpab.n_params
         noise, mean = np.random.default_rng(3).standard_normal((2, 3, d))
         for added in (mean, mean[0]):
@@ -109,7 +109,7 @@ class TestDraws:
         """Independent, of mean 0 and variance 1; the prior's have its covariance."""
         n, family = 20_000, Affine()
         theta = backend.to_numpy(family.sample(n, generator=backend.generator(0), scale=0.5, backend=backend.name))
-        noise = (theta.astype("float64") - family._identity()) / 0.5
+        noise = (theta.astype("float64") - family.identity_theta()) / 0.5
         within = 5 / np.sqrt(n)
         assert np.abs(noise.mean(0)).max() < within
         assert np.abs(noise.T @ noise / n - np.eye(6)).max() < 2 * within

@@ -70,7 +70,7 @@ class TestFamilies:
         def draw(seed: int, scale: float = 0.1) -> Array:
             return backend.to_numpy(family.sample(200, seed=seed, scale=scale, backend=backend.name))
 
-        noise = draw(seed=0, scale=0.5) - family._identity()
+        noise = draw(seed=0, scale=0.5) - family.identity_theta()
         assert abs(noise.std() - 0.5) < 0.1
         assert abs(noise.mean()) < 0.1
         assert not np.array_equal(draw(seed=0), draw(seed=1))

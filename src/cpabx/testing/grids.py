@@ -10,7 +10,7 @@ from scipy.ndimage import map_coordinates
 from cpabx import Affine, Cpab, Transformation
 from cpabx.backend import Backend
 from cpabx.errors import OptionError, ShapeError
-from cpabx.pixel_grid import pixel_grid
+from cpabx.sampling import Sampling, pixel_grid
 from cpabx.testing.cases import (
     Array,
     distance,
@@ -72,7 +72,7 @@ class TestGrids:
             backend, family.warp(image_tensor(backend, images), tensor(backend, theta), other, **options)
         )
         grid = family.grid(tensor(backend, theta), other, units="unit", align_corners=align_corners)
-        got = image_array(backend, backend.sample(image_tensor(backend, images), grid, **options))
+        got = image_array(backend, backend.sample(image_tensor(backend, images), grid, Sampling(**options)))
         assert distance(got, expected) <= ROUNDING
         same = family.warp(images, theta, **options)
         voxels = grid_of(backend, family, theta, size, units="voxels", align_corners=align_corners)
@@ -101,7 +101,7 @@ class TestGrids:
     def test_other_inputs(self, backend: Backend) -> None:
         """One pixel, no items, NaN, matrices as theta; and what cannot be."""
         for align_corners in (False, True):
-            one = grid_of(backend, Affine(), Affine()._identity()[None], (1, 1), align_corners=align_corners)
+            one = grid_of(backend, Affine(), Affine().identity_theta()[None], (1, 1), align_corners=align_corners)
             assert np.array_equal(one, np.zeros((1, 1, 1, 2)))
         family = Cpab((2, 2))
         assert grid_of(backend, family, np.zeros((0, 20)), (3, 4)).shape == (0, 3, 4, 2)

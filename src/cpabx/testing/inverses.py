@@ -12,7 +12,7 @@ from cpabx.testing.cases import FAMILIES, Array, distance, draw_points, draw_the
 from cpabx.testing.complaints import complains
 from cpabx.testing.gradients import TOLERANCE, differences_in_theta, relative_error
 
-INVERTIBLE = tuple(family for family in FAMILIES if family._invertible)
+INVERTIBLE = tuple(family for family in FAMILIES if family.has_inverse)
 each_invertible = pytest.mark.parametrize("family", INVERTIBLE, ids=name_of)
 MATRICES = (Affine(ndim=1), Affine(), Affine(ndim=3), Homography())
 each_matrix = pytest.mark.parametrize("family", MATRICES, ids=name_of)
@@ -28,7 +28,7 @@ SINGULAR_HOMOGRAPHY = [0.1, 0.3, 0.7, 1.1, 0.2, 0.3, 1.2, 0.5]
 
 def near(family: Transformation, n: int, seed: int) -> Array:
     """Theta not far from the identity, where all families can be undone."""
-    return np.asarray(family._identity() + 0.4 * (draw_theta(family, n, seed) - family._identity()))
+    return np.asarray(family.identity_theta() + 0.4 * (draw_theta(family, n, seed) - family.identity_theta()))
 
 
 class TestInverses:

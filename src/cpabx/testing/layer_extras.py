@@ -10,6 +10,7 @@ import pytest
 import cpabx
 from cpabx import Cpab
 from cpabx.backend import Backend, Tensor
+from cpabx.sampling import Sampling
 from cpabx.testing.cases import (
     Array,
     distance,
@@ -75,7 +76,7 @@ class TestLayerExtras:
         output, theta, grid = made(x, **BOTH)
         again = made.transformation.warp(x, theta, other, **options)
         assert distance(backend.to_numpy(again), backend.to_numpy(output)) <= 1e-5
-        sampled = backend.sample(x, grid, mode="linear", **options)
+        sampled = backend.sample(x, grid, Sampling(**options))
         assert distance(backend.to_numpy(sampled), backend.to_numpy(output)) <= 1e-5
         assert distance(backend.to_numpy(grid), pixel_places(2, other, align_corners)) > 0.01
 

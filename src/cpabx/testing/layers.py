@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,6 +23,7 @@ from cpabx import (
 )
 from cpabx.backend import Backend, Tensor
 from cpabx.errors import OptionError, ShapeError, TessellationError
+from cpabx.layers.options import DEFAULTS
 from cpabx.testing.cases import (
     Array,
     distance,
@@ -82,7 +84,7 @@ each_layer = pytest.mark.parametrize("layer", LAYERS.values(), ids=LAYERS)
 class Elsewhere(Cpab):
     """Its layers do not start at the identity, but at a theta that moves every pixel."""
 
-    def _identity(self) -> Array:
+    def identity_theta(self) -> Array:
         theta: Array = 0.5 * draw_theta(Cpab(**self.config), 1, 20)[0]
         return theta
 
@@ -107,6 +109,15 @@ def images(backend: Backend, family: Transformation, n: int = N) -> Tensor:
 
 
 class TestLayers:
+    @pytest.mark.parametrize("name", [*cpabx.layers.LAYER_NAMES, "SpatialTransformer"])
+    def test_options_are_spelled_out(self, backend: Backend, name: str) -> None:
+        """In the signature that ``help`` shows, with the defaults that the framework's layer has."""
+        needs(backend, "layers")
+        shown = inspect.signature(getattr(cpabx.layers, name)).parameters
+        real = inspect.signature(backend.layers().SpatialTransformer).parameters
+        assert {option: shown[option].default for option in DEFAULTS} == DEFAULTS
+        assert {option: real[option].default for option in DEFAULTS} == DEFAULTS
+
     @each_layer
     @pytest.mark.parametrize("localization", ["cnn", "fcn"])
     def test_starts_at_the_identity(self, backend: Backend, layer: Layer, localization: str) -> None:
@@ -280,7 +291,7 @@ class TestLayersInNetworks:
         options: dict[str, Any] = {"output_size": other, "align_corners": align_corners, "padding_mode": "reflection"}
         made = named(backend, "STCPAB", size, 5, cells=family, **options)
         x = image_tensor(backend, values, "float32")
-        theta = np.tile(family._identity(), (2, 1))
+        theta = np.tile(family.identity_theta(), (2, 1))
         assert distance(backend.to_numpy(made.theta(x)), theta) <= 1e-6
         result = image_array(backend, made(x))
         assert distance(result, family.warp(values, theta, **options)) <= 1e-5
@@ -293,10 +304,10 @@ class TestLayersInNetworks:
         """The image is warped by the affine map, and the result by CPAB: at once, or one after the other."""
         size, other = pixels_of(family, *SIZE), pixels_of(family, *OUTPUT_SIZE)
         made = named(backend, "STAffineCPAB", size, 2, cells=family, interpolate=interpolate, output_size=other)
-        affine, theta = Affine(ndim=family.ndim), family._identity()[None]
+        affine, theta = Affine(ndim=family.ndim), family.identity_theta()[None]
         values = draw_images(1, *size, 2, 23)
         if interpolate == "once":
-            both = np.concatenate([affine._identity()[None], theta], axis=-1)
+            both = np.concatenate([affine.identity_theta()[None], theta], axis=-1)
             expected = Composition(affine, family).warp(values, both, other)
         else:
             between = affine.warp(values, affine.identity(1, dtype="float64"))
@@ -324,7 +335,7 @@ class TestLayersInNetworks:
         """One layer, called again on what it returned: its transformation, again."""
         size = pixels_of(family, *SIZE)
         made = named(backend, "STCPAB", size, 2, cells=family, padding_mode="border")
-        expected, theta = draw_images(2, *size, 2, 27), np.tile(family._identity(), (2, 1))
+        expected, theta = draw_images(2, *size, 2, 27), np.tile(family.identity_theta(), (2, 1))
         result = image_tensor(backend, expected, "float32")
         for _ in range(3):
             result, expected = made(result), family.warp(expected, theta, padding_mode="border")

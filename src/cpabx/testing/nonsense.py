@@ -42,8 +42,7 @@ def functions() -> Iterator[tuple[str, Callable[..., Any], dict[str, Any]]]:
         yield call.label, call.function, {"call": call}
     known = {call.label for call in calls_with_numbers()}
     for label, function, subject in public_functions():
-        parameters = inspect.signature(function).parameters.values()
-        if label not in known and not any(parameter.annotation == "Backend" for parameter in parameters):
+        if label not in known:
             yield label, function, {"tess": subject} if label == "plot.tessellation" else {}
     for kind in dict.fromkeys(map(type, SUBJECTS)):
         required: dict[str, Any] = {"cells": (2, 1)} if kind is cpabx.Tessellation else {}

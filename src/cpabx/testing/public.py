@@ -45,7 +45,7 @@ def _family(subject: Any) -> Any:
 def _theta(subject: Any, n: int = N) -> Array:
     """Of maps that are neither the identity nor singular."""
     family = _family(subject)
-    identity = family._identity()
+    identity = family.identity_theta()
     return np.tile(2 * identity, (n, 1)) if identity.any() else _whole((n, family.n_params))
 
 
@@ -87,23 +87,29 @@ class Call:
         return self.given | {name: as_tensor[name == "images"](backend, a) for name, a in self.numbers.items()}
 
 
+def _is_hook(function: Callable[..., Any]) -> bool:
+    """Whether a method is one that a family defines, which gets arguments that are checked."""
+    takes_backend = any(p.annotation == "Backend" for p in inspect.signature(function).parameters.values())
+    return takes_backend or function.__name__ == "pull_back"
+
+
 def public_functions() -> Iterator[tuple[str, Callable[..., Any], Any]]:
-    """Names and functions, with what their parameters must fit."""
+    """Names and functions that users call, with what their parameters must fit."""
     for subject in SUBJECTS:
-        for name, _ in inspect.getmembers(type(subject), callable):
-            if not name.startswith("_") and (name != "inverse" or subject._invertible):
+        for name, member in inspect.getmembers(type(subject), callable):
+            if name.startswith("_") or _is_hook(member):
+                continue
+            if name != "inverse" or subject.has_inverse:
                 yield f"{name_of(subject) or type(subject).__name__}.{name}", getattr(subject, name), subject
     for name in cpabx.plot.__all__:
         yield f"plot.{name}", getattr(cpabx.plot, name), cpabx.Cpab((2, 1))
 
 
 def calls_with_numbers() -> list[Call]:
-    """Those that take numbers, but for the ones that backends call, which get them checked."""
+    """Those that take numbers."""
     found = []
     for label, function, subject in public_functions():
         parameters = inspect.signature(function).parameters
-        if any(parameter.annotation == "Backend" for parameter in parameters.values()):
-            continue
         known = PICTURED if label.startswith("plot.") else NUMBERS
         taken = [name for name, p in parameters.items() if "Tensor" in str(p.annotation) or name in _UNANNOTATED]
         unknown = set(taken) - set(known)

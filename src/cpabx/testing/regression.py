@@ -11,7 +11,7 @@ import cpabx
 from cpabx import Cpab
 from cpabx.backend import Backend
 from cpabx.errors import OptionError, ShapeError
-from cpabx.pixel_grid import pixel_grid
+from cpabx.sampling import pixel_grid
 from cpabx.testing.cases import Array, distance, draw_theta, each_alignment, each_dtype, name_of, pixels_of, tensor
 from cpabx.testing.complaints import complains
 

@@ -10,6 +10,7 @@ import pytest
 from scipy.ndimage import map_coordinates
 
 from cpabx.backend import Backend
+from cpabx.sampling import Sampling
 from cpabx.testing.cases import (
     Array,
     distance,
@@ -30,8 +31,8 @@ each_size = pytest.mark.parametrize("size", SIZES, ids=str)
 def sampled(
     backend: Backend, images: Array, grid: Array, padding_mode: str, align_corners: bool, mode: str = "linear"
 ) -> Array:
-    options: dict[str, Any] = {"mode": mode, "padding_mode": padding_mode, "align_corners": align_corners}
-    return image_array(backend, backend.sample(image_tensor(backend, images), tensor(backend, grid), **options))
+    sampling = Sampling(mode, padding_mode, align_corners)
+    return image_array(backend, backend.sample(image_tensor(backend, images), tensor(backend, grid), sampling))
 
 
 def scipys(images: Array, grid: Array, padding_mode: str, align_corners: bool, mode: str) -> Array:
@@ -113,10 +114,7 @@ class TestSampling:
             grid = tensor(backend, (far * corners)[None, None], dtype)
             given = image_tensor(backend, images, dtype)
             zeros, border = (
-                image_array(
-                    backend,
-                    backend.sample(given, grid, mode=mode, padding_mode=padding, align_corners=align_corners),
-                )
+                image_array(backend, backend.sample(given, grid, Sampling(mode, padding, align_corners)))
                 for padding in ("zeros", "border")
             )
             assert np.array_equal(zeros, np.zeros((1, 1, 4, 1)))
@@ -129,8 +127,8 @@ class TestSampling:
         images = draw_images(1, 7, 5, 1, 4).astype("float32")
         grid = tensor(backend, np.array([[[[3e38, -3e38], [-3e38, 0.0]]]]), "float32")
         for padding_mode in ("zeros", "border", "reflection", "wrap"):
-            options: dict[str, Any] = {"mode": mode, "padding_mode": padding_mode, "align_corners": align_corners}
-            got = image_array(backend, backend.sample(image_tensor(backend, images, "float32"), grid, **options))
+            sampling = Sampling(mode, padding_mode, align_corners)
+            got = image_array(backend, backend.sample(image_tensor(backend, images, "float32"), grid, sampling))
             expected = {"zeros": [0, 0], "border": [images[0, 0, 4, 0], images[0, 3, 0, 0]]}.get(padding_mode)
             assert np.isfinite(got).all()
             assert expected is None or got.ravel().tolist() == expected

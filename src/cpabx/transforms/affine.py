@@ -2,40 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from cpabx.backend import Backend, Tensor
-from cpabx.pixel_grid import PixelGrid
-from cpabx.transforms.arguments import dimension
-from cpabx.transforms.base import Array, Transformation
+from cpabx.sampling import PixelGrid
+from cpabx.transforms.base import Array
+from cpabx.transforms.homogeneous import OfAnyDimension, times
 from cpabx.transforms.matrices import first_rows, inverted
-
-
-def times(backend: Backend, matrix: Tensor, points: Tensor, ndim: int) -> Tensor:
-    """(N, n, n + 1) matrices times homogeneous points (1 or N, P, n)."""
-    linear = backend.matmul(points, backend.matrix_transpose(matrix[:, :, :ndim]))
-    return linear + backend.reshape(matrix[:, :, ndim], (-1, 1, ndim))
-
-
-def homogeneous(points: Array) -> Array:
-    return np.concatenate([points, np.ones_like(points[..., :1])], axis=-1)
-
-
-class OfAnyDimension(Transformation):
-    """Families that exist in 1D, 2D and 3D."""
-
-    def __init__(self, ndim: int = 2) -> None:
-        self._ndim = dimension(ndim)
-
-    @property
-    def ndim(self) -> int:
-        return self._ndim
-
-    @property
-    def config(self) -> dict[str, Any]:
-        return {"ndim": self.ndim}
 
 
 class OfMatrices(OfAnyDimension):
@@ -94,14 +67,14 @@ class Affine(OfMatrices):
         ndim: n, the number of coordinates of a point: 1, 2 or 3.
     """
 
-    _invertible = True
+    has_inverse = True
     _corner = 1
     _other_row = "Divide by the last entry; if the others are not 0, the map is projective: cpabx.Homography."
 
-    def _identity(self) -> Array:
+    def identity_theta(self) -> Array:
         return np.eye(self.ndim, self.ndim + 1).ravel()
 
-    def _apply(self, backend: Backend, points: Tensor, theta: Tensor, time: float = 1.0, **options: Any) -> Tensor:
+    def apply(self, backend: Backend, points: Tensor, theta: Tensor, *, time: float = 1.0) -> Tensor:
         rows, n = self._rows(backend, theta), self.ndim
         if time > 0:
             return times(backend, rows, points, n)
@@ -109,10 +82,8 @@ class Affine(OfMatrices):
         offset = backend.reshape(rows[:, :, n], (-1, 1, n))
         return backend.matmul(points - offset, backend.matrix_transpose(linear))
 
-    def _apply_grid(self, backend: Backend, grid: PixelGrid, theta: Tensor) -> Tensor:
+    def apply_to_grid(self, backend: Backend, grid: PixelGrid, theta: Tensor) -> Tensor:
         return grid.affine(backend, theta, self.ndim)
 
-    def _pull_back(self, points: Array, theta: Array, cotangent: Array, **options: Any) -> tuple[Array, Array]:
-        matrix = theta.reshape(-1, self.ndim, self.ndim + 1)
-        grad = np.swapaxes(cotangent, -1, -2) @ homogeneous(points)
-        return cotangent @ matrix[:, :, : self.ndim], grad.reshape(-1, self.n_params)
+    def _pull_back_matrix(self, theta: Array, grad: Array) -> tuple[Array, Array]:
+        return theta.reshape(grad.shape), grad.reshape(-1, self.n_params)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import operator
 from typing import Any
@@ -45,6 +46,8 @@ def float_name(dtype: str) -> str:
 
 def finite(name: str, value: Any, remedy: str) -> float:
     """A finite number."""
+    if type(value) is float and abs(value) < math.inf:
+        return value
     try:
         # Of strings float would read numbers.
         is_number = registry.owner(value) in (None, "numpy") and not isinstance(value, (str, bytes, bytearray))
@@ -56,9 +59,8 @@ def finite(name: str, value: Any, remedy: str) -> float:
     return number
 
 
-def finite_time(time: Any) -> float:
-    """``time`` as a number."""
-    return finite("time", time, "Pass a number; -1 is the inverse.")
+#: The time to follow a flow for, as a finite number.
+finite_time = functools.partial(finite, "time", remedy="Pass a number; -1 is the inverse.")
 
 
 def as_floats(backend: Backend, **values: Any) -> list[Tensor]:
@@ -71,6 +73,8 @@ def as_floats(backend: Backend, **values: Any) -> list[Tensor]:
         DeviceError: two devices.
         BackendMismatchError: a tensor of another framework.
     """
+    if backend.are_ready(*values.values()):
+        return list(values.values())
     owners, model = {}, None
     for name, value in values.items():
         owners[name] = registry.owner(value)

@@ -6,7 +6,7 @@ import abc
 import functools
 import math
 from collections.abc import Callable
-from typing import Any, Unpack
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,13 +15,16 @@ from cpabx import registry
 from cpabx.backend import Backend, Tensor
 from cpabx.errors import ShapeError, UnsupportedError
 from cpabx.options import flag
-from cpabx.pixel_grid import PixelGrid, RunTimeGrid, Sampling, pixel_grid
+from cpabx.sampling.fill import warp_filled
+from cpabx.sampling.grid import PixelGrid, RunTimeGrid, checked_units, pixel_grid
+from cpabx.sampling.labels import are_labels, warp_labels
+from cpabx.sampling.lengths import only_series
+from cpabx.sampling.options import Sampling
+from cpabx.sampling.size import check_known, check_room, checked_size, image_size
 from cpabx.tracing import constant_while_tracing, kept_by_owner
-from cpabx.transforms import pixels
 from cpabx.transforms.arguments import as_floats, count, finite, float_name, floats_beside
 from cpabx.transforms.draws import checked_noise, draw
-from cpabx.transforms.fill import checked_fill, warp_filled
-from cpabx.transforms.labels import are_labels, warp_labels
+from cpabx.transforms.not_finite import whole_items, with_nan
 from cpabx.transforms.series import checked_lengths, warp_series
 
 Array = NDArray[Any]
@@ -41,12 +44,23 @@ class Transformation(abc.ABC):
 
     Immutable, picklable, and equal to any other with the same ``config``. A layer uses T from
     *output* to *input* coordinates, as grid samplers expect.
+
+    A family of your own is a subclass with :attr:`n_params`, :attr:`config`, :meth:`identity_theta` and :meth:`apply`;
+    :attr:`ndim`, :attr:`domain`, :attr:`has_inverse`, :attr:`spreads_nan`, :meth:`apply_to_grid` and :meth:`pull_back`
+    are there to be overridden where the defaults do not fit. All other methods follow from these.
     """
+
+    # -- what a family defines -------------------------------------------------------------------
 
     @property
     @abc.abstractmethod
     def n_params(self) -> int:
         """d, the size of theta."""
+
+    @property
+    @abc.abstractmethod
+    def config(self) -> dict[str, Any]:
+        """The arguments that make an equal transformation."""
 
     @property
     def ndim(self) -> int:
@@ -58,50 +72,96 @@ class Transformation(abc.ABC):
         """What an image covers in :meth:`warp`, (lower, upper) per axis."""
         return ((-1.0, 1.0),) * self.ndim
 
-    #: Whether ``_apply`` with ``time=-1`` is the inverse.
-    _invertible = False
-
-    #: Whether ``_apply`` itself makes NaN of all that depends on a number that is not finite.
-    _spreads_nan = False
+    @property
+    def has_inverse(self) -> bool:
+        """Whether :meth:`apply` with ``time=-1`` is the inverse."""
+        return False
 
     @property
-    @abc.abstractmethod
-    def config(self) -> dict[str, Any]:
-        """The arguments that make an equal transformation."""
+    def spreads_nan(self) -> bool:
+        """Whether :meth:`apply` itself makes NaN of all results that depend on a number that is not finite.
+
+        Where it does not, :meth:`transform` and :meth:`warp` see to it, at the cost of a few sums.
+        """
+        return False
 
     @abc.abstractmethod
-    def _identity(self) -> Array:
-        """(d,) parameters of the identity."""
+    def identity_theta(self) -> Array:
+        """The parameters of the identity: (d,) in float64."""
 
     @abc.abstractmethod
-    def _apply(self, backend: Backend, points: Tensor, theta: Tensor, **options: Any) -> Tensor:
-        """Points (1 or N, P, n) and theta (N, d), checked, to (N, P, n)."""
+    def apply(self, backend: Backend, points: Tensor, theta: Tensor, *, time: float = 1.0) -> Tensor:
+        """The map in the operations of a backend, of arguments that are checked: what :meth:`transform` calls.
 
-    def _apply_grid(self, backend: Backend, grid: PixelGrid, theta: Tensor) -> Tensor:
-        """``_apply`` at the pixels of a grid, (N, P, n); much of it may be computed once for all theta."""
-        return self._apply(backend, grid.tensor(backend, like=theta), theta)
+        Args:
+            backend: has the operations; tensors also have ``+ - * /``, comparison and slices.
+            points: (1, P, n), shared by all theta, or (N, P, n).
+            theta: (N, d).
+            time: 1 is the map, and -1 its inverse, which is asked for only if there is one. Flows take any number.
 
-    def _warp(
-        self, backend: Backend, images: Tensor, theta: Tensor, grid: PixelGrid, **sampling: Unpack[Sampling]
-    ) -> Tensor:
-        """:meth:`warp` with arguments that are checked."""
-        return backend.sample(images, self._grid(backend, theta, grid), **sampling)
+        Returns:
+            (N, P, n).
+        """
 
-    def _grid(self, backend: Backend, theta: Tensor, grid: PixelGrid) -> Tensor:
-        """(N, *size, n): the places in [-1, 1]^n that :meth:`warp` samples the images at."""
+    def apply_to_grid(self, backend: Backend, grid: PixelGrid, theta: Tensor) -> Tensor:
+        """The map at the pixels of an image: what :meth:`warp` calls.
+
+        The default applies the map to their positions. A family may do the same faster, with matrices that are
+        computed once for a grid.
+
+        Args:
+            backend: has the operations.
+            grid: the pixels, of a size that is known.
+            theta: (N, d), checked.
+
+        Returns:
+            (N, P, n).
+        """
+        return self.apply(backend, grid.tensor(backend, like=theta), theta)
+
+    def pull_back(self, points: Array, theta: Array, cotangent: Array) -> tuple[Array, Array]:
+        """The gradient of the map in numpy: what :meth:`vjp` calls where the framework does not differentiate.
+
+        Args:
+            points: (N, P, n).
+            theta: (N, d).
+            cotangent: (N, P, n), the gradient of a loss with respect to the result.
+
+        Returns:
+            The gradients with respect to points (N, P, n) and theta (N, d).
+
+        Raises:
+            UnsupportedError: the family does not define it.
+        """
+        raise UnsupportedError(
+            "gradients in numpy need a family with pull_back", repr(self), "Define it, or use tensors of a framework."
+        )
+
+    # -- what follows for images -----------------------------------------------------------------
+
+    def places(self, backend: Backend, theta: Tensor, grid: PixelGrid) -> Tensor:
+        """The places that :meth:`warp` samples images at, of arguments that are checked.
+
+        Args:
+            backend: the one of theta.
+            theta: (N, d).
+            grid: the pixels of the result.
+
+        Returns:
+            ``(N, *size, n)`` of (x, y[, z]) in [-1, 1]^n over the images.
+        """
         return grid.places(backend, self._moved(backend, theta, grid))
+
+    def _warp(self, backend: Backend, images: Tensor, theta: Tensor, grid: PixelGrid, sampling: Sampling) -> Tensor:
+        """:meth:`warp` with arguments that are checked."""
+        return backend.sample(images, self.places(backend, theta, grid), sampling)
 
     def _moved(self, backend: Backend, theta: Tensor, grid: PixelGrid) -> Tensor:
         """(N, P, n): the pixels of a grid where T takes them; NaN for a theta that is not finite."""
-        if not self._spreads_nan:
-            theta = theta + backend.sum(theta * 0, axis=-1)[:, None]
+        theta = theta if self.spreads_nan else whole_items(backend, theta)
         if isinstance(grid, RunTimeGrid):
-            return self._apply(backend, grid.tensor(backend, like=theta), theta)
-        return self._apply_grid(backend, grid, theta)
-
-    @abc.abstractmethod
-    def _pull_back(self, points: Array, theta: Array, cotangent: Array, **options: Any) -> tuple[Array, Array]:
-        """Gradients of points (N, P, n) and theta (N, d) in numpy, by hand."""
+            return self.apply(backend, grid.tensor(backend, like=theta), theta)
+        return self.apply_to_grid(backend, grid, theta)
 
     # -- parameters ------------------------------------------------------------------------------
 
@@ -183,9 +243,19 @@ class Transformation(abc.ABC):
         """
         number = finite("scale", scale, "Pass a number; multiply noise by tensors before.")
         chosen, noise = checked_noise(noise, self.n_params, backend)
-        return self._theta_from(chosen, noise, number)
+        return self.theta_of_noise(chosen, noise, number)
 
-    def _theta_from(self, backend: Backend, noise: Tensor, scale: float) -> Tensor:
+    def theta_of_noise(self, backend: Backend, noise: Tensor, scale: float) -> Tensor:
+        """What :meth:`theta_from` computes, of arguments that are checked.
+
+        Args:
+            backend: the one of noise.
+            noise: (N, d).
+            scale: a number.
+
+        Returns:
+            (N, d).
+        """
         return backend.constant(_identity_of(self), like=noise) + scale * noise
 
     # -- maps ------------------------------------------------------------------------------------
@@ -222,16 +292,22 @@ class Transformation(abc.ABC):
             MatrixError: a matrix is singular, as those of :class:`Affine` and :class:`Homography` may be.
             ShapeError, DtypeError, DeviceError, BackendMismatchError: as in :meth:`transform`.
         """
-        if not self._invertible:
+        if not self.has_inverse:
             raise UnsupportedError(
-                "an inverse needs a family that has one", repr(self), "Maps may fold here; those of Cpab never do."
+                "an inverse needs a family that has one",
+                ", ".join(self._without_inverse()),
+                "Maps may fold here; those of Cpab never do.",
             )
         return self._transform(points, theta, backend, time=-1.0)
 
-    def _transform(self, points: Tensor, theta: Tensor, backend: str | None, **options: Any) -> Tensor:
+    def _without_inverse(self) -> list[str]:
+        """What keeps the family from having an inverse."""
+        return [repr(self)]
+
+    def _transform(self, points: Tensor, theta: Tensor, backend: str | None, *, time: float = 1.0) -> Tensor:
         chosen, points, theta = self._checked(points, theta, backend)
-        moved = self._apply(chosen, points, theta, **options)
-        return moved if self._spreads_nan else moved + _spoilt(chosen, points, theta)
+        moved = self.apply(chosen, points, theta, time=time)
+        return moved if self.spreads_nan else with_nan(chosen, moved, points, theta)
 
     def vjp(self, points: Tensor, theta: Tensor, cotangent: Tensor) -> tuple[Tensor, Tensor]:
         """Vector-Jacobian product of :meth:`transform`, in any backend.
@@ -258,12 +334,12 @@ class Transformation(abc.ABC):
             )
         if "autograd" in backend.supports:
             grads = backend.vjp(
-                lambda p, t: self._apply(backend, p, self._flat(backend, t)), (checked, theta), cotangent
+                lambda p, t: self.apply(backend, p, self._flat(backend, t)), (checked, theta), cotangent
             )
         else:
             arrays = [backend.to_numpy(x) for x in (checked, flat, cotangent)]
             everywhere = np.broadcast_to(arrays[0], arrays[2].shape)
-            grad_points, grad_flat = self._pull_back(everywhere, arrays[1], arrays[2])
+            grad_points, grad_flat = self.pull_back(everywhere, arrays[1], arrays[2])
             grad_theta = self._pull_back_flat(backend.to_numpy(theta), grad_flat)
             if len(arrays[0]) == 1:
                 grad_points = grad_points.sum(0, keepdims=True)
@@ -320,35 +396,69 @@ class Transformation(abc.ABC):
             ShapeError, DtypeError, DeviceError, BackendMismatchError: as in :meth:`transform`.
         """
         chosen = registry.backend_for(backend, images=images, theta=theta)
-        sampling = pixels.sampling_options(mode, padding_mode, align_corners, self.ndim)
-        outside = checked_fill(fill, "zeros" if lengths is not None else sampling["padding_mode"])
-        if labels := registry.owner(images) is not None and are_labels(chosen, images, sampling["mode"]):
-            theta, images = floats_beside(chosen, theta, images)
-        else:
-            theta, images = as_floats(chosen, theta=theta, images=images)
-        theta = self.flat_theta(chosen, theta)
-        size = pixels.image_size(chosen, images, theta, self.ndim)
+        sampling = Sampling.checked(
+            mode, padding_mode, align_corners, fill, ndim=self.ndim, of_series=lengths is not None
+        )
+        size = None if output_size is None else checked_size(output_size, self.ndim)
+        return self.warp_with(chosen, images, theta, sampling, size, lengths=lengths)
+
+    def warp_with(
+        self,
+        backend: Backend,
+        images: Tensor,
+        theta: Tensor,
+        sampling: Sampling,
+        output_size: tuple[int, ...] | None = None,
+        *,
+        lengths: Any = None,
+    ) -> Tensor:
+        """What :meth:`warp` computes, with options that are checked: what layers call.
+
+        Args:
+            backend: the one of images and theta.
+            images: as in :meth:`warp`.
+            theta: as in :meth:`warp`.
+            sampling: the mode, padding mode, alignment and fill.
+            output_size: as in :meth:`warp`, checked.
+            lengths: as in :meth:`warp`.
+
+        Returns:
+            Images of ``output_size``, as :meth:`warp` does.
+
+        Raises:
+            ShapeError, DtypeError, DeviceError, BackendMismatchError: as in :meth:`transform`.
+            OptionError: a fill or lengths that do not go with the images.
+        """
+        labels = False
+        if not backend.are_ready(theta, images):
+            labels = registry.owner(images) is not None and are_labels(backend, images, sampling.mode)
+            if labels:
+                theta, images = floats_beside(backend, theta, images)
+            else:
+                theta, images = as_floats(backend, theta=theta, images=images)
+        theta = self.flat_theta(backend, theta)
+        size = image_size(backend, images, theta, self.ndim)
         if output_size is not None:
-            size = pixels.checked_size(output_size, self.ndim)
-            if not chosen.tracing() and chosen.device(images) == "cpu":
-                n, *axes = chosen.shape(images)
-                pixels.check_room(
-                    (n, axes[-1 if chosen.channels_last else 0], *size), np.dtype(chosen.dtype(images)).itemsize
+            size = output_size
+            if not backend.tracing() and backend.device(images) == "cpu":
+                n, *axes = backend.shape(images)
+                check_room(
+                    (n, axes[-1 if backend.channels_last else 0], *size), np.dtype(backend.dtype(images)).itemsize
                 )
         if labels:
-            pixels.check_known(chosen, images, self.ndim, "label maps")
+            check_known(backend, images, self.ndim, "label maps")
         warp: Callable[..., Tensor] = self._warp
         if lengths is not None:
-            pixels.only_series(self.ndim)
-            pixels.check_known(chosen, images, self.ndim, "lengths")
-            own = checked_lengths(chosen, lengths, images, theta)
+            only_series(self.ndim)
+            check_known(backend, images, self.ndim, "lengths")
+            own = checked_lengths(backend, lengths, images, theta)
             warp = functools.partial(warp_series, self, lengths=own, resampled=output_size is not None)
-        grid = pixel_grid(size, sampling["align_corners"], self.domain)
+        grid = pixel_grid(size, sampling.align_corners, self.domain)
         if labels:
-            return warp_labels(warp, chosen, images, theta, grid, outside, **sampling)
-        if any(outside):
-            warp = functools.partial(warp_filled, warp, fill=outside)
-        return warp(chosen, images, theta, grid, **sampling)
+            return warp_labels(warp, backend, images, theta, grid, sampling)
+        if any(sampling.fill):
+            return warp_filled(warp, backend, images, theta, grid, sampling)
+        return warp(backend, images, theta, grid, sampling)
 
     def grid(
         self,
@@ -382,7 +492,7 @@ class Transformation(abc.ABC):
             ShapeError, DtypeError, DeviceError, BackendMismatchError: as in :meth:`transform`.
         """
         chosen = registry.backend_for(backend, theta=theta)
-        units, size = pixels.checked_units(units), pixels.checked_size(size, self.ndim, "size")
+        units, size = checked_units(units), checked_size(size, self.ndim, "size")
         (theta,) = as_floats(chosen, theta=theta)
         grid = pixel_grid(size, flag("align_corners", align_corners), self.domain)
         moved = self._moved(chosen, self.flat_theta(chosen, theta), grid)
@@ -425,7 +535,7 @@ class Transformation(abc.ABC):
             ShapeError: it is neither (N, d) nor a form that the family takes.
             MatrixError: it holds a matrix that is none of the family's.
         """
-        flat = self._flat(backend, theta)
+        flat = self._flat(backend, theta) if self._forms else theta
         shape = backend.shape(flat)
         if len(shape) != 2 or shape[1] != self.n_params:
             forms = " or ".join(f"(N, {', '.join(map(str, form))})" for form in ((self.n_params,), *self._forms))
@@ -446,7 +556,7 @@ class Transformation(abc.ABC):
     def _theta_hint(self, shape: tuple[int | None, ...]) -> str:
         from cpabx.transforms.hints import shape_hint
 
-        return shape_hint(self, shape)
+        return shape_hint(self, shape, self._forms)
 
     # -- identity of the object ------------------------------------------------------------------
 
@@ -461,21 +571,12 @@ class Transformation(abc.ABC):
         return f"{type(self).__name__}({arguments})"
 
 
-def _spoilt(backend: Backend, points: Tensor, theta: Tensor) -> Tensor:
-    """(N, P, 1): NaN for items and points with a number that is not finite, else 0.
-
-    An infinite theta may otherwise give finite coordinates, and one bad coordinate a half-good point.
-    """
-    items = backend.sum(theta * 0, axis=-1)[:, None, None]
-    return items + backend.sum(points * 0, axis=-1)[:, :, None]
-
-
 @kept_by_owner
 def _identity_of(family: Transformation) -> Array:
-    return frozen(family._identity())
+    return frozen(family.identity_theta())
 
 
 @constant_while_tracing
 def _repeated_identity(family: Transformation, n: int, backend: str, device: Any, dtype: str) -> Tensor:
     chosen = registry.get_backend(backend)
-    return chosen.to_device(chosen.asarray(np.tile(family._identity(), (n, 1)), dtype=dtype), device)
+    return chosen.to_device(chosen.asarray(np.tile(family.identity_theta(), (n, 1)), dtype=dtype), device)

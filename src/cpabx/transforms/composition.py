@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from cpabx.backend import Backend, Tensor
-from cpabx.errors import OptionError, UnsupportedError, shown
-from cpabx.pixel_grid import PixelGrid
+from cpabx.errors import OptionError, shown
+from cpabx.numpy_backend import NumpyBackend
+from cpabx.sampling import PixelGrid
 from cpabx.transforms.base import Array, Transformation
 
 
@@ -33,6 +34,11 @@ class Composition(Transformation):
     #: The parts, the one that acts last first, as their parameters are in theta.
     parts: tuple[Transformation, ...]
 
+    # Each object has its own: attributes, as every call asks for them several times.
+    n_params: int = 0
+    ndim: int = 0
+    domain: tuple[tuple[float, float], ...] = ()
+
     def __init__(self, outer: Transformation, inner: Transformation, *more: Transformation) -> None:
         parts: list[Transformation] = []
         for part in (outer, inner, *more):
@@ -53,6 +59,8 @@ class Composition(Transformation):
                 )
             parts += part.parts if isinstance(part, Composition) else [part]
         self.parts = tuple(parts)
+        self.n_params = sum(part.n_params for part in parts)
+        self.ndim, self.domain = outer.ndim, outer.domain
 
     @property
     def outer(self) -> Transformation:
@@ -66,75 +74,43 @@ class Composition(Transformation):
         return rest[0] if len(rest) == 1 else Composition(*rest)
 
     @property
-    def n_params(self) -> int:
-        return sum(part.n_params for part in self.parts)
-
-    @property
-    def ndim(self) -> int:
-        return self.parts[0].ndim
-
-    @property
-    def domain(self) -> tuple[tuple[float, float], ...]:
-        return self.parts[0].domain
-
-    @property
     def config(self) -> dict[str, Any]:
         return {"outer": self.outer, "inner": self.inner}
 
     @property
-    def _invertible(self) -> bool:  # type: ignore[override]
-        return all(part._invertible for part in self.parts)
+    def has_inverse(self) -> bool:
+        return all(part.has_inverse for part in self.parts)
 
-    def inverse(self, points: Tensor, theta: Tensor, *, backend: str | None = None) -> Tensor:
-        """Apply the inverse of T^theta: the parts' inverses in reversed order.
+    def _without_inverse(self) -> list[str]:
+        return [repr(part) for part in self.parts if not part.has_inverse]
 
-        Arguments and errors as in :meth:`transform`.
-
-        Returns:
-            (N, P, n).
-
-        Raises:
-            UnsupportedError: a part has no inverse.
-            MatrixError: a part's matrix is singular.
-        """
-        without = [type(part).__name__ for part in self.parts if not part._invertible]
-        if without:
-            raise UnsupportedError(
-                "the inverse of a composition needs parts that have one",
-                ", ".join(without),
-                "All other families have one; Cpab can take the place of a thin plate spline.",
-            )
-        return super().inverse(points, theta, backend=backend)
-
-    def _identity(self) -> Array:
-        return np.concatenate([part._identity() for part in self.parts])
+    def identity_theta(self) -> Array:
+        return np.concatenate([part.identity_theta() for part in self.parts])
 
     def _split(self, theta: Tensor) -> list[tuple[Transformation, Tensor]]:
         """Parts with their parameters, as in theta."""
         edges = itertools.accumulate([part.n_params for part in self.parts], initial=0)
         return [(part, theta[:, a:b]) for part, (a, b) in zip(self.parts, itertools.pairwise(edges), strict=True)]
 
-    def _apply(self, backend: Backend, points: Tensor, theta: Tensor, time: float = 1.0, **options: Any) -> Tensor:
+    def apply(self, backend: Backend, points: Tensor, theta: Tensor, *, time: float = 1.0) -> Tensor:
         parts = self._split(theta)
         for part, own in parts if time < 0 else reversed(parts):
-            points = part._apply(backend, points, own, time=time)
+            points = part.apply(backend, points, own, time=time)
         return points
 
-    def _apply_grid(self, backend: Backend, grid: PixelGrid, theta: Tensor) -> Tensor:
+    def apply_to_grid(self, backend: Backend, grid: PixelGrid, theta: Tensor) -> Tensor:
         *outer, (first, first_theta) = self._split(theta)
-        points = first._apply_grid(backend, grid, first_theta)
+        points = first.apply_to_grid(backend, grid, first_theta)
         for part, own in reversed(outer):
-            points = part._apply(backend, points, own)
+            points = part.apply(backend, points, own)
         return points
 
-    def _pull_back(self, points: Array, theta: Array, cotangent: Array, **options: Any) -> tuple[Array, Array]:
-        from cpabx.numpy_backend import NumpyBackend
-
+    def pull_back(self, points: Array, theta: Array, cotangent: Array) -> tuple[Array, Array]:
         backend, steps, grads = NumpyBackend(), [], []
         for part, own in reversed(self._split(theta)):
             steps.append((part, own, points))
-            points = part._apply(backend, points, own)
+            points = part.apply(backend, points, own)
         for part, own, before in reversed(steps):
-            cotangent, grad = part._pull_back(before, own, cotangent)
+            cotangent, grad = part.pull_back(before, own, cotangent)
             grads.append(grad)
         return cotangent, np.concatenate(grads, axis=-1)

@@ -5,22 +5,24 @@ from __future__ import annotations
 import functools
 import hashlib
 from collections.abc import Sequence
-from typing import Any, Unpack
+from typing import Any
 
 import numpy as np
 
+from cpabx import registry
 from cpabx.backend import Backend, Tensor
 from cpabx.basis import BOUNDARIES, DenseBasis, NodalBasis, continues_linearly, make_basis
 from cpabx.errors import OptionError, TessellationError
 from cpabx.native import arrays
+from cpabx.numpy_backend import NumpyBackend
 from cpabx.options import flag, one_of
-from cpabx.pixel_grid import PixelGrid, RunTimeGrid, Sampling, pixel_grid
+from cpabx.sampling import PixelGrid, Sampling, pixel_grid
+from cpabx.sampling.grid import RunTimeGrid, checked_units
 from cpabx.tessellation import Interval, Tessellation
 from cpabx.transforms import regression
 from cpabx.transforms.arguments import as_floats, finite, finite_time, host_values
 from cpabx.transforms.base import Array
 from cpabx.transforms.derivatives import DifferentiableFlow
-from cpabx.transforms.pixels import checked_units
 
 
 class Cpab(DifferentiableFlow):
@@ -72,9 +74,11 @@ class Cpab(DifferentiableFlow):
         one_of("boundary", boundary, BOUNDARIES)
         chosen = ("linear" if boundary == "free" else "nearest") if outside is None else outside
         self.tessellation = Tessellation(cells, domain=domain, outside=chosen)
+        self.ndim, self.domain = self.tessellation.ndim, self.tessellation.domain
         self.boundary = boundary
         self.volume_preserving = volume_preserving
         self._basis = make_basis(self.tessellation, boundary, basis, volume_preserving=self.volume_preserving)
+        self.n_params = self._basis.n_params
         self._basis_argument = basis if isinstance(basis, str) else host_values("basis", basis).astype(np.float64)
         if not isinstance(basis, str) and chosen == "linear" and not continues_linearly(self.tessellation, self._basis):
             if outside is not None:
@@ -85,20 +89,13 @@ class Cpab(DifferentiableFlow):
                 )
             self.tessellation = Tessellation(cells, domain=domain, outside="nearest")
 
-    _invertible = True
-    _spreads_nan = True  # libcpab does
+    # Each object has its own: attributes, as every call asks for them several times.
+    n_params: int = 0
+    ndim: int = 0
+    domain: tuple[Interval, ...] = ()
 
-    @property
-    def n_params(self) -> int:
-        return self._basis.n_params
-
-    @property
-    def ndim(self) -> int:
-        return self.tessellation.ndim
-
-    @property
-    def domain(self) -> tuple[Interval, ...]:
-        return self.tessellation.domain
+    has_inverse = True
+    spreads_nan = True  # libcpab does
 
     @property
     def basis(self) -> DenseBasis | NodalBasis:
@@ -120,7 +117,7 @@ class Cpab(DifferentiableFlow):
             "volume_preserving": self.volume_preserving,
         }
 
-    def _identity(self) -> Array:
+    def identity_theta(self) -> Array:
         return np.zeros(self.n_params)
 
     def velocity(self, theta: Tensor, *, backend: str | None = None) -> Tensor:
@@ -136,8 +133,6 @@ class Cpab(DifferentiableFlow):
         Raises:
             ShapeError, DtypeError, BackendMismatchError: as in :meth:`transform`.
         """
-        from cpabx import registry
-
         chosen = registry.backend_for(backend, theta=theta)
         (theta,) = as_floats(chosen, theta=theta)
         return self._velocity(chosen, self.flat_theta(chosen, theta))
@@ -181,8 +176,6 @@ class Cpab(DifferentiableFlow):
                 parameters; one pixel along an axis, if corners are aligned and units are voxels.
             DtypeError: no floats, or values that are not known, as in a graph.
         """
-        from cpabx import registry
-
         chosen = registry.backend_for(backend, field=field)
         units, align_corners = checked_units(units), flag("align_corners", align_corners)
         (field,) = as_floats(chosen, field=field)
@@ -221,30 +214,18 @@ class Cpab(DifferentiableFlow):
         """
         return self._transform(points, theta, backend, time=finite_time(time))
 
-    def inverse(self, points: Tensor, theta: Tensor, *, backend: str | None = None) -> Tensor:
-        """Apply the inverse of T^theta: the same flow, backwards.
-
-        Arguments and errors as in :meth:`transform`.
-
-        Returns:
-            (N, P, n).
-        """
-        return self.transform(points, theta, time=-1.0, backend=backend)
-
-    def _apply(self, backend: Backend, points: Tensor, theta: Tensor, time: float = 1.0, **options: Any) -> Tensor:
+    def apply(self, backend: Backend, points: Tensor, theta: Tensor, *, time: float = 1.0) -> Tensor:
         return backend.cpab(points, self._velocity(backend, theta), self.tessellation, time)
 
-    def _warp(
-        self, backend: Backend, images: Tensor, theta: Tensor, grid: PixelGrid, **sampling: Unpack[Sampling]
-    ) -> Tensor:
-        if isinstance(grid, RunTimeGrid):  # the fused call takes a size that is fixed
-            return super()._warp(backend, images, theta, grid, **sampling)
-        velocity = self._velocity(backend, theta)
-        return backend.cpab_warp(images, velocity, self.tessellation, 1.0, grid.size, **sampling)
+    def _warp(self, backend: Backend, images: Tensor, theta: Tensor, grid: PixelGrid, sampling: Sampling) -> Tensor:
+        if not isinstance(grid, RunTimeGrid):  # the fused call takes a size that is fixed
+            velocity = self._velocity(backend, theta)
+            fused = backend.cpab_warp(images, velocity, self.tessellation, 1.0, grid.size, sampling)
+            if fused is not None:
+                return fused
+        return super()._warp(backend, images, theta, grid, sampling)
 
-    def _pull_back(self, points: Array, theta: Array, cotangent: Array, **options: Any) -> tuple[Array, Array]:
-        from cpabx.numpy_backend import NumpyBackend
-
+    def pull_back(self, points: Array, theta: Array, cotangent: Array) -> tuple[Array, Array]:
         velocity = self._velocity(NumpyBackend(), theta)
         grad_points, grad_velocity = arrays.transform_vjp(points, velocity, cotangent, self.tessellation, 1.0)
         return grad_points, self._basis.pull_back(

@@ -11,6 +11,7 @@ import numpy as np
 from cpabx import registry
 from cpabx.backend import Backend, Tensor
 from cpabx.errors import OptionError, ShapeError, UnsupportedError, shown
+from cpabx.numpy_backend import NumpyBackend
 from cpabx.tracing import constant_while_tracing
 from cpabx.transforms.arguments import as_floats, count, float_name
 
@@ -24,7 +25,7 @@ class Distribution(Protocol):
     def n_params(self) -> int: ...
 
     @property
-    def _theta_from(self) -> Callable[..., Tensor]:
+    def theta_of_noise(self) -> Callable[..., Tensor]:
         """(N, d) of a backend, noise (N, d), and what it is scaled by or added to."""
 
 
@@ -41,7 +42,7 @@ def draw(
 ) -> Tensor:
     """(n, d) parameters of noise that a seed gives, or a generator, or the global state of the backend.
 
-    The parameter is the last one of ``_theta_from``. Numbers of the host are computed with in float64 before they
+    The parameter is the last one of ``theta_of_noise``. Numbers of the host are computed with in float64 before they
     become ``dtype``: so a seed gives the same ones everywhere.
     """
     float_name(dtype)
@@ -57,7 +58,7 @@ def draw(
         return _of_host(distribution, _known(n), generator, chosen, device, dtype, parameter)
     size = n if of_a_framework(n) else count(n)
     noise = chosen.normal((size, distribution.n_params), generator=generator, device=device, dtype=dtype)
-    return distribution._theta_from(chosen, noise, parameter)
+    return distribution.theta_of_noise(chosen, noise, parameter)
 
 
 def of_a_framework(value: Any) -> bool:
@@ -96,10 +97,8 @@ def _of_host(
     dtype: str,
     parameter: Any,
 ) -> Tensor:
-    from cpabx.numpy_backend import NumpyBackend
-
     noise = generator.standard_normal((n, distribution.n_params))
-    theta = distribution._theta_from(NumpyBackend(), noise, parameter)
+    theta = distribution.theta_of_noise(NumpyBackend(), noise, parameter)
     return chosen.to_device(chosen.asarray(theta, dtype=dtype), device)
 
 

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import abc
-from typing import Any
 
 import numpy as np
 
 from cpabx.backend import Backend, Tensor
-from cpabx.pixel_grid import PixelGrid
+from cpabx.numpy_backend import NumpyBackend
+from cpabx.sampling import PixelGrid
 from cpabx.tracing import kept
-from cpabx.transforms.affine import OfAnyDimension, OfMatrices, homogeneous, times
+from cpabx.transforms.affine import OfMatrices
 from cpabx.transforms.base import Array, frozen
+from cpabx.transforms.homogeneous import OfAnyDimension, times
 
 
 class Exponential(OfAnyDimension):
     """T = expm of a velocity field v(x) = A x + b whose [A b] is linear in theta. The inverse is -theta."""
 
-    _invertible = True
+    has_inverse = True
 
     @abc.abstractmethod
     def _rows(self, backend: Backend, theta: Tensor) -> Tensor:
@@ -27,13 +28,13 @@ class Exponential(OfAnyDimension):
     def _pull_back_rows(self, grad: Array) -> Array:
         """The gradient of theta (N, d) from that of the matrices (N, n, n + 1), in numpy."""
 
-    def _identity(self) -> Array:
+    def identity_theta(self) -> Array:
         return np.zeros(self.n_params)
 
-    def _apply(self, backend: Backend, points: Tensor, theta: Tensor, time: float = 1.0, **options: Any) -> Tensor:
+    def apply(self, backend: Backend, points: Tensor, theta: Tensor, *, time: float = 1.0) -> Tensor:
         return times(backend, self._matrices(backend, theta * time), points, self.ndim)
 
-    def _apply_grid(self, backend: Backend, grid: PixelGrid, theta: Tensor) -> Tensor:
+    def apply_to_grid(self, backend: Backend, grid: PixelGrid, theta: Tensor) -> Tensor:
         n = self.ndim
         return grid.affine(backend, backend.reshape(self._matrices(backend, theta), (-1, n * (n + 1))), n)
 
@@ -43,21 +44,17 @@ class Exponential(OfAnyDimension):
         generator = backend.concat([rows, rows[:, :1] * 0], axis=1)
         return backend.expm(generator)[:, : self.ndim]
 
-    def _pull_back(self, points: Array, theta: Array, cotangent: Array, **options: Any) -> tuple[Array, Array]:
-        from cpabx.numpy_backend import NumpyBackend
-
+    def _pull_back_matrix(self, theta: Array, grad: Array) -> tuple[Array, Array]:
         n, backend = self.ndim, NumpyBackend()
-        generator = np.zeros((len(theta), n + 1, n + 1), theta.dtype)
-        generator[:, :n] = self._rows(backend, theta)
-        grad = np.zeros_like(generator)
-        grad[:, :n] = np.swapaxes(cotangent, -1, -2) @ homogeneous(points)
+        generator, square = (np.zeros((len(theta), n + 1, n + 1), theta.dtype) for _ in range(2))
+        generator[:, :n], square[:, :n] = self._rows(backend, theta), grad
         # The adjoint of expm's derivative at A is the derivative at A^T, a block of a larger expm
         # (Higham, Functions of Matrices, eq. 3.16).
         transposed = np.swapaxes(generator, -1, -2)
-        block = np.block([[transposed, grad], [np.zeros_like(grad), transposed]])
+        block = np.block([[transposed, square], [np.zeros_like(square), transposed]])
         exponential = backend.expm(block)
-        linear = np.swapaxes(exponential[:, : n + 1, : n + 1], -1, -2)[:, :n, :n]
-        return cotangent @ linear, self._pull_back_rows(exponential[:, :n, n + 1 :])
+        matrix = np.swapaxes(exponential[:, : n + 1, : n + 1], -1, -2)[:, :n]
+        return matrix, self._pull_back_rows(exponential[:, :n, n + 1 :])
 
 
 class AffineDiffeo(OfMatrices, Exponential):

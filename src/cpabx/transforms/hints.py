@@ -17,10 +17,13 @@ _MOST_CELLS = {1: 32, 2: 10, 3: 4}
 _MOST_NAMED = 3
 
 
-def shape_hint(family: Transformation, shape: tuple[int | None, ...]) -> str:
-    """How to come from a shape that theta has to (N, d), or which family has as many numbers."""
+def shape_hint(family: Transformation, shape: tuple[int | None, ...], forms: tuple[tuple[int, ...], ...] = ()) -> str:
+    """How to come from a shape that theta has to (N, d), or which family has as many numbers.
+
+    ``forms`` are the shapes of one map's theta, besides (d,), that the family takes.
+    """
     d = family.n_params
-    if shape in ((d,), *family._forms):
+    if shape in ((d,), *forms):
         return "Add a batch axis, theta[None]."
     n, rest = (shape[0], shape[1:]) if len(shape) > 2 else (None, shape)
     sizes = [size for size in rest if size is not None]

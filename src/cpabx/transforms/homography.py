@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from cpabx.backend import Backend, Tensor
-from cpabx.pixel_grid import PixelGrid
-from cpabx.transforms.base import Array, Transformation, frozen
+from cpabx.sampling import PixelGrid
+from cpabx.transforms.base import Array, frozen
+from cpabx.transforms.homogeneous import HomogeneousMap, homogeneous, times
 from cpabx.transforms.matrices import inverted, pull_back_without_last, without_last
 
 #: Closest that a denominator comes to zero: points at the horizon go far away, not to infinity.
@@ -16,7 +17,7 @@ _HORIZON = 1e-6
 _HORIZON_ARRAY = frozen(np.array(_HORIZON))
 
 
-class Homography(Transformation):
+class Homography(HomogeneousMap):
     """T(x) = (H [x; 1])_12 / (H [x; 1])_3, H = [[th_1, th_2, th_3], [th_4, th_5, th_6], [th_7, th_8, 1]].
 
     d = 8; the identity is theta = (1, 0, 0, 0, 1, 0, 0, 0). A denominator below 1e-6 in size is held there.
@@ -27,7 +28,7 @@ class Homography(Transformation):
     """
 
     n_params = 8
-    _invertible = True
+    has_inverse = True
     _forms = ((3, 3), (9,))
 
     def _flat(self, backend: Backend, theta: Tensor) -> Tensor:
@@ -44,34 +45,37 @@ class Homography(Transformation):
     def config(self) -> dict[str, Any]:
         return {}
 
-    def _identity(self) -> Array:
+    def identity_theta(self) -> Array:
         return np.array([1.0, 0, 0, 0, 1, 0, 0, 0])
 
-    def _apply(self, backend: Backend, points: Tensor, theta: Tensor, time: float = 1.0, **options: Any) -> Tensor:
+    def apply(self, backend: Backend, points: Tensor, theta: Tensor, *, time: float = 1.0) -> Tensor:
         matrix = backend.reshape(backend.concat([theta, theta[:, :1] * 0 + 1], axis=1), (-1, 3, 3))
         if time < 0:
             matrix = inverted(backend, matrix, "Keep theta where maps can be undone, as near the identity.")
-        linear = backend.matmul(points, backend.matrix_transpose(matrix[:, :, :2]))
-        projected = linear + backend.reshape(matrix[:, :, 2], (-1, 1, 3))
+        projected = times(backend, matrix, points, 2, 3)
         return projected[:, :, :2] / _held(backend, projected[:, :, 2:])
 
-    def _apply_grid(self, backend: Backend, grid: PixelGrid, theta: Tensor) -> Tensor:
+    def apply_to_grid(self, backend: Backend, grid: PixelGrid, theta: Tensor) -> Tensor:
         last = backend.concat([theta[:, 6:], theta[:, :1] * 0 + 1], axis=1)
         scale = 1 / _held(backend, grid.affine(backend, last, 1))
         # Twice, for x and y: frameworks are slow where a product broadcasts along so short an axis.
         return grid.affine(backend, theta[:, :6], 2) * backend.concat([scale, scale], axis=-1)
 
-    def _pull_back(self, points: Array, theta: Array, cotangent: Array, **options: Any) -> tuple[Array, Array]:
-        homogeneous = np.concatenate([points, np.ones_like(points[..., :1])], axis=-1)
-        matrix = np.concatenate([theta, np.ones_like(theta[:, :1])], axis=1).reshape(-1, 3, 3)
-        projected = homogeneous @ np.swapaxes(matrix, -1, -2)
+    def pull_back(self, points: Array, theta: Array, cotangent: Array) -> tuple[Array, Array]:
+        projected = homogeneous(points) @ np.swapaxes(_matrix(theta), -1, -2)
         z = projected[..., 2:]
         held = np.abs(z) < _HORIZON
         z = np.where(held, np.where(z < 0, -_HORIZON, _HORIZON), z).astype(theta.dtype)
         grad_z = -(cotangent * projected[..., :2]).sum(-1, keepdims=True) / z**2
-        grad = np.concatenate([cotangent / z, np.where(held, 0, grad_z)], axis=-1)
-        grad_matrix = np.swapaxes(grad, -1, -2) @ homogeneous
-        return (grad @ matrix)[..., :2], grad_matrix.reshape(-1, 9)[:, :8]
+        return super().pull_back(points, theta, np.concatenate([cotangent / z, np.where(held, 0, grad_z)], axis=-1))
+
+    def _pull_back_matrix(self, theta: Array, grad: Array) -> tuple[Array, Array]:
+        return _matrix(theta), grad.reshape(-1, 9)[:, :8]
+
+
+def _matrix(theta: Array) -> Array:
+    """(N, 3, 3) H, in numpy."""
+    return np.concatenate([theta, np.ones_like(theta[:, :1])], axis=1).reshape(-1, 3, 3)
 
 
 def _held(backend: Backend, z: Tensor) -> Tensor:

@@ -31,8 +31,8 @@ def first_rows(backend: Backend, matrices: Tensor, last_row: tuple[int, ...], re
             f"another in item {item}" if rows is None else f"{tuple(rows[item, n].tolist())} in item {item}",
             remedy,
         )
-    spoilt = backend.where(square > most, square * 0 + float("nan"), square * 0)
-    return matrices[:, :n] + spoilt[:, None, None]
+    nan_or_zero = backend.where(square > most, square * 0 + float("nan"), square * 0)
+    return matrices[:, :n] + nan_or_zero[:, None, None]
 
 
 def inverted(backend: Backend, matrices: Tensor, remedy: str) -> Tensor:

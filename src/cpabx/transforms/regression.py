@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from cpabx.basis import DenseBasis, NodalBasis
 from cpabx.basis.geometry import barycentric
 from cpabx.errors import OptionError, ShapeError
-from cpabx.pixel_grid import pixel_grid
+from cpabx.sampling import pixel_grid
+from cpabx.sampling.layout import layout_of_field
 from cpabx.tessellation import Tessellation
 from cpabx.transforms.arguments import host_values
-from cpabx.transforms.pixels import layout_of_field
 
 Array = NDArray[Any]
 

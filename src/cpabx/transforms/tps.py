@@ -10,7 +10,8 @@ import numpy as np
 
 from cpabx.backend import Backend, Tensor
 from cpabx.errors import OptionError, shown
-from cpabx.pixel_grid import PixelGrid
+from cpabx.numpy_backend import NumpyBackend
+from cpabx.sampling import PixelGrid
 from cpabx.tracing import kept
 from cpabx.transforms.base import MOST_KEPT, Array, Transformation, frozen
 
@@ -50,55 +51,53 @@ class ThinPlateSpline(Transformation):
     def config(self) -> dict[str, Any]:
         return {"control_points": self.control_points}
 
-    def _identity(self) -> Array:
+    def identity_theta(self) -> Array:
         return np.zeros(self.n_params)
 
     @property
-    def _centres(self) -> Array:
+    def centres(self) -> Array:
+        """(K, 2) the control points, x fastest."""
         return _centres(*self.control_points)
 
-    @property
-    def _solver(self) -> Array:
-        return _solver(*self.control_points)
+    def apply(self, backend: Backend, points: Tensor, theta: Tensor, *, time: float = 1.0) -> Tensor:
+        displacements = backend.reshape(theta, (-1, *self.centres.shape))
+        return points + backend.matmul(_weights(self, backend, points), displacements)
 
-    def _apply(self, backend: Backend, points: Tensor, theta: Tensor, **options: Any) -> Tensor:
-        displacements = backend.reshape(theta, (-1, *self._centres.shape))
-        return points + backend.matmul(self._weights(backend, points), displacements)
-
-    def _apply_grid(self, backend: Backend, grid: PixelGrid, theta: Tensor) -> Tensor:
+    def apply_to_grid(self, backend: Backend, grid: PixelGrid, theta: Tensor) -> Tensor:
         if self.n_params // 2 * grid.n_points > MOST_KEPT:
-            return super()._apply_grid(backend, grid, theta)
+            return super().apply_to_grid(backend, grid, theta)
         if 2 * self.n_params * grid.n_points <= MOST_KEPT // 4:  # one product, which is faster
             displacement = backend.matmul(theta, backend.constant(_grid_matrix(self, grid), like=theta))
             return backend.reshape(displacement, (-1, grid.n_points, 2)) + grid.tensor(backend, like=theta)
-        by_axis = backend.matrix_transpose(backend.reshape(theta, (-1, *self._centres.shape)))
+        by_axis = backend.matrix_transpose(backend.reshape(theta, (-1, *self.centres.shape)))
         displacement = backend.matmul(by_axis, backend.constant(_grid_weights(self, grid), like=theta))
         return grid.tensor(backend, like=theta) + backend.matrix_transpose(displacement)
 
-    def _weights(self, backend: Backend, points: Tensor) -> Tensor:
-        """(1 or N, P, K): how much each control point's displacement moves each point."""
-        x, y = points[:, :, :1], points[:, :, 1:]
-        centres = backend.constant(self._centres, like=points)
-        dx, dy = x - centres[:, 0], y - centres[:, 1]
-        squared = dx * dx + dy * dy
-        bumps = squared * backend.log(squared + _TINY)
-        features = backend.concat([bumps, x * 0 + 1, x, y], axis=-1)
-        return backend.matmul(features, backend.constant(self._solver, like=points))
-
-    def _pull_back(self, points: Array, theta: Array, cotangent: Array, **options: Any) -> tuple[Array, Array]:
-        solver = self._solver.astype(theta.dtype)
-        offset = points[:, :, None, :] - self._centres.astype(theta.dtype)  # N, P, K, 2
+    def pull_back(self, points: Array, theta: Array, cotangent: Array) -> tuple[Array, Array]:
+        solver = _solver(*self.control_points).astype(theta.dtype)
+        offset = points[:, :, None, :] - self.centres.astype(theta.dtype)  # N, P, K, 2
         squared = (offset**2).sum(-1)
         log = np.log(squared + theta.dtype.type(_TINY))
         features = np.concatenate([squared * log, np.ones_like(points[..., :1]), points], axis=-1)
-        displacements = theta.reshape(len(theta), *self._centres.shape)
+        displacements = theta.reshape(len(theta), *self.centres.shape)
         grad_theta = np.swapaxes(features @ solver, -1, -2) @ cotangent
         coefficients = solver @ displacements  # N, K + 3, 2
         along = cotangent @ np.swapaxes(coefficients, -1, -2)  # N, P, K + 3
-        k = len(self._centres)
+        k = len(self.centres)
         slope = 2 * offset * (log + squared / (squared + theta.dtype.type(_TINY)))[..., None]
         grad_points = cotangent + (along[..., :k, None] * slope).sum(-2) + along[..., k + 1 :]
         return grad_points, grad_theta.reshape(len(theta), self.n_params)
+
+
+def _weights(spline: ThinPlateSpline, backend: Backend, points: Tensor) -> Tensor:
+    """(1 or N, P, K): how much each control point's displacement moves each point."""
+    x, y = points[:, :, :1], points[:, :, 1:]
+    centres = backend.constant(spline.centres, like=points)
+    dx, dy = x - centres[:, 0], y - centres[:, 1]
+    squared = dx * dx + dy * dy
+    bumps = squared * backend.log(squared + _TINY)
+    features = backend.concat([bumps, x * 0 + 1, x, y], axis=-1)
+    return backend.matmul(features, backend.constant(_solver(*spline.control_points), like=points))
 
 
 @kept(8)
@@ -121,9 +120,7 @@ def _solver(nx: int, ny: int) -> Array:
 @kept(8)
 def _grid_weights(spline: ThinPlateSpline, grid: PixelGrid) -> Array:
     """(K, P): how much each control point's displacement moves each pixel."""
-    from cpabx.numpy_backend import NumpyBackend
-
-    return frozen(np.ascontiguousarray(spline._weights(NumpyBackend(), grid.points[None])[0].T))
+    return frozen(np.ascontiguousarray(_weights(spline, NumpyBackend(), grid.points[None])[0].T))
 
 
 @kept(8)

@@ -12,7 +12,8 @@ import cpabx
 from cpabx import Tessellation
 from cpabx.backend import Backend, numpy_normal
 from cpabx.errors import OptionError
-from cpabx.native import Image, arrays
+from cpabx.native import arrays
+from cpabx.sampling import Sampling
 from cpabx_template import framework
 from cpabx_template.framework import Tensor
 
@@ -116,12 +117,7 @@ class TemplateBackend(Backend):
         matrices, log_det = arrays.jacobian(self.to_numpy(points), self.to_numpy(velocity), tessellation, time)
         return framework.tensor(matrices), framework.tensor(log_det)
 
-    def sample(
-        self, images: Tensor, grid: Tensor, *, mode: str = "linear", padding_mode: str, align_corners: bool
-    ) -> Tensor:
-        image = Image.of_shape(
-            images.shape, channels_last=True, mode=mode, padding_mode=padding_mode, align_corners=align_corners
-        )
-        points = self.to_numpy(grid).reshape(len(grid), math.prod(grid.shape[1:-1]), image.ndim)
-        sampled = arrays.sample(self.to_numpy(images), points, image)
-        return framework.tensor(sampled.reshape(*grid.shape[:-1], image.channels))
+    def sample(self, images: Tensor, grid: Tensor, sampling: Sampling) -> Tensor:
+        points = self.to_numpy(grid).reshape(len(grid), math.prod(grid.shape[1:-1]), grid.shape[-1])
+        sampled = arrays.sample(self.to_numpy(images), points, sampling)
+        return framework.tensor(sampled.reshape(*grid.shape[:-1], images.shape[-1]))

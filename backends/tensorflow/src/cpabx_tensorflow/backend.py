@@ -12,11 +12,14 @@ import tensorflow as tf
 
 from cpabx.backend import Backend
 from cpabx.errors import DtypeError, ShapeError
+from cpabx.sampling.options import Sampling
 from cpabx.tessellation import Tessellation
 
 # The layers are imported here so that Keras can load a model of theirs as soon as the backend is chosen.
-from cpabx_tensorflow import autograph, draws, layers, op_library, ops, sampler, warp
+from cpabx_tensorflow import autograph, draws, flow, layers, op_library
 from cpabx_tensorflow.expm import expm
+from cpabx_tensorflow.sampling import interpolate, take_pixels
+from cpabx_tensorflow.warp import warp
 
 
 class TensorFlowBackend(Backend):
@@ -137,10 +140,10 @@ class TensorFlowBackend(Backend):
         return expm(matrices)
 
     def cpab(self, points: tf.Tensor, velocity: tf.Tensor, tessellation: Tessellation, time: float) -> tf.Tensor:
-        return ops.transform(points, velocity, tessellation, time)
+        return flow.transform(points, velocity, tessellation, time)
 
     def cpab_velocity(self, points: tf.Tensor, velocity: tf.Tensor, tessellation: Tessellation) -> tf.Tensor:
-        return ops.velocity(points, velocity, tessellation)
+        return flow.velocity(points, velocity, tessellation)
 
     def cpab_jvp(
         self,
@@ -151,32 +154,21 @@ class TensorFlowBackend(Backend):
         tessellation: Tessellation,
         time: float,
     ) -> tf.Tensor:
-        return ops.transform_jvp(points, velocity, tangent_points, tangent_velocity, tessellation, time)
+        return flow.transform_jvp(points, velocity, tangent_points, tangent_velocity, tessellation, time)
 
     def cpab_jacobian(
         self, points: tf.Tensor, velocity: tf.Tensor, tessellation: Tessellation, time: float
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        return ops.jacobian(points, velocity, tessellation, time)
+        return flow.jacobian(points, velocity, tessellation, time)
 
-    def sample(
-        self, images: tf.Tensor, grid: tf.Tensor, *, mode: str = "linear", padding_mode: str, align_corners: bool
-    ) -> tf.Tensor:
-        return sampler.interpolate(images, grid, mode, padding_mode, align_corners)
+    def sample(self, images: tf.Tensor, grid: tf.Tensor, sampling: Sampling) -> tf.Tensor:
+        return interpolate(images, grid, sampling)
 
-    def sample_series(
-        self,
-        series: tf.Tensor,
-        places: tf.Tensor,
-        lengths: tf.Tensor,
-        *,
-        mode: str,
-        padding_mode: str,
-        align_corners: bool,
-    ) -> tf.Tensor:
-        return sampler.interpolate(series, places, mode, padding_mode, align_corners, lengths)
+    def sample_series(self, series: tf.Tensor, places: tf.Tensor, lengths: tf.Tensor, sampling: Sampling) -> tf.Tensor:
+        return interpolate(series, places, sampling, lengths)
 
     def take_pixels(self, images: tf.Tensor, places: tf.Tensor, fill: tf.Tensor) -> tf.Tensor:
-        return sampler.take_pixels(images, places, fill)
+        return take_pixels(images, places, fill)
 
     def cpab_warp(
         self,
@@ -185,12 +177,9 @@ class TensorFlowBackend(Backend):
         tessellation: Tessellation,
         time: float,
         output_size: Sequence[int],
-        *,
-        mode: str = "linear",
-        padding_mode: str,
-        align_corners: bool,
+        sampling: Sampling,
     ) -> tf.Tensor:
-        return warp.warp(images, velocity, tessellation, time, output_size, mode, padding_mode, align_corners)
+        return warp(images, velocity, tessellation, time, output_size, sampling)
 
     def vjp(
         self, function: Callable[..., Any], arguments: Sequence[tf.Tensor], cotangent: tf.Tensor

@@ -8,7 +8,8 @@ import keras
 
 from cpabx import transforms
 from cpabx.errors import UnsupportedError
-from cpabx.transforms import Composition, Cpab, Transformation
+from cpabx.layers.families import json_ready
+from cpabx.transforms import Composition, Transformation
 
 
 def to_config(family: Transformation) -> dict[str, Any]:
@@ -29,9 +30,7 @@ def to_config(family: Transformation) -> dict[str, Any]:
         return written
     if isinstance(family, Composition):
         return {"family": name, "parts": [to_config(part) for part in family.parts]}
-    if isinstance(family, Cpab):
-        return {"family": name, "options": cpab_to_config(family)}
-    return {"family": name, "options": {k: _plain(value) for k, value in family.config.items()}}
+    return {"family": name, "options": json_ready(family.config)}
 
 
 def from_config(config: dict[str, Any]) -> Transformation:
@@ -42,13 +41,3 @@ def from_config(config: dict[str, Any]) -> Transformation:
     kind = getattr(transforms, config["family"])
     made: Transformation = kind(*map(from_config, config["parts"])) if "parts" in config else kind(**config["options"])
     return made
-
-
-def cpab_to_config(family: Transformation) -> dict[str, Any]:
-    """The options of a Cpab."""
-    config = family.config
-    return {**config, "cells": list(config["cells"]), "domain": [list(bounds) for bounds in config["domain"]]}
-
-
-def _plain(value: Any) -> Any:
-    return list(value) if isinstance(value, tuple) else value

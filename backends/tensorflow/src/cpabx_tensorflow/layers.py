@@ -3,36 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 import tensorflow as tf
 
 from cpabx.errors import DtypeError, OptionError
-from cpabx.layer_bound import Bound, checked_bounds
-from cpabx.layer_call import Prediction, side_by_side_results, with_extras
-from cpabx.layer_inputs import Shape, check_images, check_input_shape, not_floats
-from cpabx.layer_options import (
-    WarpOptions,
-    affine_cpab,
-    as_cpab,
-    check_family,
-    localization_pair,
-    only_2d,
-    side_by_side,
-)
-from cpabx.transforms import (
-    Affine,
-    AffineDiffeo,
-    Composition,
-    Cpab,
-    Homography,
-    Rigid,
-    ScaleTranslate,
-    Similarity,
-    ThinPlateSpline,
-    Transformation,
-)
+from cpabx.layers.bound import Bound
+from cpabx.layers.families import SpatialTransformerMixin, layer_classes
+from cpabx.layers.inputs import Shape, check_images, check_input_shape, not_floats
+from cpabx.layers.options import WarpOptions, check_family, side_by_side
+from cpabx.layers.results import Prediction, side_by_side_results, with_extras
+from cpabx.transforms import Transformation
 from cpabx_tensorflow import families
 from cpabx_tensorflow import localization as networks
 
@@ -40,7 +22,7 @@ _register = keras.saving.register_keras_serializable(package="cpabx")
 
 
 @_register
-class SpatialTransformer(keras.layers.Layer):  # type: ignore[misc]
+class SpatialTransformer(SpatialTransformerMixin, keras.layers.Layer):  # type: ignore[misc]
     """Predicts theta from the input and warps the input by it (section 3.1 of the paper).
 
     Args:
@@ -81,20 +63,14 @@ class SpatialTransformer(keras.layers.Layer):  # type: ignore[misc]
         if not keras.backend.is_float_dtype(self.compute_dtype):
             raise DtypeError("dtype must be a floating-point type", repr(self.compute_dtype), "For instance 'float32'.")
         self.supports_jit = False  # the native transform is no operation that XLA could compile
-        self.options = WarpOptions(output_size, mode, padding_mode, align_corners, transformation.ndim, fill)
+        self.options = WarpOptions.checked(output_size, mode, padding_mode, align_corners, transformation.ndim, fill)
         self.transformation = transformation
-        self.bound = self._make(localization, bound)
+        given = self._build_networks(localization, bound, self._network)
+        self._localization_names = [name if isinstance(name, str) else None for name in given]
         if input_shape is not None:
             self.build((None, *check_input_shape(input_shape, transformation.ndim, channels_last=True)))
 
-    def _make(self, localization: Any, bound: Any) -> Any:
-        """Makes the localization network, and returns the bound, checked."""
-        (own,) = checked_bounds(bound, [self.transformation])
-        self.localization = self._network(localization, self.transformation, "localization", own)
-        self._localization_names = [_name(localization)]
-        return own
-
-    def _network(self, localization: Any, transformation: Transformation, name: str, bound: Bound) -> keras.Sequential:
+    def _network(self, localization: Any, transformation: Transformation, bound: Bound, name: str) -> keras.Sequential:
         options: dict[str, Any] = {
             "name": name,
             "bound": bound,
@@ -105,7 +81,7 @@ class SpatialTransformer(keras.layers.Layer):  # type: ignore[misc]
 
     @property
     def _networks(self) -> tuple[keras.Sequential, ...]:
-        return (self.localization,)
+        return tuple(getattr(self, name) for name in self._predicted())
 
     @property
     def _working_dtype(self) -> str:
@@ -134,10 +110,20 @@ class SpatialTransformer(keras.layers.Layer):  # type: ignore[misc]
             conversion = "keras.ops.cast(images, 'float32'), divided by 255 where they are pixels of 8 bits"
             raise not_floats(ndim, dtype, conversion)
 
-    def _predict(self, images: tf.Tensor, training: bool | None, options: WarpOptions) -> Prediction:
+    def _predict(self, images: tf.Tensor, options: WarpOptions, training: bool | None) -> Prediction:
         """One run of the localization."""
-        theta = networks.run(self.localization, images, training, self._image_shape)
+        theta = self._run(self.localization, images, training)
         return Prediction(theta, images, self.transformation, theta)
+
+    def _run(self, network: keras.Sequential, images: tf.Tensor, training: bool | None) -> tf.Tensor:
+        return networks.run(network, images, training, self._image_shape)
+
+    def _joined(self, thetas: list[tf.Tensor]) -> tf.Tensor:
+        return tf.concat(thetas, axis=-1)
+
+    @staticmethod
+    def _warp(options: WarpOptions, transformation: Transformation, images: tf.Tensor, theta: tf.Tensor) -> tf.Tensor:
+        return options.warp(transformation, images, theta)
 
     def _series(self, images: Any, lengths: Any) -> tuple[tf.Tensor, WarpOptions]:
         """Images, checked and without padding, and how they are warped."""
@@ -148,7 +134,7 @@ class SpatialTransformer(keras.layers.Layer):  # type: ignore[misc]
     def theta(self, images: Any, training: bool | None = None, lengths: Any = None) -> tf.Tensor:
         """(N, d) predicted parameters, from a run of the localization of its own: see :meth:`call`."""
         images, options = self._series(images, lengths)
-        return self._predict(images, training, options).theta
+        return self._predict(images, options, training=training).theta
 
     def call(
         self,
@@ -176,8 +162,8 @@ class SpatialTransformer(keras.layers.Layer):  # type: ignore[misc]
             DtypeError: they are no floats.
         """
         images, options = self._series(images, lengths)
-        found = self._predict(images, training, options)
-        output = options.warp(found.transformation, found.images, found.own)
+        found = self._predict(images, options, training=training)
+        output = self._warp(options, found.transformation, found.images, found.own)
         theta = found.theta if return_theta else None
         grid = options.grid(self.transformation, images, found.theta) if return_grid else None
         return with_extras(keras.ops.cast(output, self.compute_dtype), theta, grid)
@@ -211,15 +197,15 @@ class SpatialTransformer(keras.layers.Layer):  # type: ignore[misc]
         size = self.options.output_size
         return {
             **super().get_config(),
-            **self._family_config(),
+            **self.family_config(),
             "localization": self._localization_config(),
             "output_size": None if size is None else list(size),
-            **self.options.sampling,
-            "fill": self.options.fill,
+            **self.options.sampling.config,
             "bound": self.bound,
         }
 
-    def _family_config(self) -> dict[str, Any]:
+    def family_config(self) -> dict[str, Any]:
+        """The family as JSON has it."""
         return {"transformation": families.to_config(self.transformation)}
 
     def _localization_config(self) -> Any:
@@ -230,139 +216,18 @@ class SpatialTransformer(keras.layers.Layer):  # type: ignore[misc]
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> SpatialTransformer:
-        config = dict(config)
+        config = dict(cls.family_arguments(config))
         config["localization"] = networks.from_config(config["localization"])
-        if isinstance(config.get("cells"), dict):
-            config["cells"] = Cpab(**config["cells"])
         if isinstance(config.get("transformation"), dict):
             config["transformation"] = families.from_config(config["transformation"])
         return super().from_config(config)  # type: ignore[no-any-return]
 
 
-class _OfAnyDimension(SpatialTransformer):
-    """A layer of a family whose only option is its number of dimensions."""
+globals().update({name: _register(layer) for name, layer in layer_classes(SpatialTransformer, __name__).items()})
 
-    _kind: type[Affine | AffineDiffeo | Similarity | Rigid | ScaleTranslate]
+if TYPE_CHECKING:
 
-    def __init__(self, *, ndim: int = 2, **options: Any) -> None:
-        super().__init__(self._kind(ndim), **options)
-
-    def _family_config(self) -> dict[str, Any]:
-        return self.transformation.config
-
-
-@_register
-class STAffine(_OfAnyDimension):
-    """Spatial transformer with affine maps, d = ndim * (ndim + 1)."""
-
-    _kind = Affine
-
-
-@_register
-class STAffineDiffeo(_OfAnyDimension):
-    """Spatial transformer with diffeomorphic affine maps, d = ndim * (ndim + 1)."""
-
-    _kind = AffineDiffeo
-
-
-@_register
-class STSimilarity(_OfAnyDimension):
-    """Spatial transformer with similarities: rotation, scale and translation, see :class:`cpabx.Similarity`."""
-
-    _kind = Similarity
-
-
-@_register
-class STRigid(_OfAnyDimension):
-    """Spatial transformer with rigid maps: rotation and translation, see :class:`cpabx.Rigid`."""
-
-    _kind = Rigid
-
-
-@_register
-class STScaleTranslate(_OfAnyDimension):
-    """Spatial transformer with a scale along every axis and translation, see :class:`cpabx.ScaleTranslate`."""
-
-    _kind = ScaleTranslate
-
-
-@_register
-class STHomography(SpatialTransformer):
-    """Spatial transformer with homographies, d = 8, in 2D alone."""
-
-    def __init__(self, *, ndim: int = 2, **options: Any) -> None:
-        super().__init__(only_2d(Homography(), ndim), **options)
-
-    def _family_config(self) -> dict[str, Any]:
-        return {}
-
-
-@_register
-class STThinPlateSpline(SpatialTransformer):
-    """Spatial transformer with thin plate splines, d = 2 * nx * ny, in 2D alone."""
-
-    transformation: ThinPlateSpline
-
-    def __init__(self, control_points: Sequence[int] = (4, 4), *, ndim: int = 2, **options: Any) -> None:
-        super().__init__(only_2d(ThinPlateSpline(control_points), ndim), **options)
-
-    def _family_config(self) -> dict[str, Any]:
-        return {"control_points": list(self.transformation.control_points)}
-
-
-@_register
-class STCPAB(SpatialTransformer):
-    """Spatial transformer with CPAB transformations; ``cells`` may be a :class:`cpabx.Cpab`."""
-
-    transformation: Cpab
-
-    def __init__(self, cells: Cpab | Sequence[int] = (4, 4), **options: Any) -> None:
-        super().__init__(as_cpab(cells), **options)
-
-    def _family_config(self) -> dict[str, Any]:
-        return {"cells": families.cpab_to_config(self.transformation)}
-
-
-@_register
-class STAffineCPAB(SpatialTransformer):
-    """Affine, then CPAB, with two localization networks in serial (section 4.2 of the paper).
-
-    ``localization`` may be a pair; the second network sees what the first map made of the input.
-    ``interpolate="once"`` samples the input at the composed map, ``"twice"`` the affine result. Theta is the affine
-    one followed by that of CPAB, (N, n * (n + 1) + d), as ``transformation`` takes it. It and the grid describe the
-    composed map: with ``"twice"``, ``transformation.warp(images, theta)`` is the output with one interpolation.
-    """
-
-    transformation: Composition
-
-    def __init__(self, cells: Cpab | Sequence[int] = (4, 4), *, interpolate: str = "once", **options: Any) -> None:
-        super().__init__(affine_cpab(cells, interpolate), **options)
-        self.interpolate = interpolate
-
-    def _make(self, localization: Any, bound: Any) -> Any:
-        coarse, fine = localization_pair(localization)
-        bounds = checked_bounds(bound, self.transformation.parts)
-        self.localization = self._network(coarse, self.transformation.outer, "localization", bounds[0])
-        self.refinement = self._network(fine, self.transformation.inner, "refinement", bounds[1])
-        self._localization_names = [_name(coarse), _name(fine)]
-        return None if bounds == [None, None] else bounds
-
-    @property
-    def _networks(self) -> tuple[keras.Sequential, ...]:
-        return (self.localization, self.refinement)
-
-    def _predict(self, images: tf.Tensor, training: bool | None, options: WarpOptions) -> Prediction:
-        affine = networks.run(self.localization, images, training, self._image_shape)
-        between = options.keeping_size().warp(self.transformation.outer, images, affine)
-        seen = options.without_padding(between)
-        fine = networks.run(self.refinement, seen, training, self._image_shape)
-        theta = tf.concat([affine, fine], axis=-1)
-        if self.interpolate == "twice":
-            return Prediction(theta, between, self.transformation.inner, fine)
-        return Prediction(theta, images, self.transformation, theta)
-
-    def _family_config(self) -> dict[str, Any]:
-        return {"cells": families.cpab_to_config(self.transformation.inner), "interpolate": self.interpolate}
+    def __getattr__(name: str) -> Any: ...  # the classes just made, which cpabx.layers.LAYER_NAMES lists
 
 
 @_register
@@ -435,10 +300,6 @@ class STParallel(keras.layers.Layer):  # type: ignore[misc]
     def from_config(cls, config: dict[str, Any]) -> STParallel:
         layers = [keras.saving.deserialize_keras_object(layer) for layer in config["layers"]]
         return cls(**{**config, "layers": layers})
-
-
-def _name(localization: Any) -> str | None:
-    return localization if isinstance(localization, str) else None
 
 
 def _check_data_format() -> None:

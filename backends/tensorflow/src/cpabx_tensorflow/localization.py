@@ -8,9 +8,9 @@ import keras
 import tensorflow as tf
 
 from cpabx.errors import CpabxError
-from cpabx.layer_bound import Bound
-from cpabx.layer_inputs import Shape, check_features, check_one_for_each, made_for_others, needs_known_size
-from cpabx.layer_options import unknown_localization, with_parameters
+from cpabx.layers.bound import Bound
+from cpabx.layers.inputs import Shape, check_features, check_one_for_each, made_for_others, needs_known_size
+from cpabx.layers.options import unknown_localization, with_parameters
 from cpabx.transforms import Transformation
 
 

@@ -15,11 +15,13 @@ from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
 
 from cpabx.backend import Backend
 from cpabx.errors import DeviceError, UnsupportedError
+from cpabx.sampling import Sampling
 from cpabx.tessellation import Tessellation
 from cpabx.tracing import constant_while_tracing
-from cpabx_torch import draws, ops, sampler, warp
+from cpabx_torch import draws, flow, warp
+from cpabx_torch import sampling as samplers
 from cpabx_torch.constants import Constants
-from cpabx_torch.operators import has_values, sees_constants
+from cpabx_torch.differentiation import ORDINARY, has_values, sees_constants
 from cpabx_torch.precision import at_least_single, is_autocast, without_autocast
 
 
@@ -50,6 +52,15 @@ class TorchBackend(Backend):
         if array.dtype.kind == "c" and chosen is not None and not chosen.is_complex:  # torch would drop a part
             raise TypeError(f"an array of {array.dtype}")
         return torch.tensor(array, dtype=chosen, device=like.device if like is not None else None)
+
+    def are_ready(self, *values: Any) -> bool:
+        first = values[0]
+        for value in values:
+            if type(value) not in ORDINARY or value.layout is not torch.strided or value.is_nested:
+                return False
+            if value.dtype != first.dtype or value.device != first.device:
+                return False
+        return first.dtype in _FLOATS
 
     def constant(self, values: np.ndarray[Any, Any], *, like: Tensor) -> Tensor:
         if torch.compiler.is_dynamo_compiling():  # the array is an input of the graph
@@ -114,6 +125,8 @@ class TorchBackend(Backend):
         return torch.index_select(tensor, axis, torch.from_numpy(index).to(tensor.device))
 
     def matmul(self, a: Tensor, b: Tensor) -> Tensor:
+        if not is_autocast(a):
+            return a @ b
         with without_autocast(a):
             return a @ b
 
@@ -138,11 +151,11 @@ class TorchBackend(Backend):
 
     def cpab(self, points: Tensor, velocity: Tensor, tessellation: Tessellation, time: float) -> Tensor:
         _check_device(points)
-        return ops.transform(points, velocity, tessellation, time)
+        return flow.transform(points, velocity, tessellation, time)
 
     def cpab_velocity(self, points: Tensor, velocity: Tensor, tessellation: Tessellation) -> Tensor:
         _check_device(points)
-        return ops.velocity(points, velocity, tessellation)
+        return flow.velocity(points, velocity, tessellation)
 
     def cpab_jvp(
         self,
@@ -154,28 +167,24 @@ class TorchBackend(Backend):
         time: float,
     ) -> Tensor:
         _check_device(points)
-        return ops.transform_jvp(points, velocity, tangent_points, tangent_velocity, tessellation, time)
+        return flow.transform_jvp(points, velocity, tangent_points, tangent_velocity, tessellation, time)
 
     def cpab_jacobian(
         self, points: Tensor, velocity: Tensor, tessellation: Tessellation, time: float
     ) -> tuple[Tensor, Tensor]:
         _check_device(points)
-        return ops.jacobian(points, velocity, tessellation, time)
+        return flow.jacobian(points, velocity, tessellation, time)
 
-    def sample(
-        self, images: Tensor, grid: Tensor, *, mode: str = "linear", padding_mode: str, align_corners: bool
-    ) -> Tensor:
+    def sample(self, images: Tensor, grid: Tensor, sampling: Sampling) -> Tensor:
         points = grid.reshape(grid.shape[0], math.prod(grid.shape[1:-1]), grid.shape[-1])
-        sampled = sampler.sample(images, points, mode, padding_mode, align_corners)
+        sampled = samplers.sample(images, points, sampling)
         return sampled.reshape(*sampled.shape[:2], *grid.shape[1:-1])
 
-    def sample_series(
-        self, series: Tensor, places: Tensor, lengths: Tensor, *, mode: str, padding_mode: str, align_corners: bool
-    ) -> Tensor:
-        return sampler.interpolate(series, places, mode, padding_mode, align_corners, lengths)
+    def sample_series(self, series: Tensor, places: Tensor, lengths: Tensor, sampling: Sampling) -> Tensor:
+        return samplers.interpolate(series, places, sampling, lengths)
 
     def take_pixels(self, images: Tensor, places: Tensor, fill: Tensor) -> Tensor:
-        return sampler.take_pixels(images, places, fill)
+        return samplers.take_pixels(images, places, fill)
 
     def cpab_warp(
         self,
@@ -184,13 +193,10 @@ class TorchBackend(Backend):
         tessellation: Tessellation,
         time: float,
         output_size: Sequence[int],
-        *,
-        mode: str = "linear",
-        padding_mode: str,
-        align_corners: bool,
+        sampling: Sampling,
     ) -> Tensor:
         _check_device(images)
-        return warp.warp(images, velocity, tessellation, time, output_size, mode, padding_mode, align_corners)
+        return warp.warp(images, velocity, tessellation, time, output_size, sampling)
 
     def vjp(self, function: Callable[..., Any], arguments: Sequence[Tensor], cotangent: Tensor) -> tuple[Tensor, ...]:
         nested = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in (*arguments, cotangent))
@@ -207,6 +213,8 @@ class TorchBackend(Backend):
 
         return layers
 
+
+_FLOATS = (torch.float32, torch.float64)
 
 #: Classes of tensors that are more, or less, than an array.
 _NOT_ARRAYS = (UninitializedParameter, UninitializedBuffer, MaskedTensor)

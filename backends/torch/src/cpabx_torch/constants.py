@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cpabx_torch.operators import is_ordinary
+from cpabx_torch.differentiation import is_ordinary
 
 _Key = tuple[int, torch.dtype, torch.device]
 

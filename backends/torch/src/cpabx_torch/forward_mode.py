@@ -14,7 +14,12 @@ make_dual: Any = forward_ad.make_dual
 
 def has_tangents(*tensors: Tensor | None) -> bool:
     """Whether a tensor has a tangent, or may have one that cannot be seen."""
-    return nested() or any(tensor is not None and unpack(tensor).tangent is not None for tensor in tensors)
+    if nested():
+        return True
+    for tensor in tensors:  # noqa: SIM110 - a loop costs less in each call
+        if tensor is not None and unpack(tensor).tangent is not None:
+            return True
+    return False
 
 
 def nested() -> bool:
@@ -22,5 +27,7 @@ def nested() -> bool:
     if torch.compiler.is_compiling():
         return False
     functorch: Any = torch._C._functorch
+    if functorch.peek_interpreter_stack() is None:
+        return False
     levels = [level.key() for level in functorch.get_interpreter_stack() or ()]
     return bool(levels.count(functorch.TransformType.Jvp) > 1)

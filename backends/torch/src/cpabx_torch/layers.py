@@ -3,40 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
-from cpabx.layer_bound import checked_bounds
-from cpabx.layer_call import Prediction, side_by_side_results, with_extras
-from cpabx.layer_inputs import check_images, check_input_shape, not_floats
-from cpabx.layer_options import (
-    WarpOptions,
-    affine_cpab,
-    as_cpab,
-    check_family,
-    localization_pair,
-    only_2d,
-    side_by_side,
-)
-from cpabx.transforms import (
-    Affine,
-    AffineDiffeo,
-    Composition,
-    Cpab,
-    Homography,
-    Rigid,
-    ScaleTranslate,
-    Similarity,
-    ThinPlateSpline,
-    Transformation,
-)
+from cpabx.layers.families import SpatialTransformerMixin, layer_classes
+from cpabx.layers.inputs import check_images, check_input_shape, not_floats
+from cpabx.layers.options import WarpOptions, check_family, side_by_side
+from cpabx.layers.results import Prediction, side_by_side_results, with_extras
+from cpabx.transforms import Transformation
 from cpabx_torch import localization as networks
 from cpabx_torch.precision import at_least_single
 
 
-class SpatialTransformer(nn.Module):
+class SpatialTransformer(SpatialTransformerMixin, nn.Module):
     """Predicts theta from the input and warps the input by it (section 3.1 of the paper).
 
     Args:
@@ -52,6 +33,8 @@ class SpatialTransformer(nn.Module):
             is identity + bound * tanh((prediction - identity) / bound), the prediction itself where the layer starts.
         device, dtype: of the parameters.
     """
+
+    localization: nn.Module
 
     def __init__(
         self,
@@ -71,18 +54,16 @@ class SpatialTransformer(nn.Module):
         super().__init__()
         networks.check_dtype(dtype)
         check_family(transformation)
-        self.options = WarpOptions(output_size, mode, padding_mode, align_corners, transformation.ndim, fill)
+        self.options = WarpOptions.checked(output_size, mode, padding_mode, align_corners, transformation.ndim, fill)
         self.transformation = transformation
-        self.bound = self._build(localization, bound, device=device, dtype=dtype)
+
+        def build(network: Any, family: Transformation, own: Any, _: str) -> nn.Module:
+            return networks.build(network, family, own, device=device, dtype=dtype)
+
+        self._build_networks(localization, bound, build)
         if input_shape is not None:
             shape = check_input_shape(input_shape, transformation.ndim, channels_last=False)
             networks.materialize(_Predictor(self), shape, device=device, dtype=dtype)
-
-    def _build(self, localization: Any, bound: Any, **factory: Any) -> Any:
-        """Makes the localization network, and returns the bound, checked."""
-        (own,) = checked_bounds(bound, [self.transformation])
-        self.localization = networks.build(localization, self.transformation, own, **factory)
-        return own
 
     def _check(self, images: Tensor) -> None:
         ndim = self.transformation.ndim
@@ -102,6 +83,13 @@ class SpatialTransformer(nn.Module):
         theta = self.localization(images)
         return Prediction(theta, images, self.transformation, theta)
 
+    def _run(self, network: nn.Module, images: Tensor) -> Tensor:
+        theta: Tensor = network(images)
+        return theta
+
+    def _joined(self, thetas: list[Tensor]) -> Tensor:
+        return torch.cat(thetas, dim=-1)
+
     def theta(self, images: Tensor, *, lengths: Any = None) -> Tensor:
         """(N, d) predicted parameters, from a run of the localization of its own: see :meth:`forward`."""
         images, options = self._series(images, lengths)
@@ -111,6 +99,8 @@ class SpatialTransformer(nn.Module):
     def _series(self, images: Tensor, lengths: Any) -> tuple[Tensor, WarpOptions]:
         """Images, checked and without padding, and how they are warped."""
         self._check(images)
+        if lengths is None:
+            return images, self.options
         options = self.options.for_series(at_least_single(images), lengths)
         return options.without_padding(images), options
 
@@ -136,6 +126,8 @@ class SpatialTransformer(nn.Module):
         images, options = self._series(images, lengths)
         found = self._predict(images, options)
         output = self._warp(options, found.transformation, found.images, found.own)
+        if not return_theta and not return_grid:
+            return output
         theta = found.theta if return_theta else None
         grid = options.grid(self.transformation, images, found.theta) if return_grid else None
         return with_extras(output, theta, grid)
@@ -153,11 +145,11 @@ class SpatialTransformer(nn.Module):
                 reset()
 
     def extra_repr(self) -> str:
-        o = self.options
+        sampling = ", ".join(f"{name}={value!r}" for name, value in self.options.sampling.config.items())
         return (
-            f"{self.transformation!r}, output_size={o.output_size}, mode={o.mode!r}, "
-            f"padding_mode={o.padding_mode!r}, align_corners={o.align_corners}, fill={o.fill}"
+            f"{self.transformation!r}, output_size={self.options.output_size}, {sampling}"
             + ("" if self.bound is None else f", bound={self.bound}")
+            + "".join(f", {name}={value!r}" for name, value in self.own_options().items())
         )
 
 
@@ -172,100 +164,11 @@ class _Predictor(nn.Module):
         return self.layer.theta(images)
 
 
-class _OfAnyDimension(SpatialTransformer):
-    """A layer of a family whose only option is its number of dimensions."""
+globals().update(layer_classes(SpatialTransformer, __name__))
 
-    _kind: type[Affine | AffineDiffeo | Similarity | Rigid | ScaleTranslate]
+if TYPE_CHECKING:
 
-    def __init__(self, *, ndim: int = 2, **options: Any) -> None:
-        super().__init__(self._kind(ndim), **options)
-
-
-class STAffine(_OfAnyDimension):
-    """Spatial transformer with affine maps, d = ndim * (ndim + 1)."""
-
-    _kind = Affine
-
-
-class STAffineDiffeo(_OfAnyDimension):
-    """Spatial transformer with diffeomorphic affine maps, d = ndim * (ndim + 1)."""
-
-    _kind = AffineDiffeo
-
-
-class STSimilarity(_OfAnyDimension):
-    """Spatial transformer with similarities: rotation, scale and translation, see :class:`cpabx.Similarity`."""
-
-    _kind = Similarity
-
-
-class STRigid(_OfAnyDimension):
-    """Spatial transformer with rigid maps: rotation and translation, see :class:`cpabx.Rigid`."""
-
-    _kind = Rigid
-
-
-class STScaleTranslate(_OfAnyDimension):
-    """Spatial transformer with a scale along every axis and translation, see :class:`cpabx.ScaleTranslate`."""
-
-    _kind = ScaleTranslate
-
-
-class STHomography(SpatialTransformer):
-    """Spatial transformer with homographies, d = 8, in 2D alone."""
-
-    def __init__(self, *, ndim: int = 2, **options: Any) -> None:
-        super().__init__(only_2d(Homography(), ndim), **options)
-
-
-class STThinPlateSpline(SpatialTransformer):
-    """Spatial transformer with thin plate splines, d = 2 * nx * ny, in 2D alone."""
-
-    def __init__(self, control_points: Sequence[int] = (4, 4), *, ndim: int = 2, **options: Any) -> None:
-        super().__init__(only_2d(ThinPlateSpline(control_points), ndim), **options)
-
-
-class STCPAB(SpatialTransformer):
-    """Spatial transformer with CPAB transformations; ``cells`` may be a :class:`cpabx.Cpab`."""
-
-    def __init__(self, cells: Cpab | Sequence[int] = (4, 4), **options: Any) -> None:
-        super().__init__(as_cpab(cells), **options)
-
-
-class STAffineCPAB(SpatialTransformer):
-    """Affine, then CPAB, with two localization networks in serial (section 4.2 of the paper).
-
-    ``localization`` may be a pair; the second network sees what the first map made of the input.
-    ``interpolate="once"`` samples the input at the composed map, ``"twice"`` the affine result. Theta is the affine
-    one followed by that of CPAB, (N, n * (n + 1) + d), as ``transformation`` takes it. It and the grid describe the
-    composed map: with ``"twice"``, ``transformation.warp(images, theta)`` is the output with one interpolation.
-    """
-
-    transformation: Composition
-
-    def __init__(self, cells: Cpab | Sequence[int] = (4, 4), *, interpolate: str = "once", **options: Any) -> None:
-        family = affine_cpab(cells, interpolate)
-        self.interpolate = interpolate  # before a first run, which may make the parameters
-        super().__init__(family, **options)
-
-    def _build(self, localization: Any, bound: Any, **factory: Any) -> Any:
-        coarse, fine = localization_pair(localization)
-        bounds = checked_bounds(bound, self.transformation.parts)
-        self.localization = networks.build(coarse, self.transformation.outer, bounds[0], **factory)
-        self.refinement = networks.build(fine, self.transformation.inner, bounds[1], **factory)
-        return None if bounds == [None, None] else bounds
-
-    def _predict(self, images: Tensor, options: WarpOptions) -> Prediction:
-        affine = self.localization(images)
-        between = self._warp(options.keeping_size(), self.transformation.outer, images, affine)
-        fine = self.refinement(options.without_padding(between))
-        theta = torch.cat([affine, fine], dim=-1)
-        if self.interpolate == "twice":
-            return Prediction(theta, between, self.transformation.inner, fine)
-        return Prediction(theta, images, self.transformation, theta)
-
-    def extra_repr(self) -> str:
-        return f"{super().extra_repr()}, interpolate={self.interpolate!r}"
+    def __getattr__(name: str) -> Any: ...  # the classes just made, which cpabx.layers.LAYER_NAMES lists
 
 
 class STParallel(nn.Module):

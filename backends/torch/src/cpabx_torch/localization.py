@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from cpabx.errors import CpabxError, DtypeError
-from cpabx.layer_bound import Bound
-from cpabx.layer_inputs import check_features, check_one_for_each, made_for_others
-from cpabx.layer_options import unknown_localization, with_parameters
+from cpabx.layers.bound import Bound
+from cpabx.layers.inputs import check_features, check_one_for_each, made_for_others
+from cpabx.layers.options import unknown_localization, with_parameters
 from cpabx.transforms import Transformation
 from cpabx_torch.precision import at_least_single, is_autocast, without_autocast
 

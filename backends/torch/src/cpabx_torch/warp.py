@@ -1,7 +1,7 @@
 """The fused form of transforming and sampling, as torch differentiates it.
 
-Backward is fused as well. Second derivatives and forward mode go through the points instead: the transform of
-:mod:`cpabx_torch.ops`, then :func:`cpabx_torch.sampler.interpolate`.
+The backward pass is fused as well. Second derivatives and forward mode go through the points instead: the transform of
+:mod:`cpabx_torch.flow`, then :func:`cpabx_torch.sampling.interpolate`.
 """
 
 from __future__ import annotations
@@ -12,13 +12,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from cpabx.pixel_grid import pixel_grid
+from cpabx.sampling import Sampling, pixel_grid
 from cpabx.tessellation import Tessellation
-from cpabx_torch import native_images, ops
+from cpabx_torch import flow, functions
+from cpabx_torch.differentiation import differentiable, given, takes_tapes
 from cpabx_torch.forward_mode import has_tangents
-from cpabx_torch.native_ops import options_of, tessellation_of
-from cpabx_torch.operators import differentiable, takes_tapes
-from cpabx_torch.sampler import given, interpolate, vjp_of_vjp
+from cpabx_torch.sampling import interpolate, vjp_of_vjp
 
 
 def warp(
@@ -27,37 +26,29 @@ def warp(
     tessellation: Tessellation,
     time: float,
     output_size: Sequence[int],
-    mode: str,
-    padding_mode: str,
-    align_corners: bool,
+    sampling: Sampling,
 ) -> Tensor:
     """Images (N, C, *size) by the flows of velocities (N, V, n): (N, C, *output_size)."""
-    options = (*options_of(tessellation), time, output_size, mode, padding_mode, align_corners)
     if has_tangents(images, velocity):
-        return _through_points(images, velocity, *options)
-    warped: Tensor = _warp(images, velocity, *options)
+        return _through_points(images, velocity, tessellation, time, output_size, sampling)
+    warped: Tensor = _warp(images, velocity, tessellation, time, output_size, sampling)
     return warped
 
 
 def _through_points(
     images: Tensor,
     velocity: Tensor,
-    cells: Sequence[int],
-    domain: Sequence[float],
-    outside: str,
+    tessellation: Tessellation,
     time: float,
     output_size: Sequence[int],
-    mode: str,
-    padding_mode: str,
-    align_corners: bool,
+    sampling: Sampling,
 ) -> Tensor:
-    tessellation = tessellation_of(cells, domain, outside)
-    grid = pixel_grid(tuple(output_size), align_corners, tessellation.domain)
+    grid = pixel_grid(tuple(output_size), sampling.align_corners, tessellation.domain)
     points, centre, scale = (
         torch.tensor(values, dtype=velocity.dtype, device=velocity.device) for values in (grid.points, *grid.to_unit)
     )
-    moved = ops.transform(points[None], velocity, tessellation, time)
-    sampled = interpolate(images, (moved - centre) * scale, mode, padding_mode, align_corners)
+    moved = flow.transform(points[None], velocity, tessellation, time)
+    sampled = interpolate(images, (moved - centre) * scale, sampling)
     return sampled.reshape(*sampled.shape[:2], *output_size)
 
 
@@ -68,17 +59,14 @@ def _save_warp(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
 
 def _backward_warp(ctx: Any, grad_out: Tensor) -> tuple[Any, ...]:
     images, velocity, *tape = ctx.saved_tensors
-    needs = ctx.needs_input_grad[:2]
+    wanted = ctx.needs_input_grad[:2]
     if tape and takes_tapes(images, velocity, grad_out):
-        grads = native_images.warp_vjp_taped(images, velocity, grad_out, *tape, *needs, *ctx.options)
-    else:
-        grads = _warp_vjp(images, velocity, grad_out, *needs, *ctx.options)
-    return *given(grads, needs), *[None] * len(ctx.options)
+        return functions.warp_vjp.replayed(tape[0], images, velocity, grad_out, wanted, *ctx.options)  # type: ignore[no-any-return]
+    return given(_warp_vjp(images, velocity, grad_out, wanted, *ctx.options), wanted)
 
 
 def _save_vjp(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
-    images, velocity, grad_out, need_images, need_velocity, *ctx.options = inputs
-    ctx.needs = (need_images, need_velocity)
+    images, velocity, grad_out, ctx.wanted, *ctx.options = inputs
     ctx.save_for_backward(images, velocity, grad_out)
     ctx.set_materialize_grads(False)
 
@@ -89,16 +77,8 @@ def _backward_vjp(ctx: Any, *cotangents: Tensor | None) -> tuple[Any, ...]:
     def function(images: Tensor, velocity: Tensor) -> Tensor:
         return _through_points(images, velocity, *ctx.options)
 
-    grads = vjp_of_vjp(function, (images, velocity), grad_out, given(cotangents, ctx.needs))
-    return *grads, *[None] * (2 + len(ctx.options))
+    return vjp_of_vjp(function, (images, velocity), grad_out, given(cotangents, ctx.wanted))
 
 
-_warp = differentiable(
-    native_images.warp,
-    native_images.warp_op,
-    _save_warp,
-    _backward_warp,
-    tape=native_images.warp_taped,
-    taped_for=(1,),
-)
-_warp_vjp = differentiable(native_images.warp_vjp, native_images.warp_vjp_op, _save_vjp, _backward_vjp)
+_warp = differentiable(functions.warp, _save_warp, _backward_warp, taped_for=(1,))
+_warp_vjp = differentiable(functions.warp_vjp, _save_vjp, _backward_vjp)

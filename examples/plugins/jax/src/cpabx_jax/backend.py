@@ -14,7 +14,7 @@ from jax import Array
 from cpabx import Tessellation
 from cpabx.backend import Backend
 from cpabx.errors import DtypeError
-from cpabx.native import Image
+from cpabx.sampling import Sampling
 from cpabx_jax import draws, ops
 from cpabx_jax import images as images_
 from cpabx_jax.sampler import interpolate, take_pixels
@@ -133,22 +133,12 @@ class JaxBackend(Backend):
         matrices, log_det = ops.jacobian(ops.Flow(tessellation, time), _paired(points, velocity), velocity)
         return matrices, log_det
 
-    def sample(
-        self, images: Array, grid: Array, *, mode: str = "linear", padding_mode: str, align_corners: bool
-    ) -> Array:
-        image = Image.of_shape(
-            images.shape, channels_last=True, mode=mode, padding_mode=padding_mode, align_corners=align_corners
-        )
-        points = grid.reshape(grid.shape[0], math.prod(grid.shape[1:-1]), image.ndim)
-        return images_.sample(image, images, points).reshape(*grid.shape[:-1], image.channels)
+    def sample(self, images: Array, grid: Array, sampling: Sampling) -> Array:
+        points = grid.reshape(grid.shape[0], math.prod(grid.shape[1:-1]), grid.shape[-1])
+        return images_.sample(sampling, images, points).reshape(*grid.shape[:-1], images.shape[-1])
 
-    def sample_series(
-        self, series: Array, places: Array, lengths: Array, *, mode: str, padding_mode: str, align_corners: bool
-    ) -> Array:
-        image = Image.of_shape(
-            series.shape, channels_last=True, mode=mode, padding_mode=padding_mode, align_corners=align_corners
-        )
-        return interpolate(image, series, places, lengths)
+    def sample_series(self, series: Array, places: Array, lengths: Array, sampling: Sampling) -> Array:
+        return interpolate(sampling, series, places, lengths)
 
     def take_pixels(self, images: Array, places: Array, fill: Array) -> Array:
         return take_pixels(images, places, fill)
@@ -160,15 +150,9 @@ class JaxBackend(Backend):
         tessellation: Tessellation,
         time: float,
         output_size: Sequence[int],
-        *,
-        mode: str = "linear",
-        padding_mode: str,
-        align_corners: bool,
+        sampling: Sampling,
     ) -> Array:
-        image = Image.of_shape(
-            images.shape, channels_last=True, mode=mode, padding_mode=padding_mode, align_corners=align_corners
-        )
-        return images_.warp(images_.Warp(tessellation, image, tuple(output_size)[::-1], time), images, velocity)
+        return images_.warp(images_.Warp(tessellation, time, tuple(output_size), sampling), images, velocity)
 
     def vjp(self, function: Callable[..., Any], arguments: Sequence[Array], cotangent: Array) -> tuple[Array, ...]:
         _, pull_back = jax.vjp(function, *arguments)

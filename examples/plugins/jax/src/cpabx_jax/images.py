@@ -13,8 +13,8 @@ from jax import Array
 
 import cpabx
 from cpabx import Tessellation
-from cpabx.backend import Backend
-from cpabx.native import Image, arrays
+from cpabx.native import arrays
+from cpabx.sampling import Sampling, pixel_grid
 from cpabx_jax.autodiff import with_gradient
 from cpabx_jax.host import on_host
 from cpabx_jax.sampler import interpolate
@@ -33,37 +33,36 @@ def _gradient_of_vjp(function: Callable[..., Array]) -> Callable[..., tuple[Arra
 
 
 @with_gradient(_gradient_of_vjp(interpolate))
-def sample_vjp(image: Image, images: Array, points: Array, g: Array) -> tuple[Array, ...]:
+def sample_vjp(sampling: Sampling, images: Array, points: Array, g: Array) -> tuple[Array, ...]:
     """Gradients of images and points."""
-    return on_host(lambda i, p, g: arrays.sample_vjp(i, p, g, image), [images.shape, points.shape], images, points, g)
+    return on_host(
+        lambda i, p, g: arrays.sample_vjp(i, p, g, sampling), [images.shape, points.shape], images, points, g
+    )
 
 
 @with_gradient(sample_vjp)
-def sample(image: Image, images: Array, points: Array) -> Array:
+def sample(sampling: Sampling, images: Array, points: Array) -> Array:
     """Images (N, *size, C) at points (N, P, n): (N, P, C)."""
-    shape = (*points.shape[:-1], image.channels)
-    return on_host(lambda i, p: (arrays.sample(i, p, image),), [shape], images, points)[0]
+    shape = (*points.shape[:-1], images.shape[-1])
+    return on_host(lambda i, p: (arrays.sample(i, p, sampling),), [shape], images, points)[0]
 
 
 class Warp(NamedTuple):
-    """A tessellation, images over its domain, the size of the result as (x, (y, (z))), and the time."""
+    """A tessellation, the time, the size of the result as an array's axes have it, and how images are sampled."""
 
     tessellation: Tessellation
-    image: Image
-    output_size: tuple[int, ...]
     time: float
+    output_size: tuple[int, ...]
+    sampling: Sampling
 
 
 def _in_two_passes(problem: Warp, images: Array, velocity: Array) -> Array:
-    """What a backend does that has nothing faster: transform, then sample."""
-    tessellation, image, output_size, time = problem
-    return Backend.cpab_warp(
-        cpabx.get_backend("jax"),
-        *(images, velocity, tessellation, time, output_size[::-1]),
-        mode=image.mode,
-        padding_mode=image.padding,
-        align_corners=image.align_corners,
-    )
+    """Transform, then sample: what can be differentiated twice."""
+    backend = cpabx.get_backend("jax")
+    grid = pixel_grid(problem.output_size, problem.sampling.align_corners, problem.tessellation.domain)
+    points = grid.tensor(backend, like=velocity)
+    moved = backend.cpab(points, velocity, problem.tessellation, problem.time)
+    return backend.sample(images, grid.places(backend, moved), problem.sampling)
 
 
 @with_gradient(_gradient_of_vjp(_in_two_passes))
@@ -77,5 +76,5 @@ def warp_vjp(problem: Warp, images: Array, velocity: Array, g: Array) -> tuple[A
 @with_gradient(warp_vjp)
 def warp(problem: Warp, images: Array, velocity: Array) -> Array:
     """Images (N, *size, C) by the flows of velocities (N, V, n): (N, *output size, C)."""
-    shape = problem.image.results_shape(len(images), problem.output_size)
+    shape = (len(images), *problem.output_size, images.shape[-1])
     return on_host(lambda i, v: (arrays.warp(i, v, *problem),), [shape], images, velocity)[0]

@@ -88,7 +88,7 @@ def jacobian_vjp(flow: Flow, points: Array, velocity: Array, grads: tuple[Array,
     nobody used, cost nothing.
     """
     return on_host(
-        lambda p, v, g, h: arrays.jacobian_vjp(p, v, g, *flow, grad_log_det=h),
+        lambda p, v, g, h: arrays.jacobian_vjp(p, v, g, h, *flow),
         [points.shape, velocity.shape],
         *(points, velocity, *grads),
     )

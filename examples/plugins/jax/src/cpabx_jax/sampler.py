@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 import itertools
+import math
 from typing import Any
 
 import jax.numpy as jnp
 from jax import Array, lax
 
-from cpabx.native import Image
+from cpabx.sampling import Sampling
 
 
-def interpolate(image: Image, images: Array, points: Array, lengths: Array | None = None) -> Array:
+def interpolate(sampling: Sampling, images: Array, points: Array, lengths: Array | None = None) -> Array:
     """Images (N, *size, C) at points (N, P, n): (N, P, C); what is not finite is NaN.
 
     With ``lengths`` (N,), the first samples of each series alone, so many, are what covers [-1, 1].
     """
-    sizes = image.size if lengths is None else (lengths[:, None],)
+    sizes: tuple[Any, ...] = images.shape[-2:0:-1] if lengths is None else (lengths[:, None],)  # (x, (y, (z)))
     axes = []
     for axis, size in enumerate(sizes):
-        pixel = _pixel(points[..., axis], size, image)
-        start = lax.stop_gradient(jnp.round(pixel) if image.mode == "nearest" else jnp.floor(pixel))
-        taps = _weights(pixel - start, image.mode).items()
-        axes.append([(_resolved(start + step, size, image), weight) for step, weight in taps])
-    flat = images.reshape(images.shape[0], image.n_pixels, image.channels)
+        pixel = _pixel(points[..., axis], size, sampling)
+        start = lax.stop_gradient(jnp.round(pixel) if sampling.mode == "nearest" else jnp.floor(pixel))
+        taps = _weights(pixel - start, sampling.mode).items()
+        axes.append([(_resolved(start + step, size, sampling), weight) for step, weight in taps])
+    flat = images.reshape(images.shape[0], math.prod(images.shape[1:-1]), images.shape[-1])
     result = jnp.sum(points * 0, axis=-1, keepdims=True)
     for corner in itertools.product(*axes):
         weight = jnp.ones_like(points[..., 0])
@@ -49,31 +50,31 @@ def _weights(t: Array, mode: str) -> dict[int, Any]:
     }
 
 
-def _pixel(coordinate: Array, size: Any, image: Image) -> Array:
+def _pixel(coordinate: Array, size: Any, sampling: Sampling) -> Array:
     """Pixel coordinates, padding applied: pixel i has its centre at i."""
     coordinate = jnp.where(jnp.isfinite(coordinate), coordinate, 0)
-    pixel = (coordinate + 1) / 2 * (size - 1) if image.align_corners else ((coordinate + 1) * size - 1) / 2
-    if image.padding == "reflection":
-        pixel = _reflect(pixel, size, image)
-    if image.padding == "wrap":
+    pixel = (coordinate + 1) / 2 * (size - 1) if sampling.align_corners else ((coordinate + 1) * size - 1) / 2
+    if sampling.padding_mode == "reflection":
+        pixel = _reflect(pixel, size, sampling)
+    if sampling.padding_mode == "wrap":
         pixel = jnp.mod(_counted(pixel), size)
-    if image.padding in ("border", "reflection") and image.mode != "cubic":
+    if sampling.padding_mode in ("border", "reflection") and sampling.mode != "cubic":
         pixel = jnp.where((pixel > 0) & (pixel < size - 1), pixel, lax.stop_gradient(jnp.clip(pixel, 0, size - 1)))
     return jnp.clip(pixel, -2, size + 1)  # what is far outside contributes no more, and must not overflow an integer
 
 
-def _resolved(place: Array, size: Any, image: Image) -> Array:
+def _resolved(place: Array, size: Any, sampling: Sampling) -> Array:
     """The pixel of the image, or none, that padding puts at a whole number near it."""
-    if image.padding == "reflection":
-        place = _reflect(place, size, image)
-    if image.padding == "wrap":
+    if sampling.padding_mode == "reflection":
+        place = _reflect(place, size, sampling)
+    if sampling.padding_mode == "wrap":
         return jnp.mod(place, size)
-    return place if image.padding == "zeros" else jnp.clip(place, 0, size - 1)
+    return place if sampling.padding_mode == "zeros" else jnp.clip(place, 0, size - 1)
 
 
-def _reflect(pixel: Array, size: Any, image: Image) -> Array:
+def _reflect(pixel: Array, size: Any, sampling: Sampling) -> Array:
     """Folds the line into the image, as two mirrors do; what overflowed ends up at the first of them."""
-    low, span = (0.0, size - 1) if image.align_corners else (-0.5, size)
+    low, span = (0.0, size - 1) if sampling.align_corners else (-0.5, size)
     folded = jnp.mod(jnp.abs(_counted(pixel) - low), jnp.maximum(2 * span, 1))
     return jnp.minimum(folded, 2 * span - folded) + low
 

@@ -1,0 +1,27 @@
+"""torch tensors on the CPU, as libcpab reads and writes them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+class TorchMemory:
+    """:class:`cpabx.native.Memory` of tensors; images are (N, C, *size)."""
+
+    channels_last = False
+
+    contiguous: Any = staticmethod(Tensor.contiguous)
+    address: Any = staticmethod(Tensor.data_ptr)
+    itemsize: Any = staticmethod(Tensor.element_size)
+    empty_like: Any = staticmethod(Tensor.new_empty)
+    n_threads: Any = staticmethod(torch.get_num_threads)
+
+    @staticmethod
+    def added_up(gradients: Tensor) -> Tensor:
+        return gradients  # as they are: all results of an operator have the batch as their first axis
+
+
+MEMORY = TorchMemory()
