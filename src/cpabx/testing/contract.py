@@ -11,6 +11,7 @@ from scipy.linalg import expm
 import cpabx
 from cpabx.backend import ABILITIES, Backend
 from cpabx.errors import BackendLoadError
+from cpabx.plugins import Plugins, installed
 from cpabx.testing.cases import Array, distance, each_dtype, needs, tensor
 
 RNG = np.random.default_rng
@@ -20,9 +21,13 @@ class TestContract:
     def test_introduces_itself(self, backend: Backend) -> None:
         """``python -m cpabx info`` shows what is declared here."""
         # No other backend is loaded: that may take longer than all other tests of this class.
-        assert [info.name for info in cpabx.available_backends(load=False)].count(backend.name) == 1
-        assert any(character.isdigit() for character in backend.framework_version)
-        assert backend.supports <= ABILITIES
+        alone = Plugins(lambda: {backend.name: installed()[backend.name]})
+        (entry,) = alone.listed(load=True)
+        assert entry.problem == ""
+        assert entry.framework == backend.framework_version
+        assert any(character.isdigit() for character in entry.framework)
+        assert entry.supports == backend.supports <= ABILITIES
+        assert entry.notes == backend.notes
         assert all(note == note.strip() and "\n" not in note for note in backend.notes)
         assert cpabx.get_backend(backend.name) is backend
 
