@@ -20,6 +20,12 @@
  * stored after a call returns. Every function may be called from many threads at once, each with a cpab_call
  * of its own; a tessellation is immutable and may be shared between them.
  *
+ * Devices. There are two libraries with this interface: libcpab works in the memory of the CPU, and
+ * libcpab_cuda in that of a CUDA device. The second starts work on the stream that it is given and returns
+ * before that is done. It allocates nothing and waits for nothing: tables and scratch are the caller's, and
+ * what fails later is in a report. So CPAB_E_RANGE and CPAB_E_DIVERGED are not answered: the item is NaN, or
+ * the point. It knows no tapes, no threads and no interrupts, and ignores what is said of them.
+ *
  * Not promised: bit-identical results between different builds or processors. On one machine and
  * build, results do not depend on `n_threads` and repeat bit for bit.
  */
@@ -45,7 +51,7 @@ extern "C" {
 
 /* The abi_version that cpab_library_describe() gave when this header was written. It changes when an
    existing declaration changes; new functions leave it as it is. */
-enum { CPAB_ABI_VERSION = 2 };
+enum { CPAB_ABI_VERSION = 3 };
 
 typedef enum cpab_status {
     CPAB_OK = 0,
@@ -65,7 +71,9 @@ typedef enum cpab_status {
     CPAB_E_IMAGE = 13,    /* a size is below 1 or above CPAB_MAX_SIZE, or channels is negative */
     CPAB_E_TAPE = 14,     /* a tape was not recorded by a call with these arguments */
     CPAB_E_INTERRUPTED = 15, /* see cpab_set_interrupt(); results are unspecified */
-    CPAB_E_DEVICE = 16       /* this library does not work in the memory of that device */
+    CPAB_E_DEVICE = 16,      /* this library does not work in the memory of that device */
+    CPAB_E_SCRATCH = 17,     /* scratch is not aligned, or smaller than cpab_scratch_bytes() */
+    CPAB_E_LAUNCH = 18       /* the device did not take the work */
 } cpab_status;
 
 /* What the field is outside of the domain. Both are continuous.
@@ -239,7 +247,8 @@ typedef struct cpab_image {
 } cpab_image;
 
 /* Where a library that cannot wait for its device leaves what failed, in memory that the device can write to:
-   the lowest batch index, or -1 as the caller has set it before. */
+   the lowest batch index, or -1 as the caller has set it before. Calls that use one report may be under way
+   at a time. */
 typedef struct cpab_report {
     int32_t out_of_range_item, diverged_item;
 } cpab_report;
@@ -265,17 +274,45 @@ typedef struct cpab_call {
     int64_t n_points;              /* per field; cpab_warp() has pixels instead, and ignores these two */
     int64_t points_batch;          /* n_batch, or 1: all fields share the points */
     double time;                   /* 1 is the transformation, -1 its inverse, 0 the identity */
-    int32_t n_threads;  /* at most, the caller's included; fewer work where there is little to do. 0: those
-                           that cpab_library tells, as many as the process may use */
-    int32_t reserved;   /* 0 */
+    int32_t n_threads; /* at most, the caller's included; fewer work where there is little to do. 0: those
+                          that cpab_library tells, as many as the process may use */
+    /* 1: the gradient of images has the same bits every time, for which libcpab_cuda needs more scratch and
+       time. 0: there it need not have; here it always has */
+    int32_t deterministic;
     void *tape;         /* or NULL */
     int64_t tape_bytes; /* its size: at best cpab_tape_bytes() */
-    void *scratch;      /* for libraries that may not allocate; this one ignores scratch, stream and report */
-    int64_t scratch_bytes;
-    void *stream;
-    cpab_report *report;
-    int64_t failed_item; /* answer: the batch index that an error is about, or -1 */
+    /* Of libcpab_cuda; libcpab ignores them. */
+    const void *tables; /* a copy of cpab_tables() in the device's memory, aligned to 16 bytes */
+    void *scratch;      /* in the device's memory, aligned to 16 bytes: of this call alone until it is done */
+    int64_t scratch_bytes; /* its size: at least cpab_scratch_bytes() */
+    void *stream;          /* a cudaStream_t of the current device */
+    cpab_report *report;   /* or NULL */
+    int64_t failed_item;   /* answer: the batch index that an error is about, or -1 */
 } cpab_call;
+
+/* What there is to compute, one for each of the functions below. */
+typedef enum cpab_function {
+    CPAB_TRANSFORM = 0,
+    CPAB_TRANSFORM_VJP = 1,
+    CPAB_VELOCITY = 2,
+    CPAB_TRANSFORM_JVP = 3,
+    CPAB_TRANSFORM_VJP_JVP = 4,
+    CPAB_JACOBIAN = 5,
+    CPAB_JACOBIAN_VJP = 6,
+    CPAB_SAMPLE = 7,
+    CPAB_SAMPLE_VJP = 8,
+    CPAB_WARP = 9,
+    CPAB_WARP_VJP = 10
+} cpab_function;
+
+/* How much scratch a call of a function needs: 0 for libcpab, and for a call that is not valid. It depends on
+   the struct alone, but for its pointers to memory. */
+CPAB_API int64_t cpab_scratch_bytes(const cpab_call *call, cpab_function function);
+
+/* Writes to `host` what libcpab_cuda reads of a tessellation, for numbers of a cpab_dtype. It has no
+   pointers, so it may be copied, to the device and within it. Returns its size in bytes, which is all that
+   happens if `host` is NULL; 0 for libcpab and for arguments that are not valid. */
+CPAB_API int64_t cpab_tables(const cpab_tessellation *tess, int32_t dtype, void *host);
 
 /* How large a tape should be: enough for most fields, at most CPAB_MAX_TAPE, and 0 in 1D, where there are no
    steps. For cpab_warp(), n_points is the number of pixels of the result. 0 for a call that is not valid. */

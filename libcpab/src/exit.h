@@ -92,6 +92,7 @@ CPAB_INLINE Exit<LaneOf<N>> find_exit(const Cell<N, D> &cell, const Motion<N, D>
 
     V first(2);
     Index face(0);
+    CPAB_UNROLL
     for (int k = 0; k <= D; k++) {
         own = series_of<N, D>(ends.first[k], cell.gradient[k], motion);
         const V factor = normalize(own);

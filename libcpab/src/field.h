@@ -72,7 +72,7 @@ private:
         double fastest[D] = {};
         for (int64_t v = 0; v < tess_.n_vertices; v++)
             for (int d = 0; d < D; d++) {
-                const double scaled = double(velocity[v * D + d]) * (tess_.scale[d] * time);
+                const double scaled = in_cells(velocity[v * D + d], tess_.scale[d] * time);
                 const double speed = std::fabs(scaled);
                 fastest[d] = speed > fastest[d] ? speed : fastest[d];
                 velocity_[v * D + d] = T(scaled);
@@ -80,8 +80,10 @@ private:
         for (int64_t q = tess_.n_vertices; q < tess_.n_nodes; q++) {
             const int64_t ideal = q - tess_.n_vertices, first = tess_.ideal_first[ideal];
             const int32_t n = int32_t(tess_.ideal_first[ideal + 1] - first);
-            set_ideal_velocity<D>(tess_.ideal_vertex.data() + first, tess_.ideal_weight.data() + first, n,
-                                  velocity_.data(), &velocity_[q * D]);
+            for (int d = 0; d < D; d++)
+                velocity_[q * D + d] =
+                    ideal_velocity<T>(tess_.ideal_vertex.data() + first, tess_.ideal_weight.data() + first, n,
+                                      [&](int32_t vertex) { return velocity_[int64_t(vertex) * D + d]; });
         }
         for (int d = 1; d < D; d++) fastest[0] = fastest[d] > fastest[0] ? fastest[d] : fastest[0];
         return fastest[0];

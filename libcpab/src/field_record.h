@@ -15,14 +15,21 @@
 namespace cpab {
 namespace CPAB_ISA {
 
-/* The velocity of an ideal node (see tessellation.h), from those of the n vertices that it depends on. */
-template <int D, typename T>
-CPAB_HD inline void set_ideal_velocity(const int32_t *vertices, const double *weights, int32_t n,
-                                       const T *velocity, T *out) {
-    double sum[D] = {};
-    for (int32_t e = 0; e < n; e++)
-        for (int d = 0; d < D; d++) sum[d] += weights[e] * double(velocity[int64_t(vertices[e]) * D + d]);
-    for (int d = 0; d < D; d++) out[d] = T(sum[d]);
+/* A velocity along an axis, in cells and for the whole time: of scale = cells per unit, times the time. Not
+   rounded: it may be more than T can hold. */
+template <typename T>
+CPAB_HD inline double in_cells(T velocity, double scale) {
+    return double(velocity) * scale;
+}
+
+/* The velocity of an ideal node (see tessellation.h) along an axis, from the velocities in cells of the n
+   vertices that it depends on: `velocity_of(vertex)`. */
+template <typename T, typename VelocityOf>
+CPAB_HD inline T ideal_velocity(const int32_t *vertices, const double *weights, int32_t n,
+                                VelocityOf velocity_of) {
+    double sum = 0;
+    for (int32_t e = 0; e < n; e++) sum += weights[e] * double(velocity_of(vertices[e]));
+    return T(sum);
 }
 
 /* The part of a cell's record that is the same for all fields. `rows` are the tessellation's, see records.h.

@@ -75,17 +75,33 @@ CPAB_INLINE void weights_of(V t, V (&weight)[4], V (&change)[4]) {
     change[3] = a * t * (V(2) - V(3) * t);
 }
 
-/* The corners of a group of points: tap k / n_taps^d % n_taps of axis d. */
+/* Around a point along one axis: where the pixels are, and what they count. Pixels that the axis leaves out,
+   as bands do, have no weight, like those that zeros take the place of: another pixel of the band stands for
+   them, so that nobody writes to the others. */
+template <typename V, int n_taps>
+CPAB_INLINE void set_free_taps(const ImageAxis<typename V::Scalar> &axis, int32_t padding, V x,
+                               V (&weight)[n_taps], V (&change)[n_taps], V (&pixel)[n_taps]) {
+    const Position<V> at = free_position(axis, padding, x);
+    const V whole = n_taps == 1 ? rounded(at.u) : rounded_down(at.u);
+    weights_of(at.u - whole, weight, change);
+    CPAB_UNROLL
+    for (int t = 0; t < n_taps; t++) {
+        const V place = whole + V(typename V::Scalar(t - (n_taps == 4 ? 1 : 0)));
+        const V found = pixel_on(axis, padding, place);
+        pixel[t] = smaller(larger(found, V(axis.first_base)), V(axis.last_base));
+        const auto there =
+            (pixel[t] == found) & (padding == CPAB_PADDING_ZEROS ? found == place : found == found);
+        weight[t] = select(there, weight[t], V(0));
+        change[t] = select(there, at.slope * change[t], V(0));
+    }
+}
+
+/* What the corners of a group of points count: tap k / n_taps^d % n_taps of axis d. */
 template <typename V, int D, int n_taps>
-struct FreeStencil {
-    using T = typename V::Scalar;
+struct CornerWeights {
     static constexpr int corners = D == 1 ? n_taps : D == 2 ? n_taps * n_taps : n_taps * n_taps * n_taps;
-    using Index = typename V::Index;
-    /* As in Stencil. */
-    using Offset = std::conditional_t<V::width == 1, int64_t, typename Index::Integer>;
     V weight[D][n_taps], change[D][n_taps];
-    Offset offset[corners][V::width]; /* in elements, of the pixels */
-    typename V::Bits not_finite;      /* as in Stencil */
+    typename V::Bits not_finite; /* as in Stencil */
     V nan_or_zero;
 
     /* A pointer: with its sanitizer of bounds, GCC 12 takes element 0 of arrays that ?: chooses. */
@@ -94,38 +110,59 @@ struct FreeStencil {
     /* A corner's weight, or its derivative along axis `along`. */
     CPAB_INLINE V factor(int corner, int along) const {
         V product(1);
+        CPAB_UNROLL
         for (int d = 0; d < D; d++, corner /= n_taps) product = product * by_axis(d, along)[corner % n_taps];
         return product;
     }
 
-    /* The sum of what is at the corners by these factors; as in Stencil, what has a factor of 0 has no part.
-     */
-    CPAB_APART V combined(const V *at_corner, int along) const {
+    /* The sum of what is at the corners by these factors, one axis after the other. */
+    CPAB_INLINE V sum_of_all(const V *at_corner, int along) const {
         V part[corners];
+        CPAB_UNROLL
         for (int k = 0; k < corners; k++) part[k] = at_corner[k];
         int n = corners;
+        CPAB_UNROLL
         for (int d = 0; d < D; d++) {
             const V *by = by_axis(d, along);
             n /= n_taps;
+            CPAB_UNROLL
             for (int k = 0; k < n; k++) {
                 V sum = by[0] * part[n_taps * k];
+                CPAB_UNROLL
                 for (int t = 1; t < n_taps; t++) sum = sum + by[t] * part[n_taps * k + t];
                 part[k] = sum;
             }
         }
-        const auto finite = part[0] * V(0) == V(0);
-        if (!any(~finite)) return part[0];
+        return part[0];
+    }
+
+    /* Without what has a factor of 0; for points that are not finite, NaN. */
+    CPAB_INLINE V sum_of_used(const V *at_corner, int along) const {
         V sum(0);
         for (int k = 0; k < corners; k++) {
             const V by = factor(k, along);
             sum = sum + select(by == V(0), V(0), by * at_corner[k]);
         }
-        return select(not_finite, nan_or_zero, select(finite, part[0], sum));
+        return select(not_finite, nan_or_zero, sum);
+    }
+
+    /* Whichever of these sums is right: as in Stencil, what has a factor of 0 has no part. */
+    CPAB_APART V combined(const V *at_corner, int along) const {
+        const V all = sum_of_all(at_corner, along);
+        const auto finite = is_finite(all);
+        return any(~finite) ? select(finite, all, sum_of_used(at_corner, along)) : all;
     }
 };
 
-/* Pixels that the axis leaves out, as bands do, have no weight, like those that zeros take the place of:
-   another pixel of the band stands for them, so that nobody writes to the others. */
+/* The corners of a group of points. */
+template <typename V, int D, int n_taps>
+struct FreeStencil : CornerWeights<V, D, n_taps> {
+    using Index = typename V::Index;
+    /* As in Stencil. */
+    using Offset = std::conditional_t<V::width == 1, int64_t, typename Index::Integer>;
+    Offset offset[FreeStencil::corners][V::width]; /* in elements, of the pixels */
+};
+
 template <typename V, int D, int n_taps>
 CPAB_APART void make_stencil(const ImageAxis<typename V::Scalar> (&axis)[D], int32_t padding, const V *x,
                              FreeStencil<V, D, n_taps> &stencil) {
@@ -137,23 +174,18 @@ CPAB_APART void make_stencil(const ImageAxis<typename V::Scalar> (&axis)[D], int
     stencil.not_finite = ~(stencil.nan_or_zero == V(0));
     Offset along[D][n_taps][V::width];
     for (int d = 0; d < D; d++) {
-        const Position<V> at =
-            free_position(axis[d], padding, select(stencil.not_finite, V(axis[d].lower), x[d]));
-        const V whole = n_taps == 1 ? rounded(at.u) : rounded_down(at.u);
-        weights_of(at.u - whole, stencil.weight[d], stencil.change[d]);
+        const V given = select(stencil.not_finite, V(axis[d].lower), x[d]);
+        const V nan_or_zero = d == 0 ? stencil.nan_or_zero : V(0);
+        V pixel[n_taps];
+        set_free_taps(axis[d], padding, given, stencil.weight[d], stencil.change[d], pixel);
         for (int t = 0; t < n_taps; t++) {
-            const V place = whole + V(typename V::Scalar(t - (n_taps == 4 ? 1 : 0)));
-            const V pixel = pixel_on(axis[d], padding, place);
-            const V kept = smaller(larger(pixel, V(axis[d].first_base)), V(axis[d].last_base));
-            const auto there =
-                (kept == pixel) & (padding == CPAB_PADDING_ZEROS ? pixel == place : pixel == pixel);
-            const V nan_or_zero = d == 0 ? stencil.nan_or_zero : V(0);
-            stencil.weight[d][t] = select(there, stencil.weight[d][t], V(0)) + nan_or_zero;
-            stencil.change[d][t] = select(there, at.slope * stencil.change[d][t], V(0)) + nan_or_zero;
+            stencil.weight[d][t] = stencil.weight[d][t] + nan_or_zero;
+            stencil.change[d][t] = stencil.change[d][t] + nan_or_zero;
             if constexpr (V::width == 1) {
-                along[d][t][0] = int64_t(truncated(kept)[0]) * axis[d].stride;
+                along[d][t][0] = int64_t(truncated(pixel[t])[0]) * axis[d].stride;
             } else {
-                const typename V::Index offset = truncated(kept) * typename V::Index(Integer(axis[d].stride));
+                const typename V::Index offset =
+                    truncated(pixel[t]) * typename V::Index(Integer(axis[d].stride));
                 std::memcpy(along[d][t], &offset.v, sizeof along[d][t]);
             }
         }

@@ -15,6 +15,14 @@
 #    define CPAB_INLINE CPAB_HD inline
 #endif
 
+/* Before loops over arrays that must stay in registers: nvcc unrolls by its own judgement, and what it leaves
+   indexed goes through memory. */
+#if defined(__CUDA_ARCH__)
+#    define CPAB_UNROLL _Pragma("unroll")
+#else
+#    define CPAB_UNROLL
+#endif
+
 /* For what compilers must not see through. */
 #if defined(__GNUC__) && !defined(__CUDACC__)
 #    define CPAB_APART __attribute__((noinline))

@@ -76,12 +76,14 @@ struct Indices<T, 1> {
     CPAB_HD Integer operator[](int) const { return v; }
     CPAB_HD static Indices load(const Integer *from) { return *from; }
     CPAB_HD void store(Integer *to) const { *to = v; }
-    CPAB_HD friend Indices operator+(Indices a, Indices b) { return a.v + b.v; }
     CPAB_HD friend Indices operator*(Indices a, Indices b) { return a.v * b.v; }
     CPAB_HD friend Indices operator&(Indices a, Indices b) { return a.v & b.v; }
     CPAB_HD friend Mask<T, 1> operator==(Indices a, Indices b) { return {a.v == b.v}; }
     CPAB_HD friend Mask<T, 1> operator<(Indices a, Indices b) { return {a.v < b.v}; }
     /* Modulo 2 to the number of bits: no overflow. */
+    CPAB_HD friend Indices operator+(Indices a, Indices b) {
+        return static_cast<Integer>(Unsigned(a.v) + Unsigned(b.v));
+    }
     CPAB_HD friend Indices operator-(Indices a, Indices b) {
         return static_cast<Integer>(Unsigned(a.v) - Unsigned(b.v));
     }
@@ -135,10 +137,33 @@ CPAB_HD inline Lanes<T, 1> as_numbers(const Indices<T, 1> &index) {
 template <typename T>
 constexpr int block_size = 16 / sizeof(T);
 
+#if defined(__CUDA_ARCH__)
+CPAB_HD inline void load_block(const float *from, float *out) {
+    const float4 block = *reinterpret_cast<const float4 *>(from);
+    out[0] = block.x, out[1] = block.y, out[2] = block.z, out[3] = block.w;
+}
+CPAB_HD inline void load_block(const double *from, double *out) {
+    const double2 block = *reinterpret_cast<const double2 *>(from);
+    out[0] = block.x, out[1] = block.y;
+}
+#else
+template <typename T>
+CPAB_HD inline void load_block(const T *from, T *out) {
+    for (int i = 0; i < block_size<T>; i++) out[i] = from[i];
+}
+#endif
+
 /* out[c] = table[index * stride + c] for the first `columns` numbers of a record. */
 template <int columns, typename T>
 CPAB_INLINE void load_records(const T *table, int stride, const Indices<T, 1> &index, Lanes<T, 1> *out) {
-    for (int c = 0; c < columns; c++) out[c] = Lanes<T, 1>(table[int64_t(index.v) * stride + c]);
+    CPAB_UNROLL
+    for (int first = 0; first < columns; first += block_size<T>) {
+        T block[block_size<T>];
+        load_block(table + int64_t(index.v) * stride + first, block);
+        CPAB_UNROLL
+        for (int c = first; c < first + block_size<T> && c < columns; c++)
+            out[c] = Lanes<T, 1>(block[c - first]);
+    }
 }
 
 /* table[index * stride + c] += in[c] */

@@ -11,7 +11,7 @@
  *
  * The backward pass: with r the time left in the last cell, dT / dr = v(T), and r falls by what the times of
  * the cells before rise. So dT/dx = v(T) / v(x), and what a trajectory adds to the gradient of a cell that it
- * crosses as a whole is v(T) times a constant of that cell: line_field.h adds up those by cell, whatever
+ * crosses as a whole is v(T) times a constant of that cell: line_gradient.h adds up those by cell, whatever
  * the number of cells. Where nothing is crossed, formulas have no division by v.
  *
  * Cells are counted from 0, the ghost below the domain, to n + 1, the ghost above; cell c lies between the
@@ -200,6 +200,15 @@ CPAB_INLINE void follow(const Line<V> &line, Way<V> *ways, int n) {
     for (int i = 0; i < count; i++) reach_face<back>(ways[leaving[i]]);
     for (int i = 0; i < count; i++) cross_cells(line, ways[leaving[i]]);
     for (int i = 0; i < count; i++) arrive<back>(line, ways[leaving[i]]);
+}
+
+/* The same for one, which has no others beside it. */
+template <bool back, typename V>
+CPAB_INLINE void follow(const Line<V> &line, Way<V> &way) {
+    if (!any(way.leaves)) return;
+    reach_face<back>(way);
+    cross_cells(line, way);
+    arrive<back>(line, way);
 }
 
 /* What a trajectory adds to the gradient: to the velocities at the ends of a cell, and to its slope where one

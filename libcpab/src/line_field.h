@@ -1,4 +1,4 @@
-/* One velocity field in 1D, prepared for line.h. */
+/* One velocity field in 1D, prepared for line.h on the host. */
 #ifndef CPAB_LINE_FIELD_H
 #define CPAB_LINE_FIELD_H
 
@@ -6,7 +6,7 @@
 #include <cmath>
 #include <cstring>
 
-#include "line.h"
+#include "line_cell.h"
 #include "memory.h"
 #include "tessellation.h"
 
@@ -44,7 +44,7 @@ public:
             slopes_[c] = knots_[c + 1] - knots_[c];
             steepest = std::max(steepest, std::fabs(slopes_[c]));
         }
-        if (steepest > steepest_slope) return false;
+        if (steepest > steepest_slope<T>) return false;
         slopes_[0] = linear_outside_ ? slopes_[1] : 0;
         slopes_[n_ + 1] = linear_outside_ ? slopes_[n_] : 0;
         for (int64_t c = 0; c < n_ + 2; c += D::width) set_cells(c);
@@ -61,7 +61,7 @@ public:
     double factor() const { return factor_; } /* of velocities, from units of the domain */
 
     /* Whether trajectories may cross a cell as a whole. */
-    bool crossable(int64_t cell) const { return ticks_[cell] < hour; }
+    bool crossable(int64_t cell) const { return ticks_[cell] < ticks_per_hour; }
 
     /* The cell whose slope a cell has; 0 if it has none. */
     int64_t slope_owner(int64_t cell) const {
@@ -73,50 +73,22 @@ public:
     typename D::Bits speeds(int64_t c, D &low, D &high) const {
         low = D::load(&knots_[c]);
         high = D::load(&knots_[c + 1]);
-        const auto rising = (low > D(0)) & (high > D(0)), falling = (low < D(0)) & (high < D(0));
-        low = select(rising | falling, magnitude(low), D(1));
-        high = select(rising | falling, magnitude(high), D(1));
-        return rising | falling;
-    }
-
-    /* The passage through whole cells, from one end to the other. */
-    CPAB_INLINE static Passage<D> crossing(D from, D to) {
-        const D slope = to - from;
-        return passage(D(1), from, to, slope, D(1) / select(slope == D(0), D(1), slope));
+        return to_speeds(low, high);
     }
 
 private:
-    /* e^a times the largest speed, squared, is in the range of the type. */
-    static constexpr double steepest_slope = sizeof(T) == 4 ? 60 : 600;
-    static constexpr int64_t hour = Line<D>::hour;
-
     void set_cells(int64_t first) {
-        const D slope = D::load(&slopes_[first]);
-        const D inverse = select(magnitude(slope) < D(gentle), D(0), D(1) / slope);
-        const Growth<D> grown = growth(slope, inverse, D(1));
-        D low, high;
-        const auto moving = speeds(first, low, high);
-        const D time = crossing(low, high).time;
-        const auto crossed = moving & (time < D(1));
-        const auto ticks = truncated(select(crossed, time, D(0)) * D(double(hour)));
-        select(crossed, ticks, typename D::Index(hour)).store(&ticks_[first]);
-        for (int r = 0; r < D::width && first + r < n_ + 2; r++) {
-            const int64_t c = first + r;
-            T *record = &cells_[c * LineRecord::stride];
-            record[LineRecord::low] = T(knots_[c]);
-            record[LineRecord::high] = T(knots_[c + 1]);
-            record[LineRecord::slope] = T(slope[r]);
-            record[LineRecord::inverse] = T(inverse[r]);
-            record[LineRecord::path] = T(grown.path[r]);
-            record[LineRecord::factor] = T(grown.factor[r]);
-            record[LineRecord::path_slope] = T(grown.path_slope[r]);
-        }
+        const LineCell<D> cell(D::load(&knots_[first]), D::load(&knots_[first + 1]),
+                               D::load(&slopes_[first]));
+        cell.ticks.store(&ticks_[first]);
+        for (int r = 0; r < D::width && first + r < n_ + 2; r++)
+            cell.write(r, &cells_[(first + r) * LineRecord::stride]);
     }
 
     void set_clock() {
         uint64_t time = 0;
         for (int64_t knot = 0; knot <= n_; knot++) {
-            clock_[knot] = static_cast<Integer>(time >> (64 - 8 * sizeof(Integer)));
+            clock_[knot] = clock_reading<Integer>(time);
             time += static_cast<uint64_t>(ticks_[knot + 1]);
         }
         const int64_t farthest = set_reach();
@@ -134,12 +106,12 @@ private:
     /* Trajectories from `knot` come as far as `end`, with `left` of the hour to go: both move along the line.
        Returns the largest number of cells. */
     int64_t set_reach() {
-        int64_t farthest = 0, end = 0, left = hour;
+        int64_t farthest = 0, end = 0, left = ticks_per_hour;
         for (int64_t knot = 0; knot <= n_; knot++) {
             T &reach = cells_[knot * LineRecord::stride + LineRecord::reach_high];
             set_integer(reach, 0);
             if (!(knots_[knot + 1] > 0)) continue;
-            if (end <= knot) end = knot, left = hour;
+            if (end <= knot) end = knot, left = ticks_per_hour;
             for (; end < n_ && ticks_[end + 1] <= left && crossable(end + 1); end++) left -= ticks_[end + 1];
             set_integer(reach, static_cast<Integer>(end - knot));
             farthest = end - knot > farthest ? end - knot : farthest;
@@ -150,7 +122,7 @@ private:
             T &reach = cells_[(knot + 1) * LineRecord::stride + LineRecord::reach_low];
             set_integer(reach, 0);
             if (!(knots_[knot + 1] < 0)) continue;
-            if (end >= knot) end = knot, left = hour;
+            if (end >= knot) end = knot, left = ticks_per_hour;
             for (; end > 0 && ticks_[end] <= left && crossable(end); end--) left -= ticks_[end];
             set_integer(reach, static_cast<Integer>(knot - end));
             farthest = knot - end > farthest ? knot - end : farthest;

@@ -137,15 +137,10 @@ private:
         for (int64_t c = 1; c <= n; c += D::width) {
             D from, to;
             field.speeds(c, from, to);
-            const D crossed = D::load(&through_[c]);
-            /* Where nothing crosses, speeds may be so small that 1 / from / to overflows. */
-            from = select(crossed == D(0), D(1), from);
-            to = select(crossed == D(0), D(1), to);
-            const D moment = field.crossing(from, to).moment;
-            const D low = crossed * moment, high = crossed * (D(1) / from / to - moment);
+            const CrossedShare<D> share(D::load(&through_[c]), from, to);
             /* 0 behind the last cell, as `through` is. */
-            (D::load(&sums_[c]) + low).store(&sums_[c]);
-            (D::load(&sums_[c + 1]) + high).store(&sums_[c + 1]);
+            (D::load(&sums_[c]) + share.low).store(&sums_[c]);
+            (D::load(&sums_[c + 1]) + share.high).store(&sums_[c + 1]);
         }
     }
 

@@ -1,12 +1,7 @@
-/* What the library says about itself. */
+/* Statuses in words. */
 #include <cstring>
 
 #include "../include/cpab.h"
-#include "cpu/parallel.h"
-#include "cpu/worker.h"
-
-#define CPAB_TEXT_(x) #x
-#define CPAB_TEXT(x) CPAB_TEXT_(x)
 
 namespace {
 
@@ -45,6 +40,11 @@ const cpab_message messages[] = {
     {"a call must run to its end", "an interrupt", "Call again; in C, see cpab_set_interrupt()."},
     {"arrays must lie in the memory of a device that this library works in", "another device",
      "Move them, or use the library for that device."},
+    {"a call needs scratch that is aligned and as large as cpab_scratch_bytes()", "other scratch",
+     CPAB_REPORT},
+    {"a device must take the work that it is given", "a launch that failed",
+     "See whether the device works, is the current one, and has the architecture that this library was built "
+     "for."},
 };
 const cpab_message unknown = {"a status must be one that exists", "an unknown one", CPAB_REPORT};
 
@@ -55,38 +55,6 @@ static_assert(CPAB_MAX_RATE == 1024 && CPAB_MAX_SPEED == 1048576 && CPAB_MAX_CEL
 }  // namespace
 
 extern "C" {
-
-#if CPAB_HAS_THREADS
-#    define CPAB_THREADS_TEXT ", threads"
-#else
-#    define CPAB_THREADS_TEXT ", one thread"
-#endif
-#if defined(__VERSION__)
-#    define CPAB_COMPILER_TEXT "; compiler " __VERSION__
-#else
-#    define CPAB_COMPILER_TEXT ""
-#endif
-#define CPAB_INFO(isa) "1D, 2D, 3D; float32, float64; CPU, " isa CPAB_THREADS_TEXT CPAB_COMPILER_TEXT
-
-static const char *build_info() {
-    const char *isa = cpab::instruction_set();
-    if (!std::strcmp(isa, "AVX-512")) return CPAB_INFO("AVX-512");
-    if (!std::strcmp(isa, "AVX2")) return CPAB_INFO("AVX2");
-    return CPAB_INFO("baseline");
-}
-
-cpab_status cpab_library_describe(cpab_library *library) {
-    if (!library) return CPAB_E_NULL;
-    library->abi_version = CPAB_ABI_VERSION;
-    if (library->struct_size != sizeof *library) return CPAB_E_ABI;
-    library->device = CPAB_CPU;
-    library->version = CPAB_TEXT(CPAB_VERSION);
-    library->build_info = build_info();
-    library->isa_names = cpab::instruction_sets();
-    library->isa_status = cpab::knows_instruction_set() ? CPAB_OK : CPAB_E_OPTION;
-    library->n_threads = cpab::default_threads();
-    return CPAB_OK;
-}
 
 const cpab_message *cpab_explain(cpab_status status) {
     int32_t number; /* C may pass any, and C++ must not read every one as a cpab_status */

@@ -88,10 +88,19 @@ struct Walker {
 /* Moves coordinates to other slots, as crossings outside of a 3D domain may ask for; see records.h. */
 template <typename V>
 CPAB_HD inline void reorder(const typename V::Index &order, const typename V::Bits &lanes, V *l) {
-    typename V::Scalar moved[4][V::width];
-    for (int r = 0; r < V::width; r++)
-        for (int k = 0; k < 4; k++) moved[k][r] = l[lanes[r] ? order[r] >> 2 * k & 3 : k][r];
-    for (int k = 0; k < 4; k++) l[k] = V::load(moved[k]);
+    if constexpr (V::width == 1) { /* by selects, so that nothing is indexed by data */
+        V moved[4];
+        for (int k = 0; k < 4; k++) {
+            const auto from = order[0] >> 2 * k & 3;
+            moved[k] = from == 0 ? l[0] : from == 1 ? l[1] : from == 2 ? l[2] : l[3];
+        }
+        for (int k = 0; k < 4; k++) l[k] = select(lanes, moved[k], l[k]);
+    } else {
+        typename V::Scalar moved[4][V::width];
+        for (int r = 0; r < V::width; r++)
+            for (int k = 0; k < 4; k++) moved[k][r] = l[lanes[r] ? order[r] >> 2 * k & 3 : k][r];
+        for (int k = 0; k < 4; k++) l[k] = V::load(moved[k]);
+    }
 }
 
 template <typename V>

@@ -6,6 +6,11 @@
 
 #include "cpab.h"
 
+/* Where the library works that is tested. */
+#ifndef TESTED_DEVICE
+#    define TESTED_DEVICE CPAB_CPU
+#endif
+
 /* An answer that a call must overwrite. */
 enum { NO_ANSWER = 77 };
 

@@ -1,10 +1,11 @@
-/* Compiled, never run: the mathematics of the walk, of its backward pass and of sampling are CUDA device code too. */
+/* Compiled, never run: the mathematics of the walk, of its backward pass and of sampling are CUDA device code
+ * too. */
 #define CPAB_ISA device
 #define CPAB_LANE_BYTES 0
 #include "../src/adjoint.h"
 #include "../src/divergence.h"
 #include "../src/field_record.h"
-#include "../src/line.h"
+#include "../src/line_cell.h"
 #include "../src/pixel_grid.h"
 #include "../src/point.h"
 #include "../src/sample.h"
@@ -18,14 +19,16 @@ __global__ void field_records(const T *rows, const int32_t *nodes, const T *velo
     const int32_t vertex = 0;
     const double weight = 1;
     T ideal[D];
-    set_ideal_velocity<D>(&vertex, &weight, 1, velocity, ideal);
+    ideal[0] =
+        ideal_velocity<T>(&vertex, &weight, 1, [&](int32_t v) { return T(in_cells(velocity[v], 2.0)); });
     set_gradients<D>(rows, record);
     rate[threadIdx.x] = set_velocities<D>(velocity, nodes, rows, record) + ideal[0];
 }
 
 /* One thread per point, there and back. */
 template <typename N, int D>
-__global__ void both_ways(Flow<N, D> flow, Domain<ScalarOf<N>, D> domain, const ScalarOf<N> *x, ScalarOf<N> *out) {
+__global__ void both_ways(Flow<N, D> flow, Domain<ScalarOf<N>, D> domain, const ScalarOf<N> *x,
+                          ScalarOf<N> *out) {
     using V = LaneOf<N>;
     constexpr int most = 64;
     Segment<N, D> segments[most];
@@ -60,8 +63,9 @@ CPAB_FOR_FIELD(float, 1)
 CPAB_FOR_FIELD(float, 2)
 CPAB_FOR_FIELD(double, 3)
 
-#define CPAB_FOR(N, D) \
-    template __global__ void both_ways<N, D>(Flow<N, D>, Domain<ScalarOf<N>, D>, const ScalarOf<N> *, ScalarOf<N> *);
+#define CPAB_FOR(N, D)                                                                                \
+    template __global__ void both_ways<N, D>(Flow<N, D>, Domain<ScalarOf<N>, D>, const ScalarOf<N> *, \
+                                             ScalarOf<N> *);
 using OneFloat = Lanes<float, 1>;
 using OneDouble = Lanes<double, 1>;
 CPAB_FOR(OneFloat, 1)
@@ -85,11 +89,13 @@ __global__ void sampled(cpab::PixelGrid grid, const ImageAxis<typename V::Scalar
     make_stencil(axis, padding, x, stencil);
     gather_corners<true>(axis, data, stencil, at_corner);
     for (int along = -1; along < D; along++) data[0] += stencil.combined(at_corner, along)[0];
-    for (int k = 0; k < stencil.corners; k++) data[stencil.offset[0] + corner_shift(axis, k)] = stencil.weight(k)[0];
+    for (int k = 0; k < stencil.corners; k++)
+        data[stencil.offset[0] + corner_shift(axis, k)] = stencil.weight(k)[0];
 }
 
-#define CPAB_FOR_IMAGES(V, D, n_taps) \
-    template __global__ void sampled<V, D, n_taps>(cpab::PixelGrid, const ImageAxis<V::Scalar> *, int, V::Scalar *);
+#define CPAB_FOR_IMAGES(V, D, n_taps)                                                                  \
+    template __global__ void sampled<V, D, n_taps>(cpab::PixelGrid, const ImageAxis<V::Scalar> *, int, \
+                                                   V::Scalar *);
 CPAB_FOR_IMAGES(OneFloat, 1, 2)
 CPAB_FOR_IMAGES(OneFloat, 2, 2)
 CPAB_FOR_IMAGES(OneFloat, 3, 2)
@@ -107,3 +113,19 @@ __global__ void both_ways_1d(Line<V> line, const typename V::Scalar *points, typ
 
 template __global__ void both_ways_1d<OneFloat>(Line<OneFloat>, const float *, float *);
 template __global__ void both_ways_1d<OneDouble>(Line<OneDouble>, const double *, double *);
+
+/* One thread per cell. */
+template <typename T>
+__global__ void cells_1d(const double *knots, T *records, double *shares) {
+    const OneDouble low = knots[threadIdx.x], high = knots[threadIdx.x + 1];
+    const LineCell<OneDouble> cell(low, high, high - low);
+    cell.write(0, records + threadIdx.x * LineRecord::stride);
+    OneDouble from = low, to = high;
+    to_speeds(from, to);
+    const CrossedShare<OneDouble> crossed(OneDouble(1), from, to);
+    const int32_t reading = clock_reading<int32_t>(uint64_t(cell.ticks.v));
+    shares[threadIdx.x] = crossed.low.v + crossed.high.v + double(reading);
+}
+
+template __global__ void cells_1d<float>(const double *, float *, double *);
+template __global__ void cells_1d<double>(const double *, double *, double *);

@@ -182,7 +182,7 @@ static void about_the_library(void) {
     const cpab_library library = library_now();
     CHECK(library.struct_size == sizeof library);
     CHECK(library.abi_version == CPAB_ABI_VERSION);
-    CHECK(library.device == CPAB_CPU);
+    CHECK(library.device == TESTED_DEVICE);
     CHECK(library.version && strchr(library.version, '.'));
     CHECK(library.build_info && library.build_info[0]);
     CHECK(library.isa_names && strstr(library.isa_names, "best"));
@@ -202,7 +202,7 @@ static void about_the_library(void) {
 /* Every status says in words of its own what must be, and has something to say of all three; so has one that
    does not exist. */
 static void statuses_in_words(void) {
-    enum { last = CPAB_E_DEVICE };
+    enum { last = CPAB_E_LAUNCH };
     const cpab_message *unknown = cpab_explain((cpab_status)(last + 1));
     CHECK(cpab_explain((cpab_status)(1 << 27)) == unknown); /* beyond the bits of an enumerator */
     CHECK(cpab_explain((cpab_status)-1) == unknown);

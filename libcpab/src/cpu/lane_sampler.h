@@ -6,8 +6,8 @@
 #define CPAB_CPU_LANE_SAMPLER_H
 
 #include "../free_taps.h"
+#include "../image_axis.h"
 #include "../sample.h"
-#include "image_axis.h"
 #include "point_arrays.h"
 #include "sampler.h"
 #include "strided.h"

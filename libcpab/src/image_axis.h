@@ -1,9 +1,9 @@
 /* The axes of an image, as sampling reads them. */
-#ifndef CPAB_CPU_IMAGE_AXIS_H
-#define CPAB_CPU_IMAGE_AXIS_H
+#ifndef CPAB_IMAGE_AXIS_H
+#define CPAB_IMAGE_AXIS_H
 
-#include "../sample.h"
-#include "sampler.h"
+#include "raster.h"
+#include "sample.h"
 
 namespace cpab {
 namespace CPAB_ISA {

@@ -1,0 +1,286 @@
+/* What cpab.h promises of calls for a device beyond those of libcpab: tables, scratch, streams and reports.
+ */
+#include <cmath>
+#include <memory>
+
+#include "../call.h"
+#include "../check.h"
+#include "numbers.h"
+
+namespace {
+
+/* A tessellation in 2D, with its tables on the device. */
+class Space {
+public:
+    Space(int ndim, int64_t nx, int64_t ny) {
+        cpab_tessellation_options options = {};
+        options.struct_size = sizeof options;
+        options.ndim = ndim;
+        options.cells[0] = nx, options.cells[1] = ny;
+        for (int d = 0; d < 2; d++) options.lower[d] = -1, options.upper[d] = 1;
+        CHECK(cpab_tessellation_create(&options, &tess_) == CPAB_OK);
+        sizes_.struct_size = sizeof sizes_;
+        CHECK(cpab_tessellation_describe(tess_, &sizes_) == CPAB_OK);
+    }
+    ~Space() { cpab_tessellation_destroy(tess_); }
+    Space(const Space &) = delete;
+    Space &operator=(const Space &) = delete;
+
+    const cpab_tessellation *tess() const { return tess_; }
+    int64_t field_size() const { return sizes_.n_vertices * sizes_.ndim; }
+    int64_t ndim() const { return sizes_.ndim; }
+
+    std::vector<unsigned char> tables(int32_t dtype) const {
+        std::vector<unsigned char> bytes(size_t(cpab_tables(tess_, dtype, nullptr)));
+        CHECK(!bytes.empty());
+        CHECK(cpab_tables(tess_, dtype, bytes.data()) == int64_t(bytes.size()));
+        return bytes;
+    }
+
+private:
+    cpab_tessellation *tess_ = nullptr;
+    cpab_tessellation_sizes sizes_ = {};
+};
+
+/* x' = rate x along the first axis. */
+std::vector<float> slope(const Space &space, float rate) {
+    const int64_t n = space.ndim();
+    std::vector<double> vertices(static_cast<size_t>(space.field_size()));
+    CHECK(cpab_tessellation_geometry(space.tess(), vertices.data(), nullptr) == CPAB_OK);
+    std::vector<float> field;
+    for (int64_t i = 0; i < space.field_size(); i++)
+        field.push_back(i % n ? 0 : rate * float(vertices[size_t(i)]));
+    return field;
+}
+
+std::vector<float> join(const std::vector<std::vector<float>> &parts) {
+    std::vector<float> all;
+    for (const auto &part : parts) all.insert(all.end(), part.begin(), part.end());
+    return all;
+}
+
+/* Gradients of transformations, on a stream: the call has all kinds of memory. */
+class Job {
+public:
+    Job(const Space &space, const std::vector<float> &velocity, int64_t n_points, cpab_report *report)
+        : stream_(device::make_stream()),
+          tables_(space.tables(CPAB_FLOAT32)),
+          velocity_(velocity),
+          n_batch_(int64_t(velocity.size()) / space.field_size()),
+          n_points_(n_points),
+          cloud_(n_points * space.ndim()),
+          points_(points()),
+          grad_points_(n_batch_ * cloud_),
+          grad_velocity_(int64_t(velocity.size())),
+          call(call_make(space.tess(), CPAB_FLOAT32, n_batch_, n_points, 1, 1)) {
+        call.device = CPAB_CUDA;
+        call.tables = tables_.data();
+        call.stream = stream_;
+        call.report = report;
+        scratch_bytes_ = cpab_scratch_bytes(&call, CPAB_TRANSFORM_VJP);
+        CHECK(scratch_bytes_ > 0);
+        scratch_ = device::allocate(scratch_bytes_);
+        call.scratch = scratch_;
+        call.scratch_bytes = scratch_bytes_;
+        /* every item has the same cotangents */
+        std::vector<float> grads;
+        for (int64_t i = 0; i < n_batch_ * cloud_; i++) grads.push_back(std::cos(float(i % cloud_)));
+        grad_out_.reset(new Numbers<float>(grads));
+    }
+    ~Job() {
+        device::wait_for(stream_);
+        device::release(scratch_);
+        device::destroy_stream(stream_);
+    }
+    Job(const Job &) = delete;
+    Job &operator=(const Job &) = delete;
+
+    cpab_status start() {
+        call.failed_item = NO_ANSWER;
+        return cpab_transform_vjp(&call, points_.data(), velocity_.data(), grad_out_->data(),
+                                  grad_points_.data(), grad_velocity_.data());
+    }
+
+    std::vector<float> grad_points() const { return grad_points_.read(stream_); }
+    std::vector<float> grad_velocity() const { return grad_velocity_.read(stream_); }
+    void *stream() const { return stream_; }
+    int64_t cloud() const { return cloud_; }
+    int64_t n_batch() const { return n_batch_; }
+    int64_t scratch_bytes() const { return scratch_bytes_; }
+
+private:
+    std::vector<float> points() const {
+        std::vector<float> points;
+        for (int64_t i = 0; i < cloud_; i++) points.push_back(std::sin(3 * float(i)));
+        return points;
+    }
+
+    void *const stream_;
+    Numbers<unsigned char> tables_;
+    Numbers<float> velocity_;
+    const int64_t n_batch_, n_points_, cloud_;
+    Numbers<float> points_, grad_points_, grad_velocity_;
+    std::unique_ptr<Numbers<float>> grad_out_;
+    int64_t scratch_bytes_ = 0;
+    void *scratch_ = nullptr;
+
+public:
+    cpab_call call;
+};
+
+bool are_blank(const std::vector<float> &numbers) {
+    for (const float number : numbers)
+        if (!std::isnan(number)) return false;
+    return true;
+}
+
+/* Items whose field is out of range, or whose points overflow, and others. */
+const float too_steep = 2 * CPAB_MAX_RATE, overflows = 200, gentle = 0.5f;
+
+void bad_memory(const Space &space) {
+    Job job(space, slope(space, gentle), 20, nullptr);
+    const cpab_call good = job.call;
+    const auto refused = [&](cpab_status status, auto change) {
+        change(job.call);
+        CHECK(job.start() == status);
+        CHECK(job.call.failed_item == -1);
+        job.call = good;
+    };
+    refused(CPAB_E_NULL, [](cpab_call &call) { call.tables = nullptr; });
+    refused(CPAB_E_SCRATCH, [](cpab_call &call) { call.scratch = nullptr; });
+    refused(CPAB_E_SCRATCH, [](cpab_call &call) { call.scratch_bytes--; });
+    refused(CPAB_E_SCRATCH, [](cpab_call &call) { call.scratch_bytes = 0; });
+    refused(CPAB_E_SCRATCH, [](cpab_call &call) { call.scratch_bytes = INT64_MIN; });
+    refused(CPAB_E_SCRATCH, [](cpab_call &call) {
+        call.scratch = static_cast<unsigned char *>(call.scratch) + 8;
+        call.scratch_bytes += 8;
+    });
+    refused(CPAB_E_OPTION, [](cpab_call &call) { call.deterministic = 2; });
+    refused(CPAB_E_DEVICE, [](cpab_call &call) { call.device = CPAB_CPU; });
+    device::wait_for(job.stream());
+    CHECK(are_blank(job.grad_points()) && are_blank(job.grad_velocity()));
+    CHECK(job.start() == CPAB_OK && job.call.failed_item == -1);
+    for (const float number : job.grad_points()) CHECK(std::isfinite(number));
+    for (const float number : job.grad_velocity()) CHECK(std::isfinite(number));
+}
+
+/* The size depends neither on memory nor on what the device has to do with it. */
+void sizes_of_scratch(const Space &space) {
+    Job job(space, slope(space, gentle), 20, nullptr);
+    cpab_call call = call_make(space.tess(), CPAB_FLOAT32, job.n_batch(), 20, 1, 1);
+    call.device = CPAB_CUDA;
+    CHECK(cpab_scratch_bytes(&call, CPAB_TRANSFORM_VJP) == job.scratch_bytes());
+    for (int f = CPAB_TRANSFORM; f <= CPAB_WARP_VJP; f++)
+        CHECK(cpab_scratch_bytes(nullptr, cpab_function(f)) == 0);
+    CHECK(cpab_scratch_bytes(&call, cpab_function(-1)) == 0);
+    CHECK(cpab_scratch_bytes(&call, cpab_function(CPAB_WARP_VJP + 1)) == 0);
+    call.n_points = -1;
+    CHECK(cpab_scratch_bytes(&call, CPAB_TRANSFORM) == 0);
+    call.n_points = 20, call.dtype = 2;
+    CHECK(cpab_scratch_bytes(&call, CPAB_TRANSFORM) == 0);
+    call.dtype = CPAB_FLOAT32, call.struct_size--;
+    CHECK(cpab_scratch_bytes(&call, CPAB_TRANSFORM) == 0);
+    CHECK(cpab_tables(nullptr, CPAB_FLOAT32, nullptr) == 0);
+    CHECK(cpab_tables(space.tess(), 2, nullptr) == 0);
+}
+
+/* The lowest items, also of calls that share a report; what failed is NaN, what did not is what it always is.
+ */
+void reports(const Space &space) {
+    const std::vector<float> good = slope(space, gentle), range = slope(space, too_steep),
+                             far = slope(space, overflows);
+    Numbers<cpab_report> report(std::vector<cpab_report>{{-1, -1}});
+    Job alone(space, good, 50, nullptr),
+        one(space, join({good, good, far, range, far, range}), 50, report.data()),
+        two(space, join({good, far, good}), 50, report.data()),
+        none(space, join({good, good}), 50, report.data());
+    CHECK(none.start() == CPAB_OK);
+    cpab_report now = report.read(none.stream())[0];
+    CHECK(now.out_of_range_item == -1 && now.diverged_item == -1);
+    CHECK(alone.start() == CPAB_OK && one.start() == CPAB_OK && two.start() == CPAB_OK &&
+          none.start() == CPAB_OK);
+    for (const Job *job : {&alone, &one, &two, &none}) {
+        CHECK(job->call.failed_item == -1);
+        device::wait_for(job->stream());
+    }
+    now = report.read(none.stream())[0];
+    CHECK(now.out_of_range_item == 3);
+    CHECK(now.diverged_item == 1);
+    const std::vector<float> expected = alone.grad_points();
+    const auto check = [&](const Job &job, std::initializer_list<bool> fails) {
+        const std::vector<float> found = job.grad_points();
+        size_t at = 0;
+        for (const bool failed : fails)
+            for (const float number : expected) {
+                CHECK(failed ? std::isnan(found[at]) : found[at] == number);
+                at++;
+            }
+    };
+    check(one, {false, false, true, true, true, true});
+    check(two, {false, true, false});
+    check(none, {false, false});
+}
+
+/* More items than the scratch has room for at a time, with a failure in the last: all others are as the
+ * first. */
+void many_fields() {
+    const Space space(2, 96, 96);
+    const int64_t n_batch = 40;
+    std::vector<std::vector<float>> fields(n_batch - 1, slope(space, gentle));
+    fields.push_back(slope(space, too_steep));
+    Numbers<cpab_report> report(std::vector<cpab_report>{{-1, -1}});
+    Job job(space, join(fields), 5, report.data());
+    cpab_call twice = job.call;
+    twice.n_batch *= 2;
+    CHECK(cpab_scratch_bytes(&twice, CPAB_TRANSFORM_VJP) == job.scratch_bytes());
+    CHECK(job.start() == CPAB_OK);
+    const std::vector<float> points = job.grad_points(), velocity = job.grad_velocity();
+    const size_t cloud = size_t(job.cloud()), field = size_t(space.field_size());
+    for (size_t i = 0; i < points.size() - cloud; i++)
+        CHECK(points[i] == points[i % cloud] && std::isfinite(points[i]));
+    for (size_t i = 0; i < velocity.size() - field; i++)
+        CHECK(velocity[i] == velocity[i % field] && std::isfinite(velocity[i]));
+    for (size_t i = 0; i < cloud; i++) CHECK(std::isnan(points[points.size() - 1 - i]));
+    for (size_t i = 0; i < field; i++) CHECK(std::isnan(velocity[velocity.size() - 1 - i]));
+    const cpab_report found = report.read(job.stream())[0];
+    CHECK(found.out_of_range_item == n_batch - 1 && found.diverged_item == -1);
+}
+
+/* More items than a grid has rows: velocities at a point, each field's own, and an image's values there. */
+void many_items() {
+    const Space line(1, 1, 1);
+    const int64_t n_batch = 65535 + 70;
+    std::vector<float> numbers;
+    for (int64_t b = 0; b < n_batch; b++) numbers.push_back(float(b)), numbers.push_back(float(b + 1));
+    Numbers<float> fields(numbers), point(std::vector<float>{0.5f}), out(n_batch);
+    Numbers<unsigned char> tables(line.tables(CPAB_FLOAT32));
+    cpab_call call = call_make(line.tess(), CPAB_FLOAT32, n_batch, 1, 1, 1);
+    call.device = CPAB_CUDA;
+    call.tables = tables.data();
+    call.scratch_bytes = cpab_scratch_bytes(&call, CPAB_VELOCITY);
+    Numbers<unsigned char> scratch(call.scratch_bytes);
+    call.scratch = scratch.data();
+    CHECK(cpab_velocity(&call, point.data(), fields.data(), out.data()) == CPAB_OK);
+    std::vector<float> found = out.read(nullptr);
+    for (int64_t b = 0; b < n_batch; b++) CHECK_NEAR(found[size_t(b)], double(b) + 0.75, 0.02);
+
+    cpab_image image = {};
+    image.struct_size = sizeof image;
+    image.ndim = 1, image.align_corners = 1, image.channels = 1, image.size[0] = 2;
+    call.image = &image;
+    CHECK(cpab_sample(&call, fields.data(), point.data(), out.data()) == CPAB_OK);
+    found = out.read(nullptr);
+    for (int64_t b = 0; b < n_batch; b++) CHECK_NEAR(found[size_t(b)], double(b) + 0.75, 0.02);
+}
+
+}  // namespace
+
+int main() {
+    const Space space(2, 3, 2);
+    bad_memory(space);
+    sizes_of_scratch(space);
+    reports(space);
+    many_fields();
+    many_items();
+    return check_result();
+}
