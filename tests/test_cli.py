@@ -41,6 +41,26 @@ def test_info_prints_the_library_in_use(capsys, numpy_only):
     assert str(native.load().path) in capsys.readouterr().out
 
 
+def test_info_tells_of_cuda_or_why_not(capsys, numpy_only, monkeypatch, tmp_path):
+    """Neither the library nor a driver must be there."""
+    assert main(["info"]) == 0
+    here = lines(capsys)["cuda"]
+    monkeypatch.setattr(native.library, "_CUDA_FILE_NAME", "libcpab_cuda_that_is_not_there.so")
+    monkeypatch.setattr(native, "load_cuda", native.load_cuda.__wrapped__)
+    monkeypatch.setattr("cpabx.native.driver._FILE_NAME", "libcuda_that_is_not_there.so")
+    assert main(["info"]) == 0
+    said = capsys.readouterr().out
+    assert re.search(r"^cuda +no libcpab_cuda: none in .*CPAB_CUDA=ON", said, re.MULTILINE)
+    assert re.search(r"^ +no driver: ", said, re.MULTILINE)
+    assert here.startswith(("no libcpab_cuda: ", "libcpab_cuda "))
+
+
+def test_a_library_in_the_place_of_a_driver(monkeypatch):
+    """It has none of the functions, which is said, and no error."""
+    monkeypatch.setattr("cpabx.native.driver._FILE_NAME", str(native.load().path))
+    assert native.driver.described().startswith("no driver: ")
+
+
 def test_backends_lists_every_installed_one(capsys):
     assert main(["backends"]) == 0
     out = capsys.readouterr().out

@@ -27,6 +27,12 @@ def python(code):
 
 
 @pytest.mark.slow
+def test_libcpab_cuda_is_opened_by_none_but_tensors_of_its_devices():
+    code = "import cpabx; from cpabx.native import library; cpabx.Cpab().sample(2, seed=0, backend='numpy')"
+    assert python(f"{code}; print(library.load_cuda.cache_info().misses)").stdout.strip() == "0"
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "use",
     [

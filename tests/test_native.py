@@ -92,7 +92,7 @@ def test_statuses_have_texts_of_their_own():
         return LOADED.ffi.string(LOADED.lib.cpab_explain(code).required).decode()
 
     texts = [required(code) for code in (0, *STATUSES.values())]
-    assert len(set(texts)) == len(texts) == 17
+    assert len(set(texts)) == len(texts) == len(STATUSES) + 1
     assert required(999)
 
 
@@ -231,6 +231,27 @@ def test_library_of_another_abi(tmp_path, monkeypatch):
     assert f"ABI version {LOADED.abi_version}" in caught.value.asked
     assert "version 999" in caught.value.received
     assert "CPABX_LIBRARY_DIR" in caught.value.remedy
+
+
+def test_libcpab_cuda_that_is_not_there(monkeypatch):
+    monkeypatch.setattr(library, "_CUDA_FILE_NAME", "libcpab_cuda_that_is_not_there.so")
+    with pytest.raises(NativeLibraryError, match=re.escape(f"none in {LOADED.path.parent}")) as caught:
+        library.load_cuda.__wrapped__()
+    assert "CPAB_CUDA=ON" in caught.value.remedy
+
+
+def test_libcpab_is_for_no_cuda_device():
+    with pytest.raises(NativeLibraryError, match="must be for CUDA devices"):
+        library.open_cuda(LOADED.path)
+
+
+def test_functions_have_the_numbers_of_the_header():
+    assert set(LOADED.functions) == set(ROWS)
+    assert {name: getattr(LOADED.lib, f"CPAB_{name.upper()}") for name in ROWS} == LOADED.functions
+
+
+def test_libcpab_needs_no_tables():
+    assert native.tables_of(LOADED, cpabx.Tessellation((2, 2)), 8).size == 0
 
 
 @pytest.mark.parametrize("setting", ["nonsense", "AVX2", "avx2,baseline", " baseline"])

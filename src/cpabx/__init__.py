@@ -10,7 +10,14 @@ from importlib.metadata import version as _version
 from cpabx import errors, layers, plot, transforms
 from cpabx.hookspecs import hookimpl
 from cpabx.prior import SmoothPrior
-from cpabx.registry import available_backends, clear_caches, get_backend, set_backend, use_backend
+from cpabx.registry import (
+    available_backends,
+    check_device_errors,
+    clear_caches,
+    get_backend,
+    set_backend,
+    use_backend,
+)
 from cpabx.tessellation import Tessellation
 from cpabx.transforms import *  # noqa: F403 - all families
 from cpabx.transforms.series import lengths_of
@@ -22,6 +29,7 @@ __all__ = [
     "Tessellation",
     "__version__",
     "available_backends",
+    "check_device_errors",
     "clear_caches",
     "errors",
     "get_backend",

@@ -14,6 +14,7 @@ from importlib.metadata import entry_points
 import cpabx
 from cpabx import hookspecs, native
 from cpabx.errors import CpabxError, MissingPackageError, NativeLibraryError, OptionError
+from cpabx.native import driver
 
 #: The entry point group of commands.
 GROUP = "cpabx.commands"
@@ -31,8 +32,19 @@ def info() -> int:
     print(f"libcpab   {library.version}, ABI {library.abi_version}, {library.build_info}")
     print(f"          {library.path}")
     print(f"threads   {native.default_threads()}")
+    _cuda()
     backends()
     return 0
+
+
+def _cuda() -> None:
+    """Print what there is for CUDA devices. That there is nothing is no error."""
+    try:
+        library = native.load_cuda()
+        print(f"cuda      libcpab_cuda {library.version}, ABI {library.abi_version}, {library.build_info}")
+    except NativeLibraryError as error:
+        print(f"cuda      no libcpab_cuda: {error.received}. {error.remedy}")
+    print(f"          {driver.described()}")
 
 
 def backends() -> int:

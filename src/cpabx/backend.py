@@ -75,6 +75,22 @@ class Backend(abc.ABC):
     def clear_caches(self) -> None:  # noqa: B027 -- most keep nothing
         """Forgets what :meth:`constant` keeps."""
 
+    def set_fallback(self, fallback: str | None) -> None:
+        """Where calls go whose tensors are on a device that no libcpab works on: an error (None), or ``"cpu"``.
+
+        Through the CPU, results have the same bits as there, and derivatives.
+        """
+        if fallback is not None:
+            raise UnsupportedError(
+                "fallback='cpu' needs a backend that has it", f"backend {self.name!r}", "Leave out fallback=."
+            )
+
+    def check_device_errors(self) -> None:  # noqa: B027 -- most wait for every call
+        """Raises RangeError or DivergenceError for a call that has failed on a device since it was made.
+
+        Only what is known by now, without waiting. A backend whose calls raise their own errors has nothing to say.
+        """
+
     @abc.abstractmethod
     def to_numpy(self, tensor: Tensor) -> np.ndarray[Any, Any]:
         """The values, on the host, without history: an array to read, which may share the tensor's memory."""

@@ -8,7 +8,7 @@ from contextvars import ContextVar
 from typing import Any
 
 from cpabx.backend import Backend
-from cpabx.errors import BackendMismatchError, shown
+from cpabx.errors import BackendMismatchError, OptionError, shown
 from cpabx.plugins import BackendInfo, Plugins, from_environment
 from cpabx.tracing import constant_while_tracing, forget
 
@@ -29,17 +29,25 @@ def available_backends(*, load: bool = True) -> tuple[BackendInfo, ...]:
     return _plugins.listed(load=load)
 
 
-def set_backend(name: str) -> None:
+def set_backend(name: str, *, fallback: str | None = None) -> None:
     """Choose the backend for what has no tensor yet: layers, ``sample``, ``identity``.
 
     Args:
         name: of an installed backend, as ``"torch"``.
+        fallback: what becomes of its tensors on devices that cpabx does not work on, such as Apple's. By default CPAB
+            transformations of them are a DeviceError. ``"cpu"`` copies them to the CPU for each call, and results
+            back: slow, with the bits of the CPU, and differentiable. It holds until this function is called for the
+            same backend again.
 
     Raises:
         BackendNotFoundError, BackendLoadError: it cannot be used; the choice stays as it was.
+        OptionError: another fallback.
+        UnsupportedError: a backend that has none.
     """
     global _chosen  # noqa: PLW0603 - the one choice of this process
-    _plugins.load(name)
+    if fallback not in (None, "cpu"):
+        raise OptionError("fallback must be None or 'cpu'", shown(fallback), "Leave it out.")
+    _plugins.load(name).set_fallback(fallback)
     _chosen = name
 
 
@@ -92,6 +100,23 @@ def clear_caches() -> None:
     forget()
     for backend in list(_plugins.backends.values()):
         backend.clear_caches()
+
+
+def check_device_errors() -> None:
+    """Raises what has failed on a device in an earlier call; it does not wait.
+
+    Work on a GPU is done after the call that asked for it. What the CPU refuses at once, a field that is too large or a
+    trajectory that overflows, is NaN there, for its items of the batch alone, and becomes an error in a later call of
+    cpabx on that device, or here. To be sure of all calls so far, wait for the device before: with
+    ``torch.cuda.synchronize()``. The environment variable ``CPABX_CHECK=now`` makes every call wait, and raise its own
+    errors. While a CUDA graph is captured nothing is raised.
+
+    Raises:
+        RangeError: a velocity field was too large; the message names the item of the batch.
+        DivergenceError: a trajectory left the range of its number type.
+    """
+    for backend in list(_plugins.backends.values()):
+        backend.check_device_errors()
 
 
 # -- by tensors ----------------------------------------------------------------------------------
@@ -154,6 +179,7 @@ __all__ = [
     "BackendInfo",
     "available_backends",
     "backend_for",
+    "check_device_errors",
     "clear_caches",
     "get_backend",
     "owner",

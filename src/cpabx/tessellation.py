@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cpabx.errors import TessellationError, shown
-from cpabx.native.library import load
+from cpabx.errors import OptionError, TessellationError, shown
+from cpabx.native.library import Library, load
 from cpabx.native.status import raise_for_status
 from cpabx.options import one_of, whole_number
 
@@ -49,12 +49,35 @@ class Tessellation:
         self.ndim = len(self.cells)
         self.domain = _checked_domain(domain, len(self.cells))
         self.outside = one_of("outside", outside, OUTSIDE)
-        #: The native ``cpab_tessellation *``.
-        self.handle = _create(self.cells, self.domain, OUTSIDE.index(outside))
+        #: The native ``cpab_tessellation *`` of libcpab.
+        self.handle = _create(load(), self.cells, self.domain, OUTSIDE.index(outside))
+        self._elsewhere: dict[Any, Any] = {}
         sizes = _sizes(self.handle)
         self.n_vertices = int(sizes.n_vertices)
         #: Number of simplices.
         self.n_cells = int(sizes.n_cells)
+
+    def handle_in(self, library: Library) -> Any:
+        """The native object of another library than libcpab, made when it is first asked for.
+
+        Args:
+            library: from :func:`cpabx.native.load_cuda`, for instance.
+
+        Returns:
+            Its ``cpab_tessellation *``, which lives as long as this object.
+
+        Raises:
+            OptionError: it is no library of ours.
+        """
+        if not isinstance(library, Library):
+            raise OptionError(
+                "library must be one that cpabx.native has loaded", shown(library), "Pass cpabx.native.load_cuda()."
+            )
+        handle = self._elsewhere.get(library.path)
+        if handle is None:
+            handle = _create(library, self.cells, self.domain, OUTSIDE.index(self.outside))
+            self._elsewhere[library.path] = handle
+        return handle
 
     @property
     def nbytes(self) -> int:
@@ -126,12 +149,11 @@ def _sizes(handle: Any) -> Any:
 _living: weakref.WeakValueDictionary[Any, Any] = weakref.WeakValueDictionary()
 
 
-def _create(cells: tuple[int, ...], domain: tuple[Interval, ...], outside: int) -> Any:
-    """The native tessellation, which all objects of equal arguments share."""
-    key = (cells, domain, outside)
+def _create(library: Library, cells: tuple[int, ...], domain: tuple[Interval, ...], outside: int) -> Any:
+    """The native tessellation of a library, which all objects of equal arguments share."""
+    key = (library.path, cells, domain, outside)
     if (found := _living.get(key)) is not None:
         return found
-    library = load()
     options = library.ffi.new("cpab_tessellation_options *")
     options.struct_size = library.ffi.sizeof("cpab_tessellation_options")
     options.ndim = len(cells)

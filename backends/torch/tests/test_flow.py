@@ -6,9 +6,10 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.autograd import forward_ad, gradcheck, gradgradcheck
 
 import cpabx
-from cpabx.errors import DeviceError, UnsupportedError
+from cpabx.errors import DeviceError, NativeLibraryError, UnsupportedError
 from cpabx.native import functions as native
-from cpabx_torch import flow, functions
+from cpabx.native import library
+from cpabx_torch import devices, flow, functions
 
 F64 = torch.float64
 TESS = cpabx.Tessellation((3, 2))
@@ -262,7 +263,9 @@ def test_nested_forward_mode_is_refused():
             torch.func.jvp(lambda v, f=derivative: f(points, v, TESS), (velocity,), (tangent_velocity,))
 
 
-def test_other_devices_are_refused():
+def test_cuda_devices_are_refused_where_there_is_no_library(monkeypatch):
+    monkeypatch.setattr(devices, "_has_library", False)
+    monkeypatch.setattr(library, "load_cuda", no_cuda)
     family = cpabx.Cpab((2, 2))
     with FakeTensorMode():
         theta = torch.zeros(1, family.n_params, device="cuda")
@@ -270,6 +273,10 @@ def test_other_devices_are_refused():
             family.transform(torch.zeros(1, 2, device="cuda"), theta)
         with pytest.raises(DeviceError, match="one device"):
             family.transform(torch.zeros(1, 2), theta)
+
+
+def no_cuda():
+    raise NativeLibraryError("there must be one", "none", "Build it.")
 
 
 def test_meta_tensors_get_shapes():

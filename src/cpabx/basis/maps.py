@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from cpabx.backend import Backend, Tensor
 from cpabx.errors import TessellationError
 
+_T = TypeVar("_T", bound=np.generic)
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
 
@@ -64,9 +65,16 @@ class NodalBasis:
     weight: Array
     order: Index
     _weights: Array = field(init=False, repr=False, compare=False)
+    _indices: Index = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_weights", frozen(self.weight.reshape(-1)))
+        object.__setattr__(self, "_indices", frozen(self.index.reshape(-1)))
+        object.__setattr__(self, "index", self._indices.reshape(self.index.shape))
+        object.__setattr__(self, "order", frozen(self.order))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return NodalBasis, (self.n_params, self.index, self.weight, self.order)
 
     def velocity(self, backend: Backend, theta: Tensor) -> Tensor:
         """(N, V n) velocities of theta (N, d)."""
@@ -74,7 +82,7 @@ class NodalBasis:
             return theta
         parts = [theta]
         if len(self.weight):
-            terms = backend.take(theta, self.index.reshape(-1), axis=-1) * backend.constant(self._weights, like=theta)
+            terms = backend.take(theta, self._indices, axis=-1) * backend.constant(self._weights, like=theta)
             parts.append(backend.sum(backend.reshape(terms, (-1, *self.weight.shape)), axis=-1))
         zero = backend.sum(theta[:, :1] * 0, axis=-1)[:, None]  # also where d = 0
         return backend.take(backend.concat([*parts, zero], axis=-1), self.order, axis=-1)
@@ -126,7 +134,7 @@ def check_dense(n_velocities: int, n_params: int, *, most: int = MOST_BYTES, rem
         )
 
 
-def frozen(array: Array) -> Array:
+def frozen(array: NDArray[_T]) -> NDArray[_T]:
     """A contiguous copy that cannot be written to, which backends may keep."""
     copy = np.array(array, order="C")
     copy.flags.writeable = False

@@ -29,7 +29,8 @@ address and size of memory that the forward call writes and the backward call re
 
 Raises, everywhere:
     RangeError: a field is too large; nothing is written.
-    DivergenceError: a trajectory overflowed.
+    DivergenceError: a trajectory overflowed. Both come later from a device, see :mod:`cpabx.native.report`, and the
+        items of the batch that they are about are NaN.
     KeyboardInterrupt: Ctrl-C on the main thread, or whatever another signal's handler raises there; within a
         moment, see :mod:`cpabx.native.interrupts`.
 """
@@ -42,6 +43,7 @@ from collections.abc import Callable, Iterator, Sequence
 from threading import get_ident
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from cpabx.native.device import launch
 from cpabx.native.interrupts import watch
 from cpabx.native.library import Library, load
 from cpabx.native.status import raise_for_status
@@ -53,8 +55,6 @@ if TYPE_CHECKING:
 
 Array = Any
 Shape = tuple[int, ...]
-
-_CPU = 0  # CPAB_CPU
 
 
 class _Sizes(NamedTuple):
@@ -210,9 +210,13 @@ def _compiled(function: Function) -> Callable[..., Any]:
         wanted: Sequence[bool] | None,
         tape: tuple[int, int],
     ) -> Any:
-        library, here = load(), get_ident()
-        if here != watch.thread or library is not watch.library:
-            watch.begin(library, here)
+        if (device_of := getattr(memory, "device", None)) is None:
+            device, library, here = None, load(), get_ident()
+            if here != watch.thread or library is not watch.library:
+                watch.begin(library, here)
+        else:
+            device = device_of(arguments[0])
+            library = device.library
         cast, contiguous, address, null = library.cast, memory.contiguous, memory.address, library.ffi.NULL
         given: list[Any] = [None if array is None else contiguous(array) for array in arguments[:n_inputs]]
         problem, first = arguments[n_inputs:], given[0]
@@ -222,14 +226,21 @@ def _compiled(function: Function) -> Callable[..., Any]:
             for rule, is_wanted in zip(rules, wanted or all_wanted, strict=True)
         ]
         time = problem[1] if timed else 1.0
+        tessellation = problem[0] if has_tessellation else None
+        if tessellation is None:
+            handle = null
+        else:
+            handle = tessellation.handle if device is None else tessellation.handle_in(library)
+        if device is not None:
+            n_threads = 1  # of the CPU, which has nothing to do
         struct = library.ffi.new(
             "cpab_call *",
             [
                 library.call_size,
-                problem[0].handle if has_tessellation else null,
+                handle,
                 null if sizes.image is None else sizes.image,
                 memory.itemsize(first) == 8,  # CPAB_FLOAT32 is 0, CPAB_FLOAT64 is 1
-                _CPU,
+                library.device,
                 *sizes[:3],
                 time,
                 memory.n_threads() if n_threads is None else n_threads,
@@ -241,9 +252,12 @@ def _compiled(function: Function) -> Callable[..., Any]:
         arrays = []
         for array in (*given, *outputs):
             arrays.append(null if array is None else cast(library.void, address(array)))
-        status = getattr(library.lib, c_name)(struct, *arrays)
-        if status:
-            raise_for_status(library, status, item=struct.failed_item, time=time)
+        if device is None:
+            status = getattr(library.lib, c_name)(struct, *arrays)
+            if status:
+                raise_for_status(library, status, item=struct.failed_item, time=time)
+        else:
+            launch(device, function.name, struct, arrays, tessellation)
         if adds_up is not None and sizes.points_batch != sizes.n_batch and outputs[adds_up] is not None:
             outputs[adds_up] = memory.added_up(outputs[adds_up])
         return outputs[0] if n_outputs == 1 else tuple(outputs)
@@ -308,6 +322,7 @@ def tape_bytes(tessellation: Tessellation, itemsize: int, n_batch: int, n_points
     calls, fields and points must not change.
     """
     library = load()
-    sizes = [library.call_size, tessellation.handle, library.ffi.NULL, itemsize == 8, _CPU, n_batch, n_points, 1]
+    kinds = [itemsize == 8, library.device]
+    sizes = [library.call_size, tessellation.handle, library.ffi.NULL, *kinds, n_batch, n_points, 1]
     enough = int(library.lib.cpab_tape_bytes(library.ffi.new("cpab_call *", sizes)))
     return max(0, min(enough, int(library.lib.CPAB_MAX_TAPE) - beside))

@@ -1,4 +1,4 @@
-"""Load libcpab. Nothing is compiled: cffi parses the very header that the library was built with."""
+"""Load libcpab, and libcpab_cuda beside it. Nothing is compiled: cffi parses the very header they were built with."""
 
 from __future__ import annotations
 
@@ -12,31 +12,49 @@ from typing import Any
 
 import cffi
 
-from cpabx.errors import NativeLibraryError, OptionError
+from cpabx.errors import DeviceError, NativeLibraryError, OptionError
 
-_FILE_NAME = {"win32": "cpab.dll", "darwin": "libcpab.dylib"}.get(sys.platform, "libcpab.so")
+_PATTERN = {"win32": "{}.dll", "darwin": "lib{}.dylib"}.get(sys.platform, "lib{}.so")
+_FILE_NAME, _CUDA_FILE_NAME = _PATTERN.format("cpab"), _PATTERN.format("cpab_cuda")
 
 
 @dataclass(frozen=True)
 class Library:
-    """The loaded library: cffi's ``ffi`` and ``lib``, and where it came from; and what every call needs of them."""
+    """A loaded library: cffi's ``ffi`` and ``lib``, and where it came from; and what every call needs of them.
+
+    Attributes:
+        device: the ``cpab_device`` whose memory it works in.
+        functions: numbers of what there is to compute, by the name of a row of :mod:`cpabx.native.functions`.
+    """
 
     ffi: Any
     lib: Any
     path: Path
+    device: int
     cast: Any
     void: Any
     call_size: int
     image_size: int
     paddings: dict[str, int]
     interpolations: dict[str, int]
+    functions: dict[str, int]
 
     @classmethod
     def of(cls, ffi: Any, lib: Any, path: Path) -> Library:
         """The library with what can be looked up once."""
-        sizes = (ffi.sizeof(name) for name in ("cpab_call", "cpab_image"))
-        codes = (_codes(ffi, name) for name in ("cpab_padding", "cpab_interpolation"))
-        return cls(ffi, lib, path, ffi.cast, ffi.typeof("void *"), *sizes, *codes)
+        return cls(
+            ffi,
+            lib,
+            path,
+            device=int(_described(ffi, lib).device),
+            cast=ffi.cast,
+            void=ffi.typeof("void *"),
+            call_size=ffi.sizeof("cpab_call"),
+            image_size=ffi.sizeof("cpab_image"),
+            paddings=_codes(ffi, "cpab_padding"),
+            interpolations=_codes(ffi, "cpab_interpolation"),
+            functions=_codes(ffi, "cpab_function", prefix="CPAB_"),
+        )
 
     def described(self) -> Any:
         """What the library says of itself now, as a ``cpab_library *``."""
@@ -58,10 +76,10 @@ class Library:
         return str(self.ffi.string(getattr(self.described(), name)).decode())
 
 
-def _codes(ffi: Any, enumeration: str) -> dict[str, int]:
+def _codes(ffi: Any, enumeration: str, prefix: str = "") -> dict[str, int]:
     """The values of an enumeration of the header, by their names here: ``"zeros"`` for CPAB_PADDING_ZEROS."""
-    values = ffi.typeof(enumeration).relements.items()
-    return {name.removeprefix(f"{enumeration.upper()}_").lower(): value for name, value in values}
+    values, before = ffi.typeof(enumeration).relements.items(), prefix or f"{enumeration.upper()}_"
+    return {name.removeprefix(before).lower(): value for name, value in values}
 
 
 def _described(ffi: Any, lib: Any) -> Any:
@@ -119,6 +137,73 @@ def load() -> Library:
             f"a file that cannot be read as one ({type(error).__name__})",
             _remedy("Reinstall cpabx."),
         ) from error
+    lib, library = _opened(ffi, path, "libcpab")
+    if library.isa_status != lib.CPAB_OK:
+        names = ffi.string(library.isa_names).decode()
+        raise OptionError(
+            f"CPAB_ISA must be an instruction set of this processor and build: {names}",
+            repr(os.environ.get("CPAB_ISA")),
+            "Correct or unset it.",
+        )
+    return Library.of(ffi, lib, path)
+
+
+@functools.cache
+def load_cuda() -> Library:
+    """libcpab_cuda, which works in the memory of CUDA devices, loaded on first use from beside libcpab.
+
+    Not every cpabx is built with it. A driver need not be there to load it.
+
+    Raises:
+        NativeLibraryError: not found, not loadable, of another ABI version, or not for such devices.
+    """
+    host = load()
+    path = host.path.with_name(_CUDA_FILE_NAME)
+    if not path.is_file():
+        raise NativeLibraryError(
+            f"CUDA devices need {_CUDA_FILE_NAME} beside {_FILE_NAME}",
+            f"none in {path.parent}",
+            _BUILD_CUDA + " CPABX_LIBRARY_DIR says to look there." * ("CPABX_LIBRARY_DIR" in os.environ),
+        )
+    return open_cuda(path)
+
+
+def open_cuda(path: Path) -> Library:
+    """A library with the header of libcpab that works in the memory of CUDA devices.
+
+    Raises:
+        NativeLibraryError: not loadable, of another ABI version, or not for such devices.
+    """
+    host = load()
+    lib, library = _opened(host.ffi, path, "libcpab_cuda")
+    if library.device != host.lib.CPAB_CUDA:
+        raise NativeLibraryError(
+            f"{path} must be for CUDA devices", f"a library for device {library.device}", _remedy("Reinstall cpabx.")
+        )
+    return Library.of(host.ffi, lib, path)
+
+
+_BUILD_CUDA = "Build cpabx where there is nvcc, with -C cmake.define.CPAB_CUDA=ON."
+
+
+def cuda_for(received: str) -> Library:
+    """:func:`load_cuda` for a tensor that lies on such a device.
+
+    Raises:
+        DeviceError: it cannot be loaded.
+    """
+    try:
+        return load_cuda()
+    except NativeLibraryError as error:
+        raise DeviceError(
+            "CPAB transformations on CUDA devices need libcpab_cuda",
+            f"{received}, and no such library: {error.asked}; got {error.received}",
+            f"{error.remedy} Or move points and theta to the CPU; fallback='cpu' of cpabx.set_backend() does it.",
+        ) from error
+
+
+def _opened(ffi: Any, path: Path, name: str) -> tuple[Any, Any]:
+    """A library's functions, and what it says of itself, after its ABI version was compared with the header's."""
     try:
         lib = ffi.dlopen(str(path))
         library, expected = _described(ffi, lib), lib.CPAB_ABI_VERSION
@@ -128,15 +213,8 @@ def load() -> Library:
         ) from error
     if library.abi_version != expected:
         raise NativeLibraryError(
-            f"libcpab must have ABI version {expected}, as its header says",
+            f"{name} must have ABI version {expected}, as its header says",
             f"version {library.abi_version} from {path}",
             _remedy("Reinstall cpabx: library and header come from different builds."),
         )
-    if library.isa_status != lib.CPAB_OK:
-        names = ffi.string(library.isa_names).decode()
-        raise OptionError(
-            f"CPAB_ISA must be an instruction set of this processor and build: {names}",
-            repr(os.environ.get("CPAB_ISA")),
-            "Correct or unset it.",
-        )
-    return Library.of(ffi, lib, path)
+    return lib, library

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from operator import attrgetter
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from cpabx.native.device import Device
 
 Array = Any
 
@@ -20,11 +23,17 @@ class Memory(Protocol):
 
     channels_last: bool
 
+    @property
+    def device(self) -> Callable[[Array], Device] | None:
+        """None, or missing, where arrays are in the memory of the CPU. Else it takes the first array of a call, and
+        gives the device that the call is for.
+        """
+
     def contiguous(self, array: Array) -> Array:
         """The array, or a copy of it, dense and row-major."""
 
     def address(self, array: Array) -> int:
-        """Where a contiguous array lies, in the memory of the CPU."""
+        """Where a contiguous array lies."""
 
     def itemsize(self, array: Array) -> int:
         """Bytes of a number: 4 for float32, 8 for float64."""
@@ -36,13 +45,14 @@ class Memory(Protocol):
         """Gradients (N, P, n) of points that a batch shares: (1, P, n); or as they are, for a caller that adds."""
 
     def n_threads(self) -> int:
-        """At most so many threads may work; 0: ``CPABX_NUM_THREADS``, or all processors of this process."""
+        """At most so many threads of the CPU may work; 0: ``CPABX_NUM_THREADS``, or all processors of this process."""
 
 
 class HostArrays:
     """Arrays of numpy, with channels last."""
 
     channels_last = True
+    device = None
 
     contiguous = staticmethod(np.ascontiguousarray)
     itemsize: Any = staticmethod(attrgetter("itemsize"))

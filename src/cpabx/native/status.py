@@ -31,11 +31,22 @@ _ERRORS: dict[str, type[CpabxError]] = {
     "MEMORY": NativeMemoryError,
     "IMAGE": ShapeError,
     "DEVICE": DeviceError,
+    "LAUNCH": DeviceError,
 }
 
 
-def raise_for_status(library: Library, status: int, *, item: int = -1, time: float = 1.0) -> None:
-    """The exception that belongs to a status code, if it is an error."""
+def raise_for_status(
+    library: Library, status: int, *, item: int = -1, time: float = 1.0, earlier: str | None = None
+) -> None:
+    """The exception that belongs to a status code, if it is an error.
+
+    Args:
+        library: that gave it.
+        status: the code.
+        item: of the batch.
+        time: of the call.
+        earlier: the device that tells only now of a call that was made before.
+    """
     lib, text = library.lib, library.ffi.string
     if status == lib.CPAB_OK:
         return
@@ -44,7 +55,10 @@ def raise_for_status(library: Library, status: int, *, item: int = -1, time: flo
     message = lib.cpab_explain(status)
     required, received, remedy = (text(part).decode() for part in (message.required, message.received, message.remedy))
     if status in (lib.CPAB_E_RANGE, lib.CPAB_E_DIVERGED):
-        received += f" at batch item {item} (time {time:g})"
+        received += f" at batch item {item} "
+        received += f"(time {time:g})" if earlier is None else f"of an earlier call, on {earlier}"
+        if earlier is not None:
+            remedy += " CPABX_CHECK=now in the environment raises this in the very call, and makes each one wait."
     if status == lib.CPAB_E_TIME:
         received = repr(time)
     if status == lib.CPAB_E_THREADS:

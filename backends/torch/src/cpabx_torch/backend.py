@@ -18,10 +18,12 @@ from cpabx.errors import DeviceError, UnsupportedError
 from cpabx.sampling import Sampling
 from cpabx.tessellation import Tessellation
 from cpabx.tracing import constant_while_tracing
-from cpabx_torch import draws, flow, warp
+from cpabx_torch import devices, draws, flow, warp
 from cpabx_torch import sampling as samplers
-from cpabx_torch.constants import Constants
+from cpabx_torch.constants import CONSTANTS
 from cpabx_torch.differentiation import ORDINARY, has_values, sees_constants
+from cpabx_torch.exponential import expm
+from cpabx_torch.fallback import through_cpu
 from cpabx_torch.precision import at_least_single, is_autocast, without_autocast
 
 
@@ -34,7 +36,8 @@ class TorchBackend(Backend):
     channels_last: ClassVar[bool] = False
 
     def __init__(self) -> None:
-        self._constants = Constants()
+        self._constants = CONSTANTS
+        self._fallback: str | None = None
 
     @property
     def framework_version(self) -> str:
@@ -75,6 +78,10 @@ class TorchBackend(Backend):
 
     def clear_caches(self) -> None:
         self._constants.clear()
+        devices.clear()
+
+    def check_device_errors(self) -> None:
+        devices.check_errors()
 
     def to_numpy(self, tensor: Tensor) -> np.ndarray[Any, Any]:
         return np.asarray(tensor.detach().cpu().numpy())
@@ -122,7 +129,13 @@ class TorchBackend(Backend):
         return torch.cat(list(tensors), dim=axis)
 
     def take(self, tensor: Tensor, index: np.ndarray[Any, Any], axis: int) -> Tensor:
-        return torch.index_select(tensor, axis, torch.from_numpy(index).to(tensor.device))
+        if torch.compiler.is_dynamo_compiling():
+            where = torch.as_tensor(index).to(tensor.device)
+        elif torch.compiler.is_compiling() or index.flags.writeable or not sees_constants(tensor):
+            where = torch.tensor(index, device=tensor.device)
+        else:
+            where = self._constants.get(index, torch.int64, tensor.device)
+        return torch.index_select(tensor, axis, where)
 
     def matmul(self, a: Tensor, b: Tensor) -> Tensor:
         if not is_autocast(a):
@@ -146,15 +159,16 @@ class TorchBackend(Backend):
         return torch.where(condition, a, b)
 
     def expm(self, matrices: Tensor) -> Tensor:
-        exponential: Tensor = torch.linalg.matrix_exp(matrices)
-        return exponential
+        return expm(matrices) if matrices.is_cuda else torch.linalg.matrix_exp(matrices)
 
     def cpab(self, points: Tensor, velocity: Tensor, tessellation: Tessellation, time: float) -> Tensor:
-        _check_device(points)
+        if self._is_elsewhere(points):
+            return through_cpu(flow.transform, points, velocity, tessellation, time)  # type: ignore[no-any-return]
         return flow.transform(points, velocity, tessellation, time)
 
     def cpab_velocity(self, points: Tensor, velocity: Tensor, tessellation: Tessellation) -> Tensor:
-        _check_device(points)
+        if self._is_elsewhere(points):
+            return through_cpu(flow.velocity, points, velocity, tessellation)  # type: ignore[no-any-return]
         return flow.velocity(points, velocity, tessellation)
 
     def cpab_jvp(
@@ -166,13 +180,16 @@ class TorchBackend(Backend):
         tessellation: Tessellation,
         time: float,
     ) -> Tensor:
-        _check_device(points)
-        return flow.transform_jvp(points, velocity, tangent_points, tangent_velocity, tessellation, time)
+        given = (points, velocity, tangent_points, tangent_velocity, tessellation, time)
+        if self._is_elsewhere(points):
+            return through_cpu(flow.transform_jvp, *given)  # type: ignore[no-any-return]
+        return flow.transform_jvp(*given)
 
     def cpab_jacobian(
         self, points: Tensor, velocity: Tensor, tessellation: Tessellation, time: float
     ) -> tuple[Tensor, Tensor]:
-        _check_device(points)
+        if self._is_elsewhere(points):
+            return through_cpu(flow.jacobian, points, velocity, tessellation, time)  # type: ignore[no-any-return]
         return flow.jacobian(points, velocity, tessellation, time)
 
     def sample(self, images: Tensor, grid: Tensor, sampling: Sampling) -> Tensor:
@@ -195,8 +212,28 @@ class TorchBackend(Backend):
         output_size: Sequence[int],
         sampling: Sampling,
     ) -> Tensor:
-        _check_device(images)
-        return warp.warp(images, velocity, tessellation, time, output_size, sampling)
+        given = (images, velocity, tessellation, time, output_size, sampling)
+        return through_cpu(warp.warp, *given) if self._is_elsewhere(images) else warp.warp(*given)
+
+    def set_fallback(self, fallback: str | None) -> None:
+        self._fallback = fallback
+
+    def _is_elsewhere(self, tensor: Tensor) -> bool:
+        """Whether a tensor is on a device that no libcpab works on, and may go through the CPU."""
+        kind = tensor.device.type
+        if kind in ("cpu", "meta"):  # which has shapes alone
+            return False
+        if kind == "cuda" and devices.has_library():
+            return False
+        if self._fallback is None:
+            if kind == "cuda":
+                devices.refuse(str(tensor.device))
+            raise DeviceError(
+                "CPAB transformations run on the CPU and on CUDA devices",
+                f"points on {tensor.device}",
+                "Move points and theta to the CPU, or let each call do so: cpabx.set_backend('torch', fallback='cpu').",
+            )
+        return True
 
     def vjp(self, function: Callable[..., Any], arguments: Sequence[Tensor], cotangent: Tensor) -> tuple[Tensor, ...]:
         nested = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in (*arguments, cotangent))
@@ -233,12 +270,3 @@ def _refuse_strict_export() -> None:
         "strict=True, which loses the constants of a program",
         "Leave it out.",
     )
-
-
-def _check_device(points: Tensor) -> None:
-    if points.device.type not in ("cpu", "meta"):  # which has shapes alone
-        raise DeviceError(
-            "CPAB transformations run on the CPU in this version",
-            f"points on {points.device}",
-            "Move points and theta to the CPU.",
-        )

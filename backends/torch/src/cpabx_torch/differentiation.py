@@ -154,7 +154,7 @@ def takes_tapes(*tensors: Tensor) -> bool:
 
 
 def is_plain(*tensors: Tensor) -> bool:
-    """Whether the tensors have memory of their own, here, and nobody but autograd watches."""
+    """Whether the tensors have memory of their own, that a libcpab knows, and nobody but autograd watches."""
     if (
         torch.compiler.is_compiling()
         or _C._len_torch_dispatch_stack() > 0
@@ -164,7 +164,7 @@ def is_plain(*tensors: Tensor) -> bool:
         return False
     is_wrapped, is_batched = _C._functorch.is_functorch_wrapped_tensor, _C._functorch.is_legacy_batchedtensor
     for t in tensors:  # a loop without calls of ours: this is asked several times in each call
-        if type(t) not in ORDINARY or not t.is_cpu or is_wrapped(t) or is_batched(t):
+        if type(t) not in ORDINARY or not (t.is_cpu or t.is_cuda) or is_wrapped(t) or is_batched(t):
             return False
         if t.is_neg() or t._is_zerotensor():  # its numbers are others than its memory holds; operators resolve that
             return False

@@ -20,7 +20,8 @@ from cpabx.native import functions
 from cpabx.native.functions import Function
 from cpabx.sampling import Sampling
 from cpabx_torch.batching import in_one_batch
-from cpabx_torch.memory import MEMORY
+from cpabx_torch.devices import check_one_device
+from cpabx_torch.memory import DEVICE_MEMORY, MEMORY
 from cpabx_torch.precision import without_autocast
 from cpabx_torch.problem import FLAT, SCHEMAS
 
@@ -43,6 +44,7 @@ class Operator:
         self.operator = torch.library.custom_op(
             f"cpabx::{function.name}", self._of_plain_options, mutates_args=(), device_types="cpu", schema=self._schema
         )
+        self.operator.register_kernel("cuda", self._on_one_device)
         self.operator.register_fake(self._shaped)
         self.operator.register_vmap(
             lambda info, axes, *inputs: in_one_batch(self.operator, self.shared, info.batch_size, axes, inputs)
@@ -74,22 +76,29 @@ class Operator:
         # The backward pass needs room beside the tape for gradients of shared points, which are added up afterwards.
         beside = second.shape[0] * first.numel() * first.element_size() if shared else 0
         n_points = first.shape[1] if self.function.kind == "flow" else math.prod(problem[2])
-        size = functions.tape_bytes(problem[0], second.element_size(), second.shape[0], n_points, beside=beside)
+        memory, size = MEMORY if first.is_cpu else DEVICE_MEMORY, 0
+        if memory.device is None:  # libcpab_cuda walks again
+            size = functions.tape_bytes(problem[0], second.element_size(), second.shape[0], n_points, beside=beside)
         tape = torch.empty(size, dtype=torch.uint8)
-        return self.function._call(MEMORY, (first, second, *problem), None, None, _memory_of(tape)), tape
+        return self.function._call(memory, (first, second, *problem), None, None, _memory_of(tape)), tape
 
     def replayed(self, tape: Tensor, *arguments: Any) -> Any:
         """Gradients of a call that left a tape; None in the place of those that are not wanted."""
         return self._native(*arguments, tape=_memory_of(tape))
 
     def _native(self, *arguments: Any, tape: tuple[int, int] = (0, 0)) -> Any:
+        memory = MEMORY if arguments[0].is_cpu else DEVICE_MEMORY
         if not self.is_gradient:
-            return self.function._call(MEMORY, arguments, None, None, tape)
+            return self.function._call(memory, arguments, None, None, tape)
         n = self.n_inputs
-        return self.function._call(MEMORY, arguments[:n] + arguments[n + 1 :], None, arguments[n], tape)
+        return self.function._call(memory, arguments[:n] + arguments[n + 1 :], None, arguments[n], tape)
 
     def _of_plain_options(self, *arguments: Any) -> Any:
         return self(*self.structured(arguments))
+
+    def _on_one_device(self, *arguments: Any) -> Any:
+        check_one_device(*arguments[: self.n_inputs])
+        return self._of_plain_options(*arguments)
 
     def _shaped(self, *arguments: Any) -> Any:
         """Results without values."""
@@ -125,6 +134,8 @@ _MODES, _PADDINGS = ("linear", "nearest"), ("zeros", "border", "reflection")
 def _is_for_torch(images: Tensor, points: Tensor, sampling: Sampling) -> bool:
     """Whether torch's own kernel can take it: the faster one in 2D, but it makes some pixel of what is not finite."""
     if sampling.mode not in _MODES or sampling.padding_mode not in _PADDINGS:
+        return False
+    if (MEMORY if images.is_cpu else DEVICE_MEMORY).device is not None:  # to know what is finite takes a wait there
         return False
     if images.ndim != 4 or images.numel() == 0 or points.numel() == 0:
         return False

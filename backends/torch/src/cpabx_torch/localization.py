@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -12,7 +13,9 @@ from cpabx.errors import CpabxError, DtypeError
 from cpabx.layers.bound import Bound
 from cpabx.layers.inputs import check_features, check_one_for_each, made_for_others
 from cpabx.layers.options import unknown_localization, with_parameters
+from cpabx.tracing import kept
 from cpabx.transforms import Transformation
+from cpabx_torch.constants import row
 from cpabx_torch.precision import at_least_single, is_autocast, without_autocast
 
 
@@ -85,11 +88,25 @@ class ThetaLinear(nn.Linear):
             theta = nn.functional.linear(features, weight, bias)
             if self.bound is None:
                 return theta
-            identity, bound = theta.new_tensor(self.identity), theta.new_tensor(self.bound)
+            if theta.is_cuda and not torch.compiler.is_compiling():
+                identity, bound = (row(_array_of(numbers), like=theta) for numbers in (self.identity, self.bound))
+            else:
+                identity, bound = theta.new_tensor(self.identity), theta.new_tensor(self.bound)
             return identity + bound * torch.tanh((theta - identity) / bound)
 
     def reset_parameters(self) -> None:
         start_at_identity(self)
+
+
+def _array_of(numbers: Sequence[float] | float) -> np.ndarray[Any, Any]:
+    return _frozen(numbers if isinstance(numbers, (int, float)) else tuple(numbers))
+
+
+@kept(16)
+def _frozen(numbers: tuple[float, ...] | float) -> np.ndarray[Any, Any]:
+    array = np.array(numbers)
+    array.flags.writeable = False
+    return array
 
 
 class LazyThetaLinear(nn.LazyLinear):

@@ -1,4 +1,4 @@
-"""torch tensors on the CPU, as libcpab reads and writes them."""
+"""torch tensors, as libcpab and libcpab_cuda read and write them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from typing import Any
 
 import torch
 from torch import Tensor
+
+from cpabx_torch.devices import device_of
 
 
 class TorchMemory:
@@ -19,9 +21,13 @@ class TorchMemory:
     empty_like: Any = staticmethod(Tensor.new_empty)
     n_threads: Any = staticmethod(torch.get_num_threads)
 
+    def __init__(self, device: Any) -> None:
+        self.device = device
+
     @staticmethod
     def added_up(gradients: Tensor) -> Tensor:
         return gradients  # as they are: all results of an operator have the batch as their first axis
 
 
-MEMORY = TorchMemory()
+#: Of tensors on the CPU, and of those on a CUDA device.
+MEMORY, DEVICE_MEMORY = TorchMemory(None), TorchMemory(device_of)

@@ -1,6 +1,6 @@
 """Interpolation of images, with the options of ``torch.nn.functional.grid_sample``, as torch differentiates it.
 
-Three ways with the same numbers: libcpab on the CPU, torch's own kernels on other devices, and
+Three ways with the same numbers: libcpab on the CPU and on CUDA devices, torch's own kernels elsewhere, and
 :func:`interpolate`, which is made of plain torch operations, for derivatives that these two do not have.
 """
 
@@ -16,6 +16,7 @@ from torch import Tensor
 
 from cpabx.sampling import Sampling
 from cpabx_torch import functions
+from cpabx_torch.devices import has_library
 from cpabx_torch.differentiation import differentiable, given
 from cpabx_torch.forward_mode import has_tangents
 
@@ -24,7 +25,7 @@ def sample(images: Tensor, points: Tensor, sampling: Sampling) -> Tensor:
     """Images (N, C, *size) at points (N, P, n) in [-1, 1]^n: (N, C, P). Points that are not finite are NaN."""
     if has_tangents(images, points):
         return interpolate(images, points, sampling)
-    if images.device.type == "cpu":
+    if images.is_cpu or (images.is_cuda and has_library()):
         sampled: Tensor = _sample(images, points, sampling)
         return sampled
     return _grid_sample(images, points, sampling) + _lost(points)

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from cpabx.sampling import Sampling, pixel_grid
 from cpabx.tessellation import Tessellation
 from cpabx_torch import flow, functions
+from cpabx_torch.constants import row
 from cpabx_torch.differentiation import differentiable, given, takes_tapes
 from cpabx_torch.forward_mode import has_tangents
 from cpabx_torch.sampling import interpolate, vjp_of_vjp
@@ -44,9 +44,7 @@ def _through_points(
     sampling: Sampling,
 ) -> Tensor:
     grid = pixel_grid(tuple(output_size), sampling.align_corners, tessellation.domain)
-    points, centre, scale = (
-        torch.tensor(values, dtype=velocity.dtype, device=velocity.device) for values in (grid.points, *grid.to_unit)
-    )
+    points, centre, scale = (row(values, like=velocity) for values in (grid.points, *grid.to_unit))
     moved = flow.transform(points[None], velocity, tessellation, time)
     sampled = interpolate(images, (moved - centre) * scale, sampling)
     return sampled.reshape(*sampled.shape[:2], *output_size)
