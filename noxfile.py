@@ -146,12 +146,14 @@ def demo(session: nox.Session) -> None:
     session.run("python", "-m", "cpabx", "experiment", "digits", *options, env=QUIET)
 
 
-def build_c(session: nox.Session, name: str, *options: str, env: dict[str, str] | None = None) -> Path:
+def build_c(
+    session: nox.Session, name: str, *options: str, env: dict[str, str] | None = None, target: str = "all"
+) -> Path:
     """Libcpab with its own CMake project, built in a directory of this name."""
     session.install("cmake>=3.24,<4", "ninja")
     build = Path(session.create_tmp()).resolve() / name
     session.run("cmake", "-S", "libcpab", "-B", str(build), "-G", "Ninja", *options, env=env)
-    session.run("cmake", "--build", str(build))
+    session.run("cmake", "--build", str(build), "--target", target)
     return build
 
 
@@ -162,6 +164,69 @@ def c(session: nox.Session, sanitize: str) -> None:
     options = [f"-DCPAB_SANITIZE={sanitize}", f"-DCMAKE_BUILD_TYPE={'Debug' if sanitize else 'Release'}"]
     build = build_c(session, "sanitized" if sanitize else "plain", "-DCPAB_BUILD_TESTS=ON", *options)
     session.run("ctest", "--test-dir", str(build), "--parallel", "2", "--output-on-failure")
+
+
+@nox.session
+def cuda(session: nox.Session) -> None:
+    """libcpab_cuda without a GPU: its kernels run on the CPU, also under sanitizers, and nvcc compiles them."""
+    run_on_cpu = ["-DCPAB_BUILD_TESTS=ON", "-DCPAB_TEST_CUDA=ON"]
+    build = build_c(session, "cuda", "-DCPAB_KERNELS=baseline", *run_on_cpu, target="cuda_tests")
+    session.run("ctest", "--test-dir", str(build), "-R", "^cuda_", "--parallel", "2", "--output-on-failure")
+    for sanitize in ("address,undefined", "thread"):
+        label = sanitize.partition(",")[0]
+        options = [f"-DCPAB_SANITIZE={sanitize}", *COMPILE_QUICKLY]
+        build = build_c(session, f"cuda_{label}", *run_on_cpu, *options, target=f"cuda_tests_{label}")
+        session.run("ctest", "--test-dir", str(build), "-L", f"^{label}$", "--parallel", "2", "--output-on-failure")
+    compile_for_gpus(session, "75-real;90-real")
+
+
+@nox.session(venv_backend="none")
+def gpu(session: nox.Session) -> None:
+    """The C tests of libcpab_cuda on the GPU of this machine, with its own tools and without network."""
+    missing = [tool for tool in ("nvidia-smi", "nvcc", "cmake", "ninja") if shutil.which(tool) is None]
+    if missing:
+        session.error(f"needs a CUDA GPU with its driver and toolkit, CMake and Ninja; here is no {', '.join(missing)}")
+    build = session.cache_dir.resolve() / "gpu"
+    options = ["-DCPAB_CUDA=ON", "-DCPAB_CUDA_ARCHITECTURES=native", "-DCPAB_BUILD_TESTS=ON", "-DCPAB_TEST_CUDA=ON"]
+    session.run("nvidia-smi", external=True)
+    session.run("cmake", "-S", "libcpab", "-B", str(build), "-G", "Ninja", *options, external=True)
+    session.run("cmake", "--build", str(build), "--target", "gpu_tests", external=True)
+    session.run("ctest", "--test-dir", str(build), "-R", "^gpu_", "--output-on-failure", external=True)
+
+
+@nox.session
+def cuda_torch(session: nox.Session) -> None:
+    """What the torch plugin does for CUDA devices, without one: its tests, and a sample of the conformance suite."""
+    run_on_cpu = ["-DCPAB_BUILD_TESTS=ON", "-DCPAB_TEST_CUDA=ON", "-DCPAB_KERNELS=baseline"]
+    build = build_c(session, "cuda_torch", *run_on_cpu, target="cpab_cuda_stand_in")
+    (library,) = build.glob("tests/cuda/libcpab_cuda.*")
+    install(session, "torch", "test")
+    env = {**ONE_THREAD, "CPABX_TEST_BACKENDS": "torch", "CPABX_TEST_CUDA_LIBRARY": str(library)}
+    session.run("pytest", "backends/torch/tests/test_devices.py", env=env)
+    on_device = ["-p", "backends.torch.tests.on_device", "--sample", "24", "-m", "not slow"]
+    session.run("python", "-m", "pytest", *on_device, "tests/cross/test_conformance.py", env=env)
+
+
+def compile_for_gpus(session: nox.Session, architectures: str) -> None:
+    """Compiles libcpab_cuda by nvcc of the package index, and compares what its kernels take with a table."""
+    session.install(*group("nvcc"))
+    (nvcc,) = Path(session.virtualenv.location).glob("lib/python*/site-packages/nvidia/cu13/bin/nvcc")
+    options = ["-DCPAB_CUDA=ON", f"-DCPAB_CUDA_ARCHITECTURES={architectures}", "-DCPAB_KERNELS=baseline"]
+    folder = Path(session.create_tmp()).resolve() / "nvcc"
+    shutil.rmtree(folder, ignore_errors=True)  # ptxas tells of what it compiles
+    options.append("-DCMAKE_CUDA_FLAGS=-Xptxas=-v")
+    env = {"CUDACXX": str(nvcc), "LIBRARY_PATH": str(nvcc.parents[1] / "lib")}  # where this nvcc does not look
+    session.run("cmake", "-S", "libcpab", "-B", str(folder), "-G", "Ninja", *options, env=env)
+    output = session.run("cmake", "--build", str(folder), "--target", "cpab_cuda", silent=True, env=env)
+    told = folder / "ptxas.txt"
+    told.write_text(str(output))
+    table = ["docs/cuda-resources.md", "13.0", *session.posargs]
+    session.run("python", "libcpab/tests/cuda/resources.py", str(told), *table)
+    exports = ["-DNM=nm", "-DNM_FLAGS=-D --defined-only", f"-DLIBRARY={folder / 'libcpab_cuda.so'}"]
+    header = f"-DHEADER={Path('libcpab/include/cpab.h').resolve()}"
+    session.run(
+        "cmake", *exports, header, "-P", "libcpab/tests/check_symbols.cmake"
+    )  # what the header has, and no more
 
 
 @nox.session
@@ -200,7 +265,7 @@ def lint(session: nox.Session) -> None:
     session.run("ruff", "check")
     session.run("ruff", "format", "--check")
     places = [Path("libcpab"), Path("backends/tensorflow/cc")]
-    sources = sorted(str(p) for place in places for p in place.rglob("*") if p.suffix in {".h", ".c", ".cpp"})
+    sources = sorted(str(p) for place in places for p in place.rglob("*") if p.suffix in {".h", ".c", ".cpp", ".cu"})
     session.run("clang-format", "--dry-run", "-Werror", *sources)
 
 

@@ -1,0 +1,32 @@
+"""What the sources of libcpab_cuda may do: a call allocates nothing, copies nothing and waits for nothing."""
+
+import re
+from pathlib import Path
+
+SOURCES = sorted((Path(__file__).parents[1] / "libcpab" / "src").rglob("*.[hc]*"))
+GPU = [path for path in SOURCES if path.parent.name == "cuda"]
+#: All that there is of CUDA's own interface on the host: none of these waits, but for a device that is lost.
+HOST_INTERFACE = {"cudaGetLastError", "cudaMemsetAsync", "cudaStream_t", "cudaSuccess"}
+
+
+def code_of(path):
+    text = re.sub(r"/\*.*?\*/", "", path.read_text(encoding="utf-8"), flags=re.DOTALL)
+    return re.sub(r"//.*", "", text)
+
+
+def test_there_are_sources():
+    """A guard for the tests below."""
+    assert {"gpu.h", "flow_part.cu"} <= {path.name for path in GPU}
+
+
+def test_one_file_names_cuda():
+    of_cuda = r"\bcuda[A-Z_]|<<<|\bthreadIdx\b|__shfl|__sync|\batomic[A-Z]"
+    names = {path.name for path in GPU if re.search(of_cuda, code_of(path))}
+    assert names == {"gpu.h"}
+
+
+def test_nothing_is_allocated_copied_or_waited_for():
+    (gpu,) = (path for path in GPU if path.name == "gpu.h")
+    assert set(re.findall(r"\bcuda\w+", code_of(gpu))) - {"cuda_runtime"} == HOST_INTERFACE
+    for path in GPU:
+        assert not re.search(r"\b(malloc|calloc|new|thread_local|static\s+\w+\s+\w+\s*=)\b", code_of(path)), path
