@@ -56,9 +56,9 @@ template <typename T, int D>
 struct FlowPlan {
     static constexpr int64_t most_bytes = int64_t(64) << 20; /* of each part of the scratch */
     static constexpr int64_t cells_per_state = 1024, most_states = 32;
-    static constexpr int64_t most_blocks =
-        1024; /* of a chunk that goes back: more threads than devices run at
-                 a time would make its trails larger, and nothing faster */
+    /* Of a chunk that goes back: more threads than devices run at a time would make its trails larger, and
+       nothing faster. */
+    static constexpr int64_t most_blocks = 1024;
     static constexpr int least_depth = 4, most_depth = 32;
 
     FlowNeeds needs;
