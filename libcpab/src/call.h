@@ -20,6 +20,7 @@ inline cpab_status begin(cpab_call *call, cpab_device device) {
     call->failed_item = -1;
     if (call->dtype != CPAB_FLOAT32 && call->dtype != CPAB_FLOAT64) return CPAB_E_OPTION;
     if (call->device != CPAB_CPU && call->device != CPAB_CUDA) return CPAB_E_OPTION;
+    if (call->deterministic != 0 && call->deterministic != 1) return CPAB_E_OPTION;
     return call->device == device ? CPAB_OK : CPAB_E_DEVICE;
 }
 

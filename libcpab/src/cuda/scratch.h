@@ -16,7 +16,6 @@ template <typename Body>
 cpab_status for_dtype(cpab_call *call, Body body) {
     const cpab_status status = begin(call, CPAB_CUDA);
     if (status != CPAB_OK) return status;
-    if (call->deterministic != 0 && call->deterministic != 1) return CPAB_E_OPTION;
     return call->dtype == CPAB_FLOAT32 ? body(float()) : body(double());
 }
 
