@@ -11,8 +11,9 @@ set(cuda_number_sources ${cuda_folder}/sample_fixed.cu)
 set(cuda_part_sources ${cuda_folder}/flow_part.cu ${cuda_folder}/sample_part.cu)
 
 # Calls `configure`(target) for each of the targets that make up the library as objects, and sets `objects` to
-# these. Kernels are compiled for each type of number and dimension, side by side.
-function(add_cuda_objects prefix configure objects)
+# these, and `parts` to the targets that have kernels. Kernels are compiled for each type of number and dimension, side
+# by side.
+function(add_cuda_objects prefix configure objects parts)
   set(made "")
   foreach(source IN LISTS cuda_part_sources)
     get_filename_component(name ${source} NAME_WE)
@@ -34,6 +35,7 @@ function(add_cuda_objects prefix configure objects)
       list(APPEND made ${target})
     endforeach()
   endforeach()
+  set(${parts} ${made} PARENT_SCOPE)
   add_library(${prefix}_entry OBJECT ${cuda_entry_sources})
   add_library(${prefix}_shared OBJECT ${cuda_shared_sources})
   list(APPEND made ${prefix}_entry ${prefix}_shared)
@@ -51,9 +53,14 @@ endfunction()
 function(compile_for_device target)
   set_target_properties(${target} PROPERTIES CUDA_STANDARD 17 CUDA_STANDARD_REQUIRED ON
     CUDA_ARCHITECTURES "${CPAB_CUDA_ARCHITECTURES}")
-  target_compile_definitions(${target} PRIVATE CPAB_GPU_BUILD=CUDA)
+  string(REPLACE ";" " " architectures "${CPAB_CUDA_ARCHITECTURES}")
+  target_compile_definitions(${target} PRIVATE
+    "CPAB_GPU_BUILD=CUDA ${CMAKE_CUDA_COMPILER_VERSION} for ${architectures}")
   target_compile_options(${target} PRIVATE
     $<$<COMPILE_LANGUAGE:CUDA>:-Werror=all-warnings;-Xcompiler=-Wall,-Wextra,-fno-exceptions,-fno-rtti>)
+  if(CMAKE_CUDA_COMPILER_VERSION VERSION_GREATER_EQUAL 12.8)
+    target_compile_options(${target} PRIVATE $<$<COMPILE_LANGUAGE:CUDA>:--compress-mode=size>)
+  endif()
 endfunction()
 
 # Finds the compiler of devices, where that is wanted, or says why there is none. CMake enables languages in files
@@ -75,7 +82,7 @@ if(NOT CPAB_CUDA STREQUAL "OFF")
 endif()
 
 if(build_cuda)
-  add_cuda_objects(cpab_cuda compile_for_device objects)
+  add_cuda_objects(cpab_cuda compile_for_device objects parts)
   add_library(cpab_cuda SHARED ${objects})
   set_target_properties(cpab_cuda PROPERTIES LINKER_LANGUAGE CUDA CUDA_RUNTIME_LIBRARY Static)
   if(UNIX AND NOT APPLE) # as libcpab, it must not need a C++ runtime

@@ -11,14 +11,17 @@
 namespace cpab {
 namespace CPAB_ISA {
 
-/* What a backward pass is given, and where its results go. */
+/* What a backward pass is given for component d of point i, at [i * point_stride + d * axis_stride]; for log
+   det, at [i * point_stride]. */
+template <typename T>
+struct Cotangents {
+    const T *numbers;
+    int64_t point_stride, axis_stride;
+};
+
+/* Where its results go. */
 template <typename T>
 struct Gradient {
-    /* The cotangent of component d of point i lies at [i * point_stride + d * axis_stride]; that of log det,
-       at [i * point_stride]. */
-    const T *grad_out;
-    int64_t point_stride, axis_stride;
-
     T *grad_points = nullptr;    /* [rows, n_points, D], or NULL */
     bool accumulates = false;    /* on what is there */
     T *tables = nullptr;         /* see node_sum.h; or NULL: no gradient of the field */
@@ -42,14 +45,18 @@ template <typename N, int D>
 struct BackFromEnd {
     using Numbers = N;
     using T = ScalarOf<N>;
+    using Source = Cotangents<T>;
     N lam[D];
 
-    CPAB_DEVICE void seed(const Batch<T, D> &batch, const Gradient<T> &gradient, int64_t i, bool left_out) {
-        const T *from = gradient.grad_out + i * gradient.point_stride;
-        for (int d = 0; d < D; d++) {
-            const LaneOf<N> grad(from[d * gradient.axis_stride]);
-            lam[d] = N(end_cotangent(batch.domain, grad, typename LaneOf<N>::Bits{left_out}, d));
-        }
+    CPAB_DEVICE void seed(const Batch<T, D> &batch, const Source &source, int64_t item, int64_t p,
+                          const Arrival<N, D> &arrival) {
+        const T *from = source.numbers + (item * batch.n_points + p) * source.point_stride;
+        for (int d = 0; d < D; d++) seed_along(batch, d, from[d * source.axis_stride], arrival.nowhere);
+    }
+
+    CPAB_DEVICE void seed_along(const Batch<T, D> &batch, int d, T grad, bool left_out) {
+        using Bits = typename LaneOf<N>::Bits;
+        lam[d] = N(end_cotangent(batch.domain, LaneOf<N>(grad), Bits{left_out}, d));
     }
 
     CPAB_DEVICE void back(const Flow<N, D> &flow, const Segment<N, D> &segment, T *of_nodes) {
@@ -65,12 +72,15 @@ template <typename V, int D>
 struct BackFromLogDet {
     using Numbers = V;
     using T = typename V::Scalar;
+    using Source = Cotangents<T>;
     V lam[D];
     Divergence<V, D> ahead;
 
-    CPAB_DEVICE void seed(const Batch<T, D> &, const Gradient<T> &gradient, int64_t i, bool left_out) {
+    CPAB_DEVICE void seed(const Batch<T, D> &batch, const Source &source, int64_t item, int64_t p,
+                          const Arrival<V, D> &arrival) {
+        const int64_t i = (item * batch.n_points + p) * source.point_stride;
         for (V &value : ahead.values) value = V(0);
-        ahead.cotangent() = left_out ? V(0) : V(gradient.grad_out[i * gradient.point_stride]);
+        ahead.cotangent() = arrival.nowhere ? V(0) : V(source.numbers[i]);
         ahead.cell() = from_bits(typename V::Index(-1));
         for (int d = 0; d < D; d++) lam[d] = V(0);
     }
@@ -95,9 +105,10 @@ CPAB_DEVICE void store_point_gradient(const Batch<T, D> &batch, const Gradient<T
     *to = gradient.accumulates ? *to + value : value;
 }
 
-/* Gradients of one item's points and field. Back: BackFromEnd or BackFromLogDet. */
+/* Gradients of one item's points and field. Back: BackFromEnd, BackFromLogDet or, of warp_kernels.h,
+   BackFromImage. */
 template <typename Back, typename T, int D>
-CPAB_KERNEL pull_back_all(Batch<T, D> batch, Gradient<T> gradient) {
+CPAB_KERNEL pull_back_all(Batch<T, D> batch, typename Back::Source source, Gradient<T> gradient) {
     using N = typename Back::Numbers;
     const int64_t item = gpu::row(), size = int64_t(batch.n_nodes) * D;
     report_range(batch, item);
@@ -113,15 +124,16 @@ CPAB_KERNEL pull_back_all(Batch<T, D> batch, Gradient<T> gradient) {
     bool poisoned = false;
     const int64_t stride = gpu::blocks() * gpu::threads_per_block;
     for (int64_t first = gpu::block() * gpu::threads_per_block; first < batch.n_points; first += stride) {
-        const int64_t p = first + gpu::thread(), i = item * batch.n_points + p;
-        const bool there = p < batch.n_points;
+        const bool there = first + gpu::thread() < batch.n_points;
+        const int64_t p = there ? point_of(batch, first + gpu::thread()) : -1;
+        const int64_t i = item * batch.n_points + p;
         Trail<N, D> trail(gradient.room);
         Arrival<N, D> arrival;
         Back back;
         if (there) {
             arrive(batch, flow, item, p, trail, arrival);
             if (arrival.nowhere) trail.forget();
-            back.seed(batch, gradient, i, arrival.nowhere);
+            back.seed(batch, source, item, p, arrival);
             poisoned = poisoned || arrival.nowhere;
         }
         while (gpu::ballot(there && trail.left() > 0)) {

@@ -9,6 +9,11 @@
 #include "gpu.h"
 #include "tables.h"
 
+/* Rows of pixels that lie in a strip, see point_of(). 1 is for measurements: then rows follow each other. */
+#ifndef CPAB_STRIP_ROWS
+#    define CPAB_STRIP_ROWS 4
+#endif
+
 namespace cpab {
 namespace CPAB_ISA {
 
@@ -82,6 +87,17 @@ CPAB_DEVICE void report_range(const Batch<T, D> &batch, int64_t item) {
     if (gpu::block() == 0 && gpu::thread() == 0 &&
         all_states(batch.states, batch.n_states, item) == out_of_range)
         report(batch, &cpab_report::out_of_range_item, item);
+}
+
+/* The point that number n of an item's threads has. Pixels go in strips of a few rows, column by column: so
+   the lanes of a warp have neighbours on both axes, which share cells and take the same steps. */
+template <typename T, int D>
+CPAB_DEVICE int64_t point_of(const Batch<T, D> &batch, int64_t n) {
+    if (D == 1 || batch.points) return n;
+    const int64_t width = batch.grid.size[0], size = CPAB_STRIP_ROWS * width;
+    const int64_t within = n % size, first = n - within, left = batch.n_points - first;
+    const int64_t rows = left < size ? left / width : CPAB_STRIP_ROWS; /* in the last strip are fewer */
+    return first + within % rows * width + within / rows;
 }
 
 template <typename T, int D>

@@ -6,6 +6,7 @@
 #include "line_prepare.h"
 #include "move_kernels.h"
 #include "prepare.h"
+#include "warp_kernels.h"
 
 namespace cpab {
 namespace CPAB_ISA {
@@ -31,14 +32,17 @@ public:
             Batch<T, D> batch = prepared();
             switch (function) {
                 case CPAB_VELOCITY: each_point(velocities<T, D>, batch, of_points(arrays_.out, D)); break;
-                case CPAB_TRANSFORM:
-                case CPAB_WARP: transform(batch); break;
+                case CPAB_TRANSFORM: transform(batch); break;
+                case CPAB_WARP: warp(batch); break;
+                case CPAB_WARP_VJP: warp_vjp(batch); break;
                 case CPAB_TRANSFORM_JVP:
                     each_point(move_tangent<T, D>, batch, of_points(arrays_.out, D));
                     break;
                 case CPAB_JACOBIAN: jacobian(batch); break;
                 case CPAB_JACOBIAN_VJP: jacobian_vjp(batch); break;
-                case CPAB_TRANSFORM_VJP_JVP: vjp<BackFromEnd<Dual<Lanes<T, 1>>, D>>(batch); break;
+                case CPAB_TRANSFORM_VJP_JVP:
+                    go_back<BackFromEnd<Dual<Lanes<T, 1>>, D>>(batch, of_ends());
+                    break;
                 default: transform_vjp(batch);
             }
         }
@@ -137,9 +141,9 @@ private:
         launch(jacobian_all<T, D>, plan_.blocks, 0, batch, out);
     }
 
-    /* Gradients by these cotangents. */
-    Gradient<T> gradient_of(const T *grad_out, int64_t point_stride, int64_t axis_stride) const {
-        Gradient<T> gradient{grad_out, point_stride, axis_stride};
+    Gradient<T> gradient(bool accumulates) const {
+        Gradient<T> gradient{};
+        gradient.accumulates = accumulates;
         gradient.grad_points = of_points(arrays_.grad_points, D);
         gradient.tables = arrays_.grad_velocity ? scratch_.tables : nullptr;
         gradient.in_shared = plan_.in_shared;
@@ -149,23 +153,22 @@ private:
     }
 
     template <typename Back>
-    void go_back(const Batch<T, D> &batch, const Gradient<T> &gradient) {
+    void go_back(const Batch<T, D> &batch, const typename Back::Source &source, bool accumulates = false) {
+        const Gradient<T> gradient = this->gradient(accumulates);
         launch(pull_back_all<Back, T, D>, plan_.blocks, gradient.tables ? plan_.shared_bytes() : 0, batch,
-               gradient);
+               source, gradient);
         if (!gradient.tables) return;
         const NodeSum<T, D> sum{scratch_.tables, plan_.n_tables(),     scratch_.poisoned,
                                 plan_.blocks,    gradient.accumulates, of_fields(arrays_.grad_velocity)};
         launch(finish<T, D>, plan_.blocks_for(tess_.n_vertices * D), 0, batch, sum);
     }
 
-    template <typename Back>
-    void vjp(const Batch<T, D> &batch) {
-        go_back<Back>(batch, gradient_of(of_points(arrays_.grad_out, D), D, 1));
-    }
+    Cotangents<T> of_ends() const { return {of_points(arrays_.grad_out, D), D, 1}; }
 
-    void go_back_on_line(const Batch<T, D> &batch, const Lines<T> &lines, const Gradient<T> &gradient) {
+    void go_back_on_line(const Batch<T, D> &batch, const Lines<T> &lines, const Cotangents<T> &source) {
+        const Gradient<T> gradient = this->gradient(false);
         const int64_t shared_bytes = gradient.tables ? plan_.shared_bytes() : 0;
-        launch(pull_back_on_line<T>, plan_.blocks, shared_bytes, batch, lines, gradient);
+        launch(pull_back_on_line<T>, plan_.blocks, shared_bytes, batch, lines, source, gradient);
         if (!gradient.tables) return;
         const LineSum<T> sum{plan_.n_tables(), scratch_.poisoned, plan_.blocks,
                              of_fields(arrays_.grad_velocity)};
@@ -176,25 +179,49 @@ private:
     void transform_vjp(Batch<T, D> &batch) {
         if constexpr (D == 1) {
             const Lines<T> &lines = prepare_lines(batch);
-            go_back_on_line(batch, lines, gradient_of(of_points(arrays_.grad_out, D), D, 1));
+            go_back_on_line(batch, lines, of_ends());
         }
-        vjp<BackFromEnd<Lanes<T, 1>, D>>(batch);
+        go_back<BackFromEnd<Lanes<T, 1>, D>>(batch, of_ends());
     }
+
+    /* A warp is fused with the sampling of images where it is given them, see fuses_warps(). */
+    void warp(Batch<T, D> &batch) {
+        if constexpr (can_fuse_warps<T, D>)
+            if (arrays_.raster) {
+                T *const out = arrays_.out + first_ * arrays_.raster->out_item_size;
+                launch(warp_pixels<T, D>, plan_.blocks_for(call_.n_points), 0, batch, job(), images(), out);
+                return;
+            }
+        transform(batch);
+    }
+
+    void warp_vjp(Batch<T, D> &batch) {
+        if constexpr (can_fuse_warps<T, D>)
+            if (arrays_.raster) {
+                const T *const grads = arrays_.grad_out + first_ * arrays_.raster->out_item_size;
+                go_back<BackFromImage<T, D>>(batch, {job(), images(), grads, of_points(arrays_.ends, D)});
+                return;
+            }
+        transform_vjp(batch);
+    }
+
+    SampleJob<T, D> job() const {
+        return sample_job<T, D, fused_taps>(*arrays_.raster, call_.n_points, false);
+    }
+    const T *images() const { return arrays_.images + first_ * arrays_.raster->item_size; }
 
     /* Adds up what several cotangents give: of log det, and of the Jacobian column by column, as column j is
        the derivative along axis j. */
     void jacobian_vjp(Batch<T, D> &batch) {
         zero_gradients();
         if (arrays_.grad_log_det) {
-            Gradient<T> gradient = gradient_of(of_points(arrays_.grad_log_det, 1), 1, 0);
-            gradient.accumulates = true;
-            go_back<BackFromLogDet<Lanes<T, 1>, D>>(batch, gradient);
+            const Cotangents<T> of_log_det{of_points(arrays_.grad_log_det, 1), 1, 0};
+            go_back<BackFromLogDet<Lanes<T, 1>, D>>(batch, of_log_det, true);
         }
         for (int j = 0; arrays_.grad_jacobian && j < D; j++) {
-            Gradient<T> gradient = gradient_of(of_points(arrays_.grad_jacobian, D * D) + j, D * D, D);
-            gradient.accumulates = true;
+            const Cotangents<T> of_column{of_points(arrays_.grad_jacobian, D * D) + j, D * D, D};
             batch.tangent_axis = j;
-            go_back<BackFromEnd<Dual<Lanes<T, 1>>, D>>(batch, gradient);
+            go_back<BackFromEnd<Dual<Lanes<T, 1>>, D>>(batch, of_column, true);
         }
     }
 

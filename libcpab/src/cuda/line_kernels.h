@@ -68,7 +68,7 @@ struct LineTables {
 
 /* Gradients of an item's points and field. */
 template <typename T>
-CPAB_KERNEL pull_back_on_line(Batch<T, 1> batch, Lines<T> lines, Gradient<T> gradient) {
+CPAB_KERNEL pull_back_on_line(Batch<T, 1> batch, Lines<T> lines, Cotangents<T> source, Gradient<T> gradient) {
     using V = Lanes<T, 1>;
     const int64_t item = gpu::row();
     if (!on_line(batch, item)) return;
@@ -88,7 +88,7 @@ CPAB_KERNEL pull_back_on_line(Batch<T, 1> batch, Lines<T> lines, Gradient<T> gra
             Arrival<V, 1> arrival;
             arrive_on_line<true>(batch, line, item, p, way, arrival);
             BackFromEnd<V, 1> end;
-            end.seed(batch, gradient, i, arrival.nowhere);
+            end.seed(batch, source, item, p, arrival);
             share = pull_back(way, end.lam[0]);
             poisoned = poisoned || arrival.nowhere;
             leaves = any(way.leaves), rising = any(way.rising);

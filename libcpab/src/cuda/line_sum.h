@@ -47,7 +47,7 @@ public:
                 else
                     starts_[chosen / 2 + chosen % 2] += double(sum);
             }
-            gpu::sync_warp(); /* the next ones may be in the same place in other lanes */
+            gpu::sync_warp(); /* keeps lanes together; none writes where another does */
             waiting &= ~gpu::ballot(now);
         }
     }

@@ -10,8 +10,8 @@ namespace CPAB_ISA {
 /* The number of a thread's point; negative if there is none. */
 template <typename T, int D>
 CPAB_DEVICE int64_t own_point(const Batch<T, D> &batch) {
-    const int64_t p = gpu::block() * gpu::threads_per_block + gpu::thread();
-    return p < batch.n_points ? p : -1;
+    const int64_t n = gpu::block() * gpu::threads_per_block + gpu::thread();
+    return n < batch.n_points ? point_of(batch, n) : -1;
 }
 
 /* Where points end: out [rows, n_points, D], which may be where they come from. */

@@ -1,9 +1,9 @@
 /* Values of images at points, and their gradients: a thread for each point of each item, which goes through
    the channels. The build compiles this file for each type of number and dimension, with CPAB_NUMBER and
    CPAB_NDIM defined. */
+#include "sample_at.h"
 #include "sample_launch.h"
 #include "sample_sums.h"
-#include "sample_taps.h"
 
 namespace cpab {
 namespace CPAB_ISA {
@@ -17,45 +17,20 @@ CPAB_DEVICE int64_t own_point() { return gpu::block() * gpu::threads_per_block +
 template <typename T, int D, int n_taps>
 CPAB_KERNEL values_kernel(SampleJob<T, D> job, const T *__restrict__ images, const T *__restrict__ points,
                           T *__restrict__ out) {
-    using Corners = PointTaps<T, D, n_taps>;
     const int64_t point = own_point(), item = gpu::row();
     if (point >= job.n_points) return;
-    Corners taps;
-    taps.find(job, points + item * job.cloud_size + point * D);
-    const T *image = images + item * job.raster.item_size;
-    T *to = out + item * job.raster.out_item_size + point * job.raster.out_point_stride;
-    for (int64_t c = 0; c < job.raster.channels; c++) {
-        Lanes<T, 1> at_corner[Corners::corners];
-        CPAB_UNROLL
-        for (int k = 0; k < Corners::corners; k++)
-            at_corner[k] = *taps.at(image + c * job.raster.channel_stride, k);
-        to[c * job.raster.out_channel_stride] = taps.combined(at_corner, -1)[0];
-    }
+    write_values<n_taps>(job, item, point, points + item * job.cloud_size + point * D, images, out);
 }
 
 template <typename T, int D, int n_taps>
 CPAB_KERNEL point_gradients_kernel(SampleJob<T, D> job, const T *__restrict__ images,
                                    const T *__restrict__ points, const T *__restrict__ grad_out,
                                    T *__restrict__ grad_points) {
-    using Corners = PointTaps<T, D, n_taps>;
     const int64_t point = own_point(), item = gpu::row();
     if (point >= job.n_points) return;
-    Corners taps;
-    taps.find(job, points + item * job.cloud_size + point * D);
-    const T *image = images + item * job.raster.item_size;
-    const T *grads = grad_out + item * job.raster.out_item_size + point * job.raster.out_point_stride;
-    Lanes<T, 1> sum[Corners::corners];
-    CPAB_UNROLL
-    for (int k = 0; k < Corners::corners; k++) sum[k] = T(0);
-    for (int64_t c = 0; c < job.raster.channels; c++) {
-        const Lanes<T, 1> grad = grads[c * job.raster.out_channel_stride];
-        CPAB_UNROLL
-        for (int k = 0; k < Corners::corners; k++)
-            sum[k] = sum[k] + grad * Lanes<T, 1>(*taps.at(image + c * job.raster.channel_stride, k));
-    }
-    T *to = grad_points + (item * job.n_points + point) * D;
-    CPAB_UNROLL
-    for (int d = 0; d < D; d++) to[d] = taps.combined(sum, d)[0];
+    const T *at = points + item * job.cloud_size + point * D;
+    write_gradient<n_taps>(job, item, point, at, images, grad_out,
+                           grad_points + (item * job.n_points + point) * D);
 }
 
 /* A corner without weight is given nothing, whatever the gradient; a point that is not finite gives none. */
@@ -93,13 +68,7 @@ void with_taps(const Sampling<T> &sampling, Launch launch) {
     const Raster &raster = sampling.raster;
     const int64_t blocks = (sampling.n_points + gpu::threads_per_block - 1) / gpu::threads_per_block;
     const auto with = [&](auto n) {
-        SampleJob<T, D> job;
-        for (int d = 0; d < D; d++)
-            job.axis[d] = has_pairs(raster.padding, n) ? image_axis<T, n>(raster, d, 0, raster.size[d] - 1)
-                                                       : image_axis<T, 1>(raster, d, 0, raster.size[d] - 1);
-        job.raster = raster;
-        job.n_points = sampling.n_points;
-        job.cloud_size = sampling.points_batch == 1 ? 0 : sampling.n_points * D;
+        const auto job = sample_job<T, D, n>(raster, sampling.n_points, sampling.points_batch == 1);
         launch(n, gpu::Grid{blocks, sampling.n_batch}, job);
     };
     switch (raster.interpolation) {

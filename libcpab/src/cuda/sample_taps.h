@@ -3,25 +3,10 @@
 #define CPAB_CUDA_SAMPLE_TAPS_H
 
 #include "../free_taps.h"
-#include "../image_axis.h"
-#include "gpu.h"
+#include "sample_job.h"
 
 namespace cpab {
 namespace CPAB_ISA {
-
-/* What all threads of a launch are told. */
-template <typename T, int D>
-struct SampleJob {
-    ImageAxis<T> axis[D];
-    Raster raster;
-    int64_t n_points;
-    int64_t cloud_size; /* elements from an item's points to the next one's; 0 if they are shared */
-};
-
-/* Where padding lets pairs of taps be neighbours in the image (sample.h), they are. */
-CPAB_HD inline bool has_pairs(int32_t padding, int n_taps) {
-    return n_taps <= 2 && padding != CPAB_PADDING_WRAP;
-}
 
 /* The corners of one point. Where they are is kept by axes: 64 addresses would not fit registers. */
 template <typename T, int D, int n_taps>

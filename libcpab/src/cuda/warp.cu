@@ -1,7 +1,7 @@
 /*
  * The functions that warp images: the pixels of the result are moved, and images sampled where they end.
- * Between the two, places lie in scratch. To write and read them costs a device little beside the walk;
- * kernels that did both would have the registers of both.
+ * Where one kernel does both, or goes both ways back, fuses_warps() tells. Otherwise ends lie in scratch
+ * between the two, and so do they for gradients of images, which are added up by a kernel of their own.
  */
 #include "warp.h"
 
@@ -18,25 +18,28 @@ template <typename T>
 struct WarpPlan {
     static constexpr int64_t most_bytes = int64_t(64) << 20; /* of the places of more items than one */
     int64_t items, rest_bytes = 0;
-    T *ends, *grad_ends = nullptr; /* [items, n_points, ndim] */
+    bool fused;
+    T *ends = nullptr, *grad_ends = nullptr; /* [items, n_points, ndim] */
     void *rest;
     int64_t bytes;
 
     WarpPlan(const cpab_call &pixels, const Raster &raster, cpab_function function, void *scratch) {
+        const bool goes_back = function == CPAB_WARP_VJP;
         const int64_t numbers = pixels.n_points * pixels.tess->ndim;
         const int64_t fitting = most_bytes / std::max<int64_t>(1, numbers * int64_t(sizeof(T)));
-        items = std::min(pixels.n_batch, std::max<int64_t>(1, fitting));
+        fused = fuses_warps<T>(raster);
+        items =
+            fused && !goes_back ? pixels.n_batch : std::min(pixels.n_batch, std::max<int64_t>(1, fitting));
         Places places(scratch);
-        ends = places.take<T>(items * numbers);
-        if (function == CPAB_WARP_VJP) grad_ends = places.take<T>(items * numbers);
+        if (goes_back || !fused) ends = places.take<T>(items * numbers);
+        if (goes_back && !fused) grad_ends = places.take<T>(items * numbers);
         for (const int64_t n : {items, pixels.n_batch % items}) { /* the last chunk may be a smaller one */
             cpab_call chunk = pixels;
             chunk.n_batch = n;
             for (const cpab_function part : {CPAB_WARP, function})
                 rest_bytes = std::max(rest_bytes, flow_bytes<T>(chunk, part));
         }
-        if (function == CPAB_WARP_VJP && pixels.deterministic)
-            rest_bytes = std::max(rest_bytes, sum_bytes(raster, items));
+        if (goes_back && pixels.deterministic) rest_bytes = std::max(rest_bytes, sum_bytes(raster, items));
         rest = places.take<unsigned char>(rest_bytes);
         bytes = places.bytes();
     }
@@ -54,27 +57,56 @@ public:
         flow_.call.scratch_bytes = plan.rest_bytes;
     }
 
-    void move(const T *velocity) {
-        FlowArrays<T> arrays{};
-        arrays.velocity = velocity;
-        arrays.out = plan_.ends;
-        start(CPAB_WARP, arrays);
+    void values(const T *images, const T *velocity, T *out) {
+        if (plan_.fused) {
+            FlowArrays<T> arrays = fused(images, velocity);
+            arrays.out = out;
+            start(CPAB_WARP, arrays);
+        } else {
+            move(velocity);
+            sample_values(sampling(images), out);
+        }
     }
 
-    void values(const T *images, T *out) { sample_values(sampling(images), out); }
-
     void gradients(const T *images, const T *velocity, const T *grad_out, T *grad_images, T *grad_velocity) {
-        sample_gradients(sampling(images), grad_out, grad_images, grad_velocity ? plan_.grad_ends : nullptr,
-                         flow_.call.deterministic ? plan_.rest : nullptr);
-        if (!grad_velocity) return;
-        FlowArrays<T> arrays{};
-        arrays.velocity = velocity;
-        arrays.grad_out = plan_.grad_ends;
-        arrays.grad_velocity = grad_velocity;
-        start(CPAB_WARP_VJP, arrays);
+        if (plan_.fused && grad_velocity) {
+            FlowArrays<T> arrays = fused(images, velocity);
+            arrays.grad_out = grad_out, arrays.grad_velocity = grad_velocity;
+            arrays.ends = grad_images ? plan_.ends : nullptr;
+            start(CPAB_WARP_VJP, arrays);
+            if (grad_images) sample_back(images, grad_out, grad_images, nullptr);
+        } else {
+            move(velocity);
+            sample_back(images, grad_out, grad_images, grad_velocity ? plan_.grad_ends : nullptr);
+            if (grad_velocity) move_back(velocity, grad_velocity);
+        }
     }
 
 private:
+    FlowArrays<T> fused(const T *images, const T *velocity) const {
+        FlowArrays<T> arrays;
+        arrays.velocity = velocity, arrays.images = images, arrays.raster = &raster_;
+        return arrays;
+    }
+
+    void move(const T *velocity) {
+        FlowArrays<T> arrays;
+        arrays.velocity = velocity, arrays.out = plan_.ends;
+        start(CPAB_WARP, arrays);
+    }
+
+    void move_back(const T *velocity, T *grad_velocity) {
+        FlowArrays<T> arrays;
+        arrays.velocity = velocity, arrays.grad_out = plan_.grad_ends, arrays.grad_velocity = grad_velocity;
+        start(CPAB_WARP_VJP, arrays);
+    }
+
+    /* Gradients of images, and of where the pixels end. */
+    void sample_back(const T *images, const T *grad_out, T *grad_images, T *grad_ends) {
+        void *const scratch = flow_.call.deterministic ? plan_.rest : nullptr;
+        sample_gradients(sampling(images), grad_out, grad_images, grad_ends, scratch);
+    }
+
     Sampling<T> sampling(const T *images) const {
         const cpab_call &call = flow_.call;
         return {raster_, images, plan_.ends, call.n_batch, call.n_points, call.n_batch, call.stream};
@@ -135,8 +167,8 @@ cpab_status cpab_warp(cpab_call *call, const void *images, const void *velocity,
                       [&](auto number, auto chunk, int64_t first, const Raster &raster) {
                           using T = decltype(number);
                           const int64_t fields = call->tess->n_vertices * raster.ndim;
-                          chunk.move(static_cast<const T *>(velocity) + first * fields);
                           chunk.values(static_cast<const T *>(images) + first * raster.item_size,
+                                       static_cast<const T *>(velocity) + first * fields,
                                        static_cast<T *>(out) + first * raster.out_item_size);
                       });
 }
@@ -150,9 +182,8 @@ cpab_status cpab_warp_vjp(cpab_call *call, const void *images, const void *veloc
             const int64_t fields = call->tess->n_vertices * raster.ndim, pixels = raster.item_size;
             if (first == 0 && grad_images)
                 gpu::zero(grad_images, call->n_batch * pixels * int64_t(sizeof(T)), call->stream);
-            const T *field = static_cast<const T *>(velocity) + first * fields;
-            chunk.move(field);
-            chunk.gradients(static_cast<const T *>(images) + first * pixels, field,
+            chunk.gradients(static_cast<const T *>(images) + first * pixels,
+                            static_cast<const T *>(velocity) + first * fields,
                             static_cast<const T *>(grad_out) + first * raster.out_item_size,
                             grad_images ? static_cast<T *>(grad_images) + first * pixels : nullptr,
                             grad_velocity ? static_cast<T *>(grad_velocity) + first * fields : nullptr);
