@@ -13,8 +13,8 @@
 
 typedef struct {
     int ndim, outside;
-    int64_t size[2]; /* cells along each axis; 1 along y in 1D */
-    double lower[2], upper[2];
+    int64_t size[3]; /* cells along each axis; 1 along those that are not there */
+    double lower[3], upper[3];
     int64_t n_vertices, n_cells;
     cpab_tessellation *tess;
     double *vertices;
@@ -67,7 +67,7 @@ static inline space space_from(cpab_tessellation_options o) {
     memset(&s, 0, sizeof s);
     s.ndim = o.ndim;
     s.outside = o.outside;
-    for (int d = 0; d < 2; d++) {
+    for (int d = 0; d < 3; d++) {
         s.size[d] = d < o.ndim ? o.cells[d] : 1;
         s.lower[d] = o.lower[d];
         s.upper[d] = o.upper[d];
@@ -132,7 +132,7 @@ static inline void cell_linear(const space *s, const double *velocity, int64_t c
     }
 }
 
-/* Largest row-sum norm of A over the cells, in units of cells: what CPAB_MAX_RATE is about. */
+/* Largest row-sum norm of A over the cells, in units of cells: what CPAB_MAX_RATE is about. In 1D and 2D. */
 static inline double field_rate(const space *s, const double *velocity) {
     double most = 0;
     for (int64_t c = 0; c < s->n_cells; c++) {
@@ -153,10 +153,10 @@ static inline double growth(const space *s, double rate, double time) {
     return exp(rate * fabs(time) * (s->outside == CPAB_OUTSIDE_LINEAR ? 2 : 1));
 }
 
-/* Uniform velocities, scaled to the given rate. */
+/* Uniform velocities, scaled to the given rate; in 3D, that must be 0. */
 static inline void random_field(const space *s, rng *r, double rate, double *velocity) {
     for (int64_t i = 0; i < field_size(s); i++) velocity[i] = rng_uniform(r, -1, 1);
-    const double factor = rate / field_rate(s, velocity);
+    const double factor = rate == 0 ? 0 : rate / field_rate(s, velocity);
     for (int64_t i = 0; i < field_size(s); i++) velocity[i] *= factor;
 }
 

@@ -3,6 +3,7 @@
 #define CPAB_TESTS_DEVICE_ARRAY_H
 
 #include <algorithm>
+#include <cstdlib>
 #include <vector>
 
 #include "device_memory.h"
@@ -10,8 +11,9 @@
 
 namespace adapter {
 
-/* AddressSanitizer watches the ends of the memory itself. */
-constexpr int64_t guard_bytes = CPAB_WATCHES_ADDRESSES ? 0 : 256;
+/* AddressSanitizer watches the ends of the memory itself, as translated kernels do, which may not even read
+ * there. */
+inline const int64_t guard_bytes = CPAB_WATCHES_ADDRESSES || std::getenv("CPAB_GPU_KERNELS") ? 0 : 256;
 
 using Bytes = std::vector<unsigned char>;
 
@@ -36,10 +38,15 @@ public:
           front_(0),
           stream_(stream),
           memory_(static_cast<unsigned char *>(const_cast<void *>(host))),
-          is_own_(false) {}
+          is_own_(false) {
+        device::lend(memory_, bytes_);
+    }
 
     ~DeviceArray() {
-        if (is_own_) device::release(memory_);
+        if (is_own_)
+            device::release(memory_);
+        else
+            device::take_back(memory_);
     }
     DeviceArray(const DeviceArray &) = delete;
     DeviceArray &operator=(const DeviceArray &) = delete;

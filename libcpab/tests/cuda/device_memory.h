@@ -29,6 +29,11 @@ inline void release(void *memory) {
 
 /* The device can read memory of the host, so larger inputs than this need not be copied. */
 constexpr int64_t most_copied = int64_t(1) << 30;
+inline void lend(const void *memory, int64_t bytes) { stand_in::lend(memory, bytes); }
+inline void take_back(const void *memory) {
+    stand_in::wait_for_all();
+    stand_in::take_back(memory);
+}
 
 inline void *make_stream() { return stand_in::make_stream(); }
 inline void destroy_stream(void *stream) { stand_in::destroy_stream(stream); }
@@ -47,6 +52,12 @@ inline void copy_to_host(void *to, const void *from, int64_t bytes, void *stream
 /* From now on, threads and blocks come in another order than before, or no longer, where a device lets one
  * choose. */
 inline void turn_orders(bool turned) { stand_in::turn_orders(turned); }
+
+/* Gives the device something that it does not take: the next call answers that. Here, a grid without blocks.
+ */
+inline void refuse() {
+    stand_in::launch({nullptr, 0, 0, 0, nullptr, [](const void *) {}, nullptr, nullptr}, nullptr);
+}
 
 }  // namespace device
 
@@ -73,6 +84,8 @@ inline void *allocate(int64_t bytes) {
 inline void release(void *memory) { require(cudaFree(memory)); }
 
 constexpr int64_t most_copied = INT64_MAX;
+inline void lend(const void *, int64_t) {}
+inline void take_back(const void *) {}
 
 /* One that waits for no other, not even for the default stream. */
 inline void *make_stream() {
@@ -95,6 +108,8 @@ inline void copy_to_host(void *to, const void *from, int64_t bytes, void *stream
 }
 
 inline void turn_orders(bool) {}
+
+inline void refuse() { cudaSetDevice(-1); } /* there is none: CUDA keeps the error */
 
 }  // namespace device
 

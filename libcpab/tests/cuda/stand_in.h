@@ -16,10 +16,14 @@
  * order.
  *
  * The environment, which is read at every launch:
- *   CPAB_GPU_ORDER   forward, reverse, or a number that shuffles: in which order blocks of a grid and threads
- * of a block come CPAB_GPU_DEFER   1: the work of a stream is done when somebody waits for the stream, not
- * before
- *   CPAB_GPU_MEMORY  host: all memory is the device's, for programs that have theirs from elsewhere
+ *   CPAB_GPU_ORDER
+ *       forward, reverse, or a number that shuffles: the order of blocks in a grid and threads in a block
+ *   CPAB_GPU_DEFER
+ *       1: the work of a stream is done when somebody waits for the stream, not before
+ *   CPAB_GPU_MEMORY
+ *       host: all memory is the device's, for programs that have theirs from elsewhere
+ *   CPAB_GPU_KERNELS
+ *       a library of kernels that run in place of their namesakes, read once: stand_in/translations.h
  */
 #ifndef CPAB_TESTS_STAND_IN_H
 #define CPAB_TESTS_STAND_IN_H
@@ -124,9 +128,10 @@ template <typename... Parameters, typename... Arguments>
 void launch(void (*kernel)(Parameters...), Grid grid, int64_t shared_bytes, void *stream,
             const Arguments &...arguments) {
     using Call = stand_in::Call<Parameters...>;
-    stand_in::launch({reinterpret_cast<const void *>(kernel), grid.blocks, grid.rows, shared_bytes,
-                      &Call::run, &Call::forget, new Call{kernel, {static_cast<Parameters>(arguments)...}}},
-                     stream);
+    stand_in::launch(
+        {reinterpret_cast<const void *>(kernel), grid.blocks, grid.rows, shared_bytes, &Call::run,
+         &Call::forget, &Call::list, new Call{kernel, {static_cast<Parameters>(arguments)...}}},
+        stream);
 }
 
 inline void zero(void *memory, int64_t bytes, void *stream) { stand_in::zero(memory, bytes, stream); }

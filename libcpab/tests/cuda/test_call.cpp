@@ -1,5 +1,6 @@
 /* What cpab.h promises of calls for a device beyond those of libcpab: tables, scratch, streams and reports.
  */
+#include <algorithm>
 #include <cmath>
 #include <memory>
 
@@ -9,15 +10,15 @@
 
 namespace {
 
-/* A tessellation in 2D, with its tables on the device. */
+/* A tessellation, with its tables on the device. */
 class Space {
 public:
     Space(int ndim, int64_t nx, int64_t ny) {
         cpab_tessellation_options options = {};
         options.struct_size = sizeof options;
         options.ndim = ndim;
-        options.cells[0] = nx, options.cells[1] = ny;
-        for (int d = 0; d < 2; d++) options.lower[d] = -1, options.upper[d] = 1;
+        options.cells[0] = nx, options.cells[1] = ny, options.cells[2] = 1;
+        for (int d = 0; d < 3; d++) options.lower[d] = -1, options.upper[d] = 1;
         CHECK(cpab_tessellation_create(&options, &tess_) == CPAB_OK);
         sizes_.struct_size = sizeof sizes_;
         CHECK(cpab_tessellation_describe(tess_, &sizes_) == CPAB_OK);
@@ -164,6 +165,43 @@ void bad_memory(const Space &space) {
     for (const float number : job.grad_velocity()) CHECK(std::isfinite(number));
 }
 
+/* What the device does not take is answered by the call that has given it, and forgotten. */
+void refused_work(const Space &space) {
+    Job job(space, slope(space, gentle), 20, nullptr);
+    device::refuse();
+    CHECK(job.start() == CPAB_E_LAUNCH && job.call.failed_item == -1);
+    CHECK(job.start() == CPAB_OK);
+
+    cpab_image image = {};
+    image.struct_size = sizeof image;
+    image.ndim = 2, image.channels = 1;
+    for (int d = 0; d < 2; d++) image.size[d] = 2, image.output_size[d] = 2;
+    Numbers<float> pixels(std::vector<float>{1, 2, 3, 4}), points(std::vector<float>(8, 0.5f)), out(4),
+        grad_images(4);
+    const std::vector<float> field = slope(space, gentle);
+    Numbers<float> velocity(field), grad_velocity(int64_t(field.size()));
+    cpab_call call = job.call;
+    call.image = &image, call.n_points = 4, call.points_batch = 1;
+    const auto refused = [&](cpab_function function, auto start) {
+        call.scratch_bytes = cpab_scratch_bytes(&call, function);
+        Numbers<unsigned char> scratch(call.scratch_bytes);
+        call.scratch = scratch.data();
+        device::refuse();
+        CHECK(start() == CPAB_E_LAUNCH);
+        CHECK(start() == CPAB_OK);
+        device::wait_for(job.stream());
+    };
+    refused(CPAB_SAMPLE, [&] { return cpab_sample(&call, pixels.data(), points.data(), out.data()); });
+    refused(CPAB_SAMPLE_VJP, [&] {
+        return cpab_sample_vjp(&call, pixels.data(), points.data(), out.data(), grad_images.data(), nullptr);
+    });
+    refused(CPAB_WARP, [&] { return cpab_warp(&call, pixels.data(), velocity.data(), out.data()); });
+    refused(CPAB_WARP_VJP, [&] {
+        return cpab_warp_vjp(&call, pixels.data(), velocity.data(), out.data(), grad_images.data(),
+                             grad_velocity.data());
+    });
+}
+
 /* The size depends neither on memory nor on what the device has to do with it. */
 void sizes_of_scratch(const Space &space) {
     Job job(space, slope(space, gentle), 20, nullptr);
@@ -246,7 +284,8 @@ void many_fields() {
     CHECK(found.out_of_range_item == n_batch - 1 && found.diverged_item == -1);
 }
 
-/* More items than a grid has rows: velocities at a point, each field's own, and an image's values there. */
+/* More items than a grid has rows: velocities at a point, each field's own, and an image's values there with
+   their gradient. */
 void many_items() {
     const Space line(1, 1, 1);
     const int64_t n_batch = 65535 + 70;
@@ -271,6 +310,65 @@ void many_items() {
     CHECK(cpab_sample(&call, fields.data(), point.data(), out.data()) == CPAB_OK);
     found = out.read(nullptr);
     for (int64_t b = 0; b < n_batch; b++) CHECK_NEAR(found[size_t(b)], double(b) + 0.75, 0.02);
+
+    call.deterministic = 1;
+    call.scratch_bytes = cpab_scratch_bytes(&call, CPAB_SAMPLE_VJP);
+    Numbers<unsigned char> sums(call.scratch_bytes);
+    call.scratch = sums.data();
+    Numbers<float> grads(2 * n_batch);
+    CHECK(cpab_sample_vjp(&call, fields.data(), point.data(), out.data(), grads.data(), nullptr) == CPAB_OK);
+    const std::vector<float> of_pixels = grads.read(nullptr);
+    for (int64_t b = 0; b < n_batch; b++) {
+        const double grad = double(found[size_t(b)]);
+        CHECK_NEAR(of_pixels[size_t(2 * b)], 0.25 * grad, 1e-6 * grad);
+        CHECK_NEAR(of_pixels[size_t(2 * b + 1)], 0.75 * grad, 1e-6 * grad);
+    }
+}
+
+/* More pixels than scratch has places for at a time: each item has its own image, its own field, and its own
+   gradients. The field of the last is out of range. */
+void many_pixels() {
+    const Space space(3, 1, 1);
+    const int64_t n_batch = 2, side = 112, pixels = side * side * side;
+    cpab_image image = {};
+    image.struct_size = sizeof image;
+    image.ndim = 3, image.channels = 1;
+    for (int d = 0; d < 3; d++) image.size[d] = 1, image.output_size[d] = side;
+    image.padding = CPAB_PADDING_BORDER;
+    cpab_call call = call_make(space.tess(), CPAB_FLOAT64, n_batch, 0, 1, 1);
+    call.device = CPAB_CUDA;
+    call.image = &image;
+    std::vector<double> numbers(static_cast<size_t>(n_batch * space.field_size()));
+    const std::vector<float> steep = slope(space, too_steep);
+    std::copy(steep.begin(), steep.end(), numbers.end() - space.field_size());
+    Numbers<double> images(std::vector<double>{3, 2}), fields(numbers), out(n_batch * pixels),
+        grad_images(n_batch), grad_fields(int64_t(numbers.size()));
+    Numbers<unsigned char> tables(space.tables(CPAB_FLOAT64));
+    Numbers<cpab_report> report(std::vector<cpab_report>{{-1, -1}});
+    call.tables = tables.data(), call.report = report.data();
+    call.scratch_bytes = cpab_scratch_bytes(&call, CPAB_WARP_VJP);
+    cpab_call one = call;
+    one.n_batch = 1;
+    CHECK(cpab_scratch_bytes(&one, CPAB_WARP_VJP) == call.scratch_bytes); /* they go one by one */
+    Numbers<unsigned char> scratch(call.scratch_bytes);
+    call.scratch = scratch.data();
+
+    CHECK(cpab_warp(&call, images.data(), fields.data(), out.data()) == CPAB_OK);
+    const std::vector<double> found = out.read(nullptr);
+    for (int64_t i = 0; i < n_batch * pixels; i++) {
+        const int64_t b = i / pixels;
+        CHECK(b == n_batch - 1 ? std::isnan(found[size_t(i)]) : found[size_t(i)] == 3);
+    }
+    CHECK(report.read(nullptr)[0].out_of_range_item == n_batch - 1);
+    /* what was found is the cotangent: each item's own */
+    CHECK(cpab_warp_vjp(&call, images.data(), fields.data(), out.data(), grad_images.data(),
+                        grad_fields.data()) == CPAB_OK);
+    const std::vector<double> of_images = grad_images.read(nullptr), of_fields = grad_fields.read(nullptr);
+    for (int64_t b = 0; b < n_batch; b++)
+        CHECK(of_images[size_t(b)] == (b == n_batch - 1 ? 0 : double(3 * pixels)));
+    for (int64_t i = 0; i < int64_t(of_fields.size()); i++)
+        CHECK(i / space.field_size() == n_batch - 1 ? std::isnan(of_fields[size_t(i)])
+                                                    : of_fields[size_t(i)] == 0);
 }
 
 }  // namespace
@@ -278,9 +376,11 @@ void many_items() {
 int main() {
     const Space space(2, 3, 2);
     bad_memory(space);
+    refused_work(space);
     sizes_of_scratch(space);
     reports(space);
     many_fields();
     many_items();
+    many_pixels();
     return check_result();
 }

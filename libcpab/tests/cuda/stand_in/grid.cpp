@@ -39,7 +39,13 @@ void run_grid(const Work &work) {
     give(&begun_token);
     for (int64_t i = 0; i < work.blocks * work.rows; i++) {
         Room room(work.shared_bytes);
-        here = {0, blocks[i] % work.blocks, work.blocks, blocks[i] / work.blocks, work.rows, room.bytes()};
+        here = {0,
+                blocks[i] % work.blocks,
+                work.blocks,
+                blocks[i] / work.blocks,
+                work.rows,
+                room.bytes(),
+                work.shared_bytes};
         crew.run(work, threads);
     }
     running_kernel = nullptr;

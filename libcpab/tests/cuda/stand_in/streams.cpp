@@ -11,6 +11,7 @@
 #include "grid.h"
 #include "memory.h"
 #include "stop.h"
+#include "translations.h"
 
 namespace stand_in {
 
@@ -67,9 +68,10 @@ void launch(const Work &work, void *stream) {
         work.forget(work.call);
         return;
     }
-    submit(stream, [work]() {
-        run_grid(work);
-        work.forget(work.call);
+    const Work chosen = translated(work);
+    submit(stream, [chosen]() {
+        run_grid(chosen);
+        chosen.forget(chosen.call);
     });
 }
 

@@ -12,6 +12,7 @@ struct Here {
     int thread;
     int64_t block, blocks, row, rows;
     unsigned char *shared;
+    int64_t shared_bytes;
 };
 extern Here here;
 

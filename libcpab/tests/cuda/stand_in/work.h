@@ -2,17 +2,26 @@
 #ifndef CPAB_TESTS_STAND_IN_WORK_H
 #define CPAB_TESTS_STAND_IN_WORK_H
 
+#include <cstddef>
 #include <cstdint>
 #include <tuple>
 #include <type_traits>
+#include <vector>
 
 namespace stand_in {
+
+/* The bytes of an argument of a kernel. */
+struct Argument {
+    const void *bytes;
+    size_t size, align;
+};
 
 struct Work {
     const void *kernel; /* to tell its name */
     int64_t blocks, rows, shared_bytes;
     void (*run)(const void *call); /* as one thread of it */
     void (*forget)(const void *call);
+    std::vector<Argument> (*arguments)(const void *call);
     const void *call;
 };
 
@@ -29,6 +38,13 @@ struct Call {
     static void run(const void *call) {
         const Call &self = *static_cast<const Call *>(call);
         std::apply(self.kernel, self.arguments);
+    }
+    static std::vector<Argument> list(const void *call) {
+        return std::apply(
+            [](const Parameters &...all) {
+                return std::vector<Argument>{{&all, sizeof(Parameters), alignof(Parameters)}...};
+            },
+            static_cast<const Call *>(call)->arguments);
     }
     static void forget(const void *call) { delete static_cast<const Call *>(call); }
 };
