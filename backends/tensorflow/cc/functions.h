@@ -36,7 +36,9 @@ struct Function {
     Kind kind;
     std::vector<Array> inputs; /* points or images first, then the fields */
     std::vector<Array> outputs;
-    cpab_status (*call)(cpab_call *call, void *const *arrays); /* the arrays of inputs, then of outputs */
+    cpab_function number;
+    /* Calls a library's function of that number, with the arrays of inputs, then of outputs. */
+    cpab_status (*call)(void (*function)(), cpab_call *call, void *const *arrays);
 };
 
 /* The table. */

@@ -1,6 +1,7 @@
 #include "problem.h"
 
 #include <algorithm>
+#include <charconv>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -10,7 +11,6 @@ namespace cpabx {
 namespace {
 
 using tensorflow::OpKernelConstruction;
-using tensorflow::Tensor;
 
 /* An attribute that has one of some names, which stand for values of an enumeration of libcpab. */
 struct Choice {
@@ -62,34 +62,44 @@ const Choice &padding_mode() {
     return choice;
 }
 
-/* The tensor of float64 in an attribute, whose shape is known. */
-absl::Status read_numbers(OpKernelConstruction *construction, const char *attribute,
-                          const tensorflow::TensorShape &shape, Tensor *numbers) {
-    TF_RETURN_IF_ERROR(construction->GetAttr(attribute, numbers));
-    if (numbers->dtype() == tensorflow::DT_DOUBLE && numbers->shape() == shape) return absl::OkStatus();
-    return absl::InvalidArgumentError(
-        absl::StrCat(attribute, " must be float64 ", shape.DebugString(), "; got ", numbers->DebugString()));
+/* Numbers as the texts of an attribute have them. */
+absl::Status read_numbers(const char *attribute, const std::vector<std::string> &texts,
+                          std::vector<double> *numbers) {
+    for (const std::string &text : texts) {
+        double number;
+        const char *const end = text.data() + text.size();
+        const std::from_chars_result read = std::from_chars(text.data(), end, number);
+        if (read.ec != std::errc() || read.ptr != end)
+            return absl::InvalidArgumentError(absl::StrCat(attribute, " must be numbers; got '", text, "'"));
+        numbers->push_back(number);
+    }
+    return absl::OkStatus();
 }
 
-absl::Status read_tessellation(OpKernelConstruction *construction, Problem *problem) {
+absl::Status read_tessellation(OpKernelConstruction *construction, const Library &library, Problem *problem) {
     cpab_tessellation_options options = {};
     options.struct_size = sizeof(options);
     std::vector<int64_t> cells;
-    Tensor domain;
+    std::vector<std::string> texts;
+    std::vector<double> domain;
     TF_RETURN_IF_ERROR(construction->GetAttr("cells", &cells));
+    TF_RETURN_IF_ERROR(construction->GetAttr("domain", &texts));
     TF_RETURN_IF_ERROR(outside().read(construction, &options.outside));
+    TF_RETURN_IF_ERROR(read_numbers("domain", texts, &domain));
     options.ndim = static_cast<int32_t>(cells.size());
-    TF_RETURN_IF_ERROR(read_numbers(construction, "domain", {options.ndim, 2}, &domain));
+    if (domain.size() != 2 * cells.size())
+        return absl::InvalidArgumentError(
+            absl::StrCat("domain must have two numbers for every axis; got ", domain.size()));
     for (int d = 0; d < std::min<int>(options.ndim, CPAB_MAX_NDIM); ++d) {
         options.cells[d] = cells[d];
-        options.lower[d] = domain.matrix<double>()(d, 0);
-        options.upper[d] = domain.matrix<double>()(d, 1);
+        options.lower[d] = domain[2 * d];
+        options.upper[d] = domain[2 * d + 1];
     }
     cpab_tessellation *tess = nullptr;
-    TF_RETURN_IF_ERROR(outcome(cpab_tessellation_create(&options, &tess), problem->time));
-    problem->tessellation.reset(tess);
+    TF_RETURN_IF_ERROR(outcome(library.create(&options, &tess), problem->time));
+    problem->tessellation.reset(tess, library.destroy);
     problem->sizes.struct_size = sizeof(problem->sizes);
-    return outcome(cpab_tessellation_describe(tess, &problem->sizes), problem->time);
+    return outcome(library.sizes(tess, &problem->sizes), problem->time);
 }
 
 absl::Status read_image(OpKernelConstruction *construction, Problem *problem) {
@@ -112,24 +122,26 @@ absl::Status read_image(OpKernelConstruction *construction, Problem *problem) {
 
 }  // namespace
 
-/* Numbers are tensors, because those in attributes have 32 bits. */
+/* Numbers are texts: those in attributes have 32 bits, and tensors are no attributes of eager operations. */
 std::vector<std::string> attributes(Kind kind) {
-    std::vector<std::string> declared = {"T: {float, double}", "cells: list(int)", "domain: tensor",
+    std::vector<std::string> declared = {"T: {float, double}", "cells: list(int)", "domain: list(string)",
                                          outside().declaration()};
-    if (kind != Kind::field) declared.push_back("time: tensor");
+    if (kind != Kind::field) declared.push_back("time: string");
     if (kind == Kind::warp)
         declared.insert(declared.end(), {"output_size: list(int)", mode().declaration(),
                                          padding_mode().declaration(), "align_corners: bool"});
     return declared;
 }
 
-absl::Status Problem::read(OpKernelConstruction *construction, Kind kind) {
+absl::Status Problem::read(OpKernelConstruction *construction, Kind kind, const Library &library) {
     if (kind != Kind::field) {
-        Tensor number;
-        TF_RETURN_IF_ERROR(read_numbers(construction, "time", {}, &number));
-        time = number.scalar<double>()();
+        std::string text;
+        std::vector<double> numbers;
+        TF_RETURN_IF_ERROR(construction->GetAttr("time", &text));
+        TF_RETURN_IF_ERROR(read_numbers("time", {text}, &numbers));
+        time = numbers[0];
     }
-    TF_RETURN_IF_ERROR(read_tessellation(construction, this));
+    TF_RETURN_IF_ERROR(read_tessellation(construction, library, this));
     return kind == Kind::warp ? read_image(construction, this) : absl::OkStatus();
 }
 

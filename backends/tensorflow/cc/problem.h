@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "functions.h"
+#include "library.h"
 #include "tensorflow/core/framework/op_kernel.h"
 
 namespace cpabx {
@@ -15,18 +16,14 @@ namespace cpabx {
 std::vector<std::string> attributes(Kind kind);
 
 struct Problem {
-    struct Destroy {
-        void operator()(cpab_tessellation *tess) const { cpab_tessellation_destroy(tess); }
-    };
-
-    std::unique_ptr<cpab_tessellation, Destroy> tessellation;
+    std::shared_ptr<cpab_tessellation> tessellation; /* of one library alone */
     cpab_tessellation_sizes sizes = {};
     double time = 1;
     std::vector<int64_t> output_size; /* of a warp, in the order of an array's axes */
     cpab_image image = {};            /* of a warp, but for the size and the channels of the images */
 
-    /* Reads the attributes of a node. */
-    absl::Status read(tensorflow::OpKernelConstruction *construction, Kind kind);
+    /* Reads the attributes of a node, for calls of a library. */
+    absl::Status read(tensorflow::OpKernelConstruction *construction, Kind kind, const Library &library);
 };
 
 }  // namespace cpabx

@@ -72,6 +72,9 @@ class TensorFlowBackend(Backend):
     def known_values(self, tensor: Any) -> np.ndarray[Any, Any] | None:
         return self.to_numpy(tensor) if tf.executing_eagerly() and self.device(tensor) == "cpu" else None
 
+    def check_device_errors(self) -> None:
+        op_library.check_device_errors()
+
     def dtype(self, tensor: Any) -> str:
         return str(tf.as_dtype(tensor.dtype).name)
 

@@ -1,7 +1,7 @@
 """How functions of libcpab get their gradients in TensorFlow.
 
-Eagerly a function is called through cffi. In a graph it is a node of the op library's, whose gradient is
-registered by name, so that nothing of Python is in the graph; without that library, it is a callback.
+Eagerly a function is called through cffi. In a graph, and on a CUDA device, it is an operation of the op library's,
+whose gradient is registered by name, so that nothing of Python is in the graph; without that library, it is a callback.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from cpabx.native import arrays
+from cpabx import native
+from cpabx.native import arrays, report
 from cpabx.native.functions import Function
 from cpabx_tensorflow import op_library
 from cpabx_tensorflow.host import on_host, threads
@@ -45,10 +46,18 @@ class Differentiable:
 
     def __call__(self, inputs: Sequence[tf.Tensor], problem: Problem) -> Any:
         """One result is returned as it is, several as a tuple."""
-        library = op_library.in_graph()
-        if library is None:
-            return self._through_python(inputs, problem)
-        return getattr(library, self.node)(*inputs, **problem.attributes())
+        if (library := op_library.in_graph()) is not None:
+            return getattr(library, self.node)(*inputs, **problem.attributes())
+        if tf.executing_eagerly() and (gpu := op_library.gpu_of(inputs)) is not None:
+            return self._on_gpu(gpu, inputs, problem)
+        return self._through_python(inputs, problem)
+
+    def _on_gpu(self, gpu: str, inputs: Sequence[tf.Tensor], problem: Problem) -> Any:
+        # What is wrong with it, or with a setting, is an error of ours and not one of the kernel's.
+        native.cuda_for(f"tensors on {gpu}", otherwise="Or move points and theta to the CPU.")
+        report.now()
+        with tf.device(gpu), op_library.own_errors():
+            return getattr(op_library.load(), self.node)(*inputs, **problem.attributes())
 
     def _through_python(self, inputs: Sequence[tf.Tensor], problem: Problem) -> Any:
         def on_arrays(*arrays: Any) -> Any:

@@ -1,23 +1,28 @@
-"""The op library: libcpab's functions as operations of TensorFlow, for graphs.
+"""The op library: libcpab's functions as operations of TensorFlow, for graphs and for tensors on CUDA devices.
 
 Built with the wheel, for one version of TensorFlow; without it graphs call back into Python (:mod:`.host`). It
-uses the libcpab that the process has loaded, else that of cpabx or one beside itself.
+uses the libcpab that the process has loaded, else that of cpabx or one beside itself; and where there is a libcpab_cuda
+beside that, its operations run on CUDA devices, too.
 """
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 import os
 import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import tensorflow as tf
+from tensorflow.python.framework.kernels import get_registered_kernels_for_op  # there is no public way
 
 from cpabx import native
 from cpabx.errors import OptionError
+from cpabx.native import status
 
 _FILE_NAME = "libcpabx_tensorflow.so"
 _SETTING = "CPABX_TENSORFLOW_OP"
@@ -55,10 +60,42 @@ def in_graph() -> ModuleType | None:
     return None if tf.executing_eagerly() else load()
 
 
+def gpu_of(tensors: Sequence[tf.Tensor]) -> str | None:
+    """The GPU that an eager call with these tensors is for, if the operations can run there."""
+    on_gpu = (tensor.device for tensor in tensors if "GPU:" in tensor.device)
+    return next(on_gpu, None) if has_cuda() else None
+
+
+@functools.cache
+def has_cuda() -> bool:
+    """Whether the operations can run on CUDA devices; if not, TensorFlow takes them to the CPU."""
+    if load() is None:
+        return False
+    return any(kernel.device_type == "GPU" for kernel in get_registered_kernels_for_op("CpabxTransform").kernel)
+
+
+def check_device_errors() -> None:
+    """Raises what CUDA devices have told of earlier calls by now."""
+    if has_cuda():
+        with tf.init_scope(), tf.device("CPU:0"), own_errors():
+            load().cpabx_device_errors()  # type: ignore[union-attr]
+
+
+@contextlib.contextmanager
+def own_errors() -> Iterator[None]:
+    """Makes exceptions of cpabx out of those that TensorFlow raises for an operation that is run eagerly."""
+    try:
+        yield
+    except tf.errors.InvalidArgumentError as error:
+        if (told := status.error_told(native.load(), error.message)) is None:
+            raise
+        raise told from None
+
+
 def state() -> str:
     """What graphs call, for ``python -m cpabx info``."""
     if load() is not None:
-        return f"graphs use the op library {path()}"
+        return f"graphs{' and CUDA devices' * has_cuda()} use the op library {path()}"
     reason = "not built" if path() is None else f"switched off by {_SETTING}"
     return f"graphs use tf.numpy_function (op library {reason})"
 

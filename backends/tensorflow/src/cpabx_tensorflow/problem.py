@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-import numpy as np
 import tensorflow as tf
 
 from cpabx.native.functions import Function
@@ -18,17 +17,18 @@ class Field(NamedTuple):
     tessellation: Tessellation
 
     def attributes(self) -> dict[str, Any]:
-        # Numbers in attributes have 32 bits, those in tensors may have 64.
+        # Numbers in attributes have 32 bits, and texts as many as it takes.
         return {
             "cells": list(self.tessellation.cells),
-            "domain": tf.make_tensor_proto(np.array(self.tessellation.domain)),
+            "domain": [repr(float(bound)) for axis in self.tessellation.domain for bound in axis],
             "outside": self.tessellation.outside,
         }
 
     @classmethod
     def of(cls, node: Any) -> Field:
-        domain, outside = tf.make_ndarray(node.get_attr("domain")), tf.compat.as_str(node.get_attr("outside"))
-        return cls(Tessellation(node.get_attr("cells"), domain=domain.tolist(), outside=outside))
+        bounds = [float(bound) for bound in node.get_attr("domain")]
+        domain, outside = list(zip(bounds[::2], bounds[1::2], strict=True)), tf.compat.as_str(node.get_attr("outside"))
+        return cls(Tessellation(node.get_attr("cells"), domain=domain, outside=outside))
 
 
 class Flow(NamedTuple):
@@ -38,11 +38,11 @@ class Flow(NamedTuple):
     time: float
 
     def attributes(self) -> dict[str, Any]:
-        return {**Field(self.tessellation).attributes(), "time": tf.make_tensor_proto(np.float64(self.time))}
+        return {**Field(self.tessellation).attributes(), "time": repr(float(self.time))}
 
     @classmethod
     def of(cls, node: Any) -> Flow:
-        return cls(*Field.of(node), float(tf.make_ndarray(node.get_attr("time"))))
+        return cls(*Field.of(node), float(node.get_attr("time")))
 
 
 class Warp(NamedTuple):

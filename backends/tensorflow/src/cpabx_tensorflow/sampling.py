@@ -100,13 +100,16 @@ def _within(pixel: tf.Tensor, low: int, high: Any) -> tf.Tensor:
 
 
 def _tap(flat: tf.Tensor, places: Sequence[tf.Tensor], sizes: Sequence[Any]) -> tf.Tensor:
-    """Pixels at whole numbers (x, y, z) of images (N, D * H * W, C), zero outside of the image."""
-    index, inside = tf.zeros((), tf.int32), tf.constant(True)
+    """Pixels at whole numbers (x, y, z) of images (N, D * H * W, C), zero outside of the image.
+
+    Places are counted in 64 bits: TensorFlow takes sums of int32 from a GPU to the CPU.
+    """
+    index, inside = tf.zeros((), tf.int64), tf.constant(True)
     for place, size in zip(reversed(places), reversed(sizes), strict=True):
         within = (place >= 0) & (place < tf.cast(size, place.dtype))
         inside &= within
-        step = tf.cast(tf.where(within, place, tf.zeros((), place.dtype)), tf.int32)
-        index = step if index.shape.rank == 0 else index * tf.cast(size, tf.int32) + step
+        step = tf.cast(tf.where(within, place, tf.zeros((), place.dtype)), tf.int64)
+        index = step if index.shape.rank == 0 else index * tf.cast(size, tf.int64) + step
     tap = tf.gather(flat, index, axis=1, batch_dims=1)
     return tf.where(inside[..., None], tap, tf.zeros((), flat.dtype))
 
@@ -120,5 +123,5 @@ def _lost(grid: tf.Tensor) -> tf.Tensor:
 def take_pixels(images: tf.Tensor, places: tf.Tensor, fill: tf.Tensor) -> tf.Tensor:
     """:meth:`cpabx.backend.Backend.take_pixels`."""
     inside = tf.reduce_all(places >= 1, axis=-1, keepdims=True)
-    index = tf.cast(tf.where(inside, places, tf.ones((), places.dtype)), tf.int32)[..., ::-1] - 1
+    index = tf.cast(tf.where(inside, places, tf.ones((), places.dtype)), tf.int64)[..., ::-1] - 1
     return tf.where(inside, tf.gather_nd(images, index, batch_dims=1), fill)
