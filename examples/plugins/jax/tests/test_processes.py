@@ -69,7 +69,7 @@ def test_code_of_the_readme():
 
 @pytest.mark.parametrize("n_threads", ["1", "8"])
 def test_large_arrays_do_not_lock_up(n_threads):
-    """Callbacks wait for arrays that JAX may still be computing, whose threads must not be waiting for them."""
+    """Two calls of a program run at a time, in threads of XLA, and start threads of their own."""
     program = """
         import cpabx, jax, jax.numpy as jnp
         flow = cpabx.Cpab((4, 4))

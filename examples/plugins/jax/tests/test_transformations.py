@@ -156,7 +156,7 @@ def test_what_is_not_there_is_refused():
 
 @each_wrap
 def test_families_without_a_flow(wrap):
-    """What is written in array operations needs no callback; a composition mixes both."""
+    """What is written in array operations calls no library; a composition mixes both."""
     family = Composition(cpabx.Affine(), cpabx.AffineDiffeo(), Cpab((2, 2)))
     points, _ = problem(FLOWS[0])
     theta = family.sample(N, seed=0, backend="jax", dtype="float64")

@@ -13,10 +13,10 @@ from jax import Array
 
 import cpabx
 from cpabx import Tessellation
-from cpabx.native import arrays
+from cpabx.native import functions
 from cpabx.sampling import Sampling, pixel_grid
 from cpabx_jax.autodiff import with_gradient
-from cpabx_jax.host import on_host
+from cpabx_jax.call import call
 from cpabx_jax.sampler import interpolate
 
 
@@ -35,16 +35,13 @@ def _gradient_of_vjp(function: Callable[..., Array]) -> Callable[..., tuple[Arra
 @with_gradient(_gradient_of_vjp(interpolate))
 def sample_vjp(sampling: Sampling, images: Array, points: Array, g: Array) -> tuple[Array, ...]:
     """Gradients of images and points."""
-    return on_host(
-        lambda i, p, g: arrays.sample_vjp(i, p, g, sampling), [images.shape, points.shape], images, points, g
-    )
+    return call(functions.sample_vjp, (sampling,), images, points, g)
 
 
 @with_gradient(sample_vjp)
 def sample(sampling: Sampling, images: Array, points: Array) -> Array:
     """Images (N, *size, C) at points (N, P, n): (N, P, C)."""
-    shape = (*points.shape[:-1], images.shape[-1])
-    return on_host(lambda i, p: (arrays.sample(i, p, sampling),), [shape], images, points)[0]
+    return call(functions.sample, (sampling,), images, points)[0]
 
 
 class Warp(NamedTuple):
@@ -68,13 +65,10 @@ def _in_two_passes(problem: Warp, images: Array, velocity: Array) -> Array:
 @with_gradient(_gradient_of_vjp(_in_two_passes))
 def warp_vjp(problem: Warp, images: Array, velocity: Array, g: Array) -> tuple[Array, ...]:
     """Gradients of images and velocities."""
-    return on_host(
-        lambda i, v, g: arrays.warp_vjp(i, v, g, *problem), [images.shape, velocity.shape], images, velocity, g
-    )
+    return call(functions.warp_vjp, problem, images, velocity, g)
 
 
 @with_gradient(warp_vjp)
 def warp(problem: Warp, images: Array, velocity: Array) -> Array:
     """Images (N, *size, C) by the flows of velocities (N, V, n): (N, *output size, C)."""
-    shape = (len(images), *problem.output_size, images.shape[-1])
-    return on_host(lambda i, v: (arrays.warp(i, v, *problem),), [shape], images, velocity)[0]
+    return call(functions.warp, problem, images, velocity)[0]

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import jax.numpy as jnp
 from jax import Array
 
 from cpabx import Tessellation
-from cpabx.native import arrays
+from cpabx.native import functions
 from cpabx_jax.autodiff import refuse, with_gradient
-from cpabx_jax.host import on_host
+from cpabx_jax.call import call
 
 
 class Flow(NamedTuple):
@@ -26,11 +27,7 @@ class Flow(NamedTuple):
 @with_gradient(refuse)
 def transform_vjp_jvp(flow: Flow, points: Array, velocity: Array, g: Array, u: Array, w: Array) -> tuple[Array, ...]:
     """Derivatives of J^T g along tangents u of the points and w of the velocities."""
-    return on_host(
-        lambda p, v, g, u, w: arrays.transform_vjp_jvp(p, v, g, u, w, *flow),
-        [points.shape, velocity.shape],
-        *(points, velocity, g, u, w),
-    )
+    return call(functions.transform_vjp_jvp, flow, points, velocity, g, u, w)
 
 
 def _gradient_of_vjp(
@@ -44,9 +41,7 @@ def _gradient_of_vjp(
 @with_gradient(_gradient_of_vjp)
 def transform_vjp(flow: Flow, points: Array, velocity: Array, g: Array) -> tuple[Array, ...]:
     """J^T g: gradients of points and velocities."""
-    return on_host(
-        lambda p, v, g: arrays.transform_vjp(p, v, g, *flow), [points.shape, velocity.shape], points, velocity, g
-    )
+    return call(functions.transform_vjp, flow, points, velocity, g)
 
 
 def _gradient_of_jvp(flow: Flow, points: Array, velocity: Array, u: Array, w: Array, g: Array) -> tuple[Array, ...]:
@@ -57,29 +52,31 @@ def _gradient_of_jvp(flow: Flow, points: Array, velocity: Array, u: Array, w: Ar
 @with_gradient(_gradient_of_jvp)
 def transform_jvp(flow: Flow, points: Array, velocity: Array, u: Array, w: Array) -> Array:
     """J (u, w): the derivative of the result along tangents of points and velocities."""
-    return on_host(
-        lambda p, v, u, w: (arrays.transform_jvp(p, v, u, w, *flow),), [points.shape], points, velocity, u, w
-    )[0]
+    return call(functions.transform_jvp, flow, points, velocity, u, w)[0]
 
 
 @with_gradient(transform_vjp)
 def transform(flow: Flow, points: Array, velocity: Array) -> Array:
     """Points moved along the flow."""
-    return on_host(lambda p, v: (arrays.transform(p, v, *flow),), [points.shape], points, velocity)[0]
+    return call(functions.transform, flow, points, velocity)[0]
 
 
 @with_gradient(refuse)
 def velocity_vjp(tessellation: Tessellation, points: Array, velocity: Array, g: Array) -> tuple[Array, ...]:
-    """Gradients of points and velocities."""
-    return on_host(
-        lambda p, v, g: arrays.velocity_vjp(p, v, g, tessellation), [points.shape, velocity.shape], points, velocity, g
-    )
+    """Gradients of points and velocities.
+
+    Near the field of zeros phi(x; e v) = x + e v(x), as in :func:`cpabx.native.arrays.velocity_vjp`.
+    """
+    flow, zeros, still = Flow(tessellation, 1.0), jnp.zeros_like(velocity), jnp.zeros_like(points)
+    grad_points, _ = call(functions.transform_vjp_jvp, flow, points, zeros, g, still, velocity)
+    _, grad_velocity = call(functions.transform_vjp, flow, points, zeros, g)
+    return grad_points, grad_velocity
 
 
 @with_gradient(velocity_vjp)
 def velocity_at(tessellation: Tessellation, points: Array, velocity: Array) -> Array:
     """Velocities at points."""
-    return on_host(lambda p, v: (arrays.velocity(p, v, tessellation),), [points.shape], points, velocity)[0]
+    return call(functions.velocity, (tessellation,), points, velocity)[0]
 
 
 @with_gradient(refuse)
@@ -87,15 +84,10 @@ def jacobian_vjp(flow: Flow, points: Array, velocity: Array, grads: tuple[Array,
     """Gradients of sum(grads[0] * Jacobian) + sum(grads[1] * log |det|). Zeros, which JAX passes for a result that
     nobody used, cost nothing.
     """
-    return on_host(
-        lambda p, v, g, h: arrays.jacobian_vjp(p, v, g, h, *flow),
-        [points.shape, velocity.shape],
-        *(points, velocity, *grads),
-    )
+    return call(functions.jacobian_vjp, flow, points, velocity, *grads)
 
 
 @with_gradient(jacobian_vjp)
 def jacobian(flow: Flow, points: Array, velocity: Array) -> tuple[Array, ...]:
     """Derivatives of the result by the points, (N, P, n, n), and log |det| of them, (N, P)."""
-    shapes = [(*points.shape, points.shape[-1]), points.shape[:-1]]
-    return on_host(lambda p, v: arrays.jacobian(p, v, *flow), shapes, points, velocity)
+    return call(functions.jacobian, flow, points, velocity)
