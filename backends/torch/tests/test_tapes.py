@@ -5,6 +5,7 @@ import torch
 
 import cpabx
 from cpabx.native import functions as native
+from cpabx_torch import functions
 
 FAMILY = cpabx.Cpab((3, 4))
 
@@ -56,6 +57,26 @@ def test_gradients_are_those_without_a_tape(case, tapes):
     assert tapes == [0]
     for got, expected in zip(taped, walked, strict=True):
         assert torch.equal(got, expected)
+
+
+def test_a_default_device_is_not_that_of_a_tape(case, monkeypatch):
+    """libcpab writes to it, and would write to an address of another device."""
+    places = []
+    genuine = functions.Operator.replayed
+
+    def watched(operator, tape, *arguments):
+        places.append(tape.device.type)
+        return genuine(operator, tape, *arguments)
+
+    monkeypatch.setattr(functions.Operator, "replayed", watched)
+    expected = gradients(*case)
+    with torch.device("meta"):
+        function, given, theta = case
+        result = function(given, theta)
+    cotangent = torch.cos(torch.arange(result.numel())).reshape(result.shape)
+    for got, there in zip(torch.autograd.grad(result, (given, theta), cotangent), expected, strict=True):
+        assert torch.equal(got, there)
+    assert places == ["cpu"] * 2
 
 
 def test_gradient_of_theta_alone(case, tapes):

@@ -42,7 +42,7 @@ class Cuda:
 
     def words(self) -> Tensor:
         """Those of a report, in memory that both sides see."""
-        return torch.full((2,), -1, dtype=torch.int32).pin_memory()
+        return torch.full((2,), -1, dtype=torch.int32, device="cpu").pin_memory()
 
 
 class Kept:

@@ -79,7 +79,7 @@ class Operator:
         memory, size = MEMORY if first.is_cpu else DEVICE_MEMORY, 0
         if memory.device is None:  # libcpab_cuda walks again
             size = functions.tape_bytes(problem[0], second.element_size(), second.shape[0], n_points, beside=beside)
-        tape = torch.empty(size, dtype=torch.uint8)
+        tape = torch.empty(size, dtype=torch.uint8, device="cpu")  # whatever torch.set_default_device() says
         return self.function._call(memory, (first, second, *problem), None, None, _memory_of(tape)), tape
 
     def replayed(self, tape: Tensor, *arguments: Any) -> Any:
