@@ -42,3 +42,17 @@ def touching(tess: Tessellation, on_side: NDArray[np.bool_]) -> NDArray[np.int64
 def widths(tess: Tessellation) -> Array:
     """(n,) sizes of a rectangle or box of the grid."""
     return (tess.upper - tess.lower) / tess.cells
+
+
+def corners_of(tess: Tessellation, points: Array) -> tuple[NDArray[np.int64], Array]:
+    """(P, n + 1) vertices of the cell that holds each point of the domain, and its barycentric coordinates there."""
+    n, cells = tess.ndim, np.array(tess.cells)
+    box = np.clip(((points - tess.lower) / widths(tess)).astype(np.int64), 0, cells - 1)
+    per_box = tess.n_cells // int(np.prod(cells))
+    first = per_box * (box @ np.cumprod([1, *cells[:-1]]))
+    candidates = first[:, None] + np.arange(per_box)
+    functions = barycentric(tess)[candidates]  # P, m, n + 1, n + 1
+    shares = np.einsum("pmkd,pd->pmk", functions[..., :n], points) + functions[..., n]
+    best = shares.min(axis=-1).argmax(axis=-1)
+    everywhere = np.arange(len(points))
+    return tess.cell_vertices[candidates[everywhere, best]], shares[everywhere, best]

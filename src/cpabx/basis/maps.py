@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from cpabx.backend import Backend, Tensor
 from cpabx.errors import TessellationError
+from cpabx.tracing import kept_by_owner
 
 _T = TypeVar("_T", bound=np.generic)
 Array = NDArray[np.float64]
@@ -39,6 +40,10 @@ class DenseBasis:
     def velocity(self, backend: Backend, theta: Tensor) -> Tensor:
         """(N, V n) velocities of theta (N, d)."""
         return backend.matmul(theta, backend.constant(self._transposed, like=theta))
+
+    def coordinates(self, backend: Backend, velocity: Tensor) -> Tensor:
+        """(N, d) theta whose velocities are nearest to some (N, V n), by least squares."""
+        return backend.matmul(velocity, backend.constant(_left_inverse(self), like=velocity))
 
     def pull_back(self, grad_velocity: NDArray[Any]) -> NDArray[Any]:
         """(N, d) gradient of theta from that of the velocities (N, V n)."""
@@ -87,6 +92,10 @@ class NodalBasis:
         zero = backend.sum(theta[:, :1] * 0, axis=-1)[:, None]  # also where d = 0
         return backend.take(backend.concat([*parts, zero], axis=-1), self.order, axis=-1)
 
+    def coordinates(self, backend: Backend, velocity: Tensor) -> Tensor:
+        """(N, d) theta with the free components of velocities (N, V n)."""
+        return backend.take(velocity, _free_places(self), axis=-1)
+
     def pull_back(self, grad_velocity: NDArray[Any]) -> NDArray[Any]:
         """(N, d) gradient of theta from that of the velocities (N, V n)."""
         n_dependent = len(self.weight)
@@ -121,6 +130,21 @@ class NodalBasis:
         dependent = places[self.n_params : self.n_params + len(self.weight), None]
         np.add.at(rows, (self.index, dependent), self.weight)
         return DenseBasis(rows.T)
+
+
+@kept_by_owner
+def _left_inverse(basis: DenseBasis) -> Array:
+    """(V n, d): the transposed pseudo-inverse of the matrix."""
+    orthogonal, upper = np.linalg.qr(basis.matrix)
+    return frozen(np.linalg.solve(upper, orthogonal.T).T)
+
+
+@kept_by_owner
+def _free_places(basis: NodalBasis) -> Index:
+    """(d,): where each parameter stands among the velocities."""
+    places = np.empty(basis.n_params + len(basis.weight) + 1, np.int64)
+    places[basis.order] = np.arange(len(basis.order))
+    return frozen(places[: basis.n_params])
 
 
 def check_dense(n_velocities: int, n_params: int, *, most: int = MOST_BYTES, remedy: str = "") -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from typing import Any
 
 import numpy as np
@@ -96,6 +97,11 @@ each_dtype = pytest.mark.parametrize("dtype", ["float32", "float64"])
 each_padding = pytest.mark.parametrize("padding_mode", ["zeros", "border", "reflection", "wrap"])
 each_mode = pytest.mark.parametrize("mode", ["linear", "nearest", "cubic"])
 each_alignment = pytest.mark.parametrize("align_corners", [False, True])
+
+
+def words_of(value: Any) -> str:
+    """Names a case as every process does: without addresses."""
+    return re.sub(r" at 0x[0-9A-Fa-f]+", "", str(value))
 
 
 def needs(backend: Backend, *abilities: str) -> None:

@@ -26,6 +26,7 @@ from cpabx.testing.nonsense import TestNonsense
 from cpabx.testing.not_finite import TestNotFinite
 from cpabx.testing.own_families import TestOwnFamilies
 from cpabx.testing.priors import TestPriors
+from cpabx.testing.refinement import TestRefinement
 from cpabx.testing.regression import TestFieldsIn
 from cpabx.testing.sampling import TestSampling
 from cpabx.testing.series import TestSeries, TestSeriesInLayers
@@ -66,6 +67,7 @@ __all__ = [
     "TestNotFinite",
     "TestOwnFamilies",
     "TestPriors",
+    "TestRefinement",
     "TestSampling",
     "TestSeries",
     "TestSeriesInLayers",

@@ -13,7 +13,7 @@ import cpabx
 from cpabx import Affine, Composition, Cpab, Homography, SmoothPrior
 from cpabx.backend import Backend
 from cpabx.errors import DeviceError, DtypeError, OptionError, ShapeError, UnsupportedError
-from cpabx.testing.cases import Array, distance, each_dtype, needs, tensor
+from cpabx.testing.cases import Array, distance, each_dtype, needs, tensor, words_of
 from cpabx.testing.complaints import complains
 
 PRIOR = SmoothPrior(Cpab((3, 2)), length_scale=0.5, variance=0.7)
@@ -184,7 +184,7 @@ class TestDraws:
             ({"scale": float("nan")}, "scale"),
             ({"scale": np.ones(2)}, "scale"),
         ],
-        ids=str,
+        ids=words_of,
     )
     def test_impossible_options(self, backend: Backend, options: dict[str, Any], match: str) -> None:
         sources: list[Any] = [Affine()] if "scale" in options else [Affine(), PRIOR]

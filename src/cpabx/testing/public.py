@@ -115,7 +115,7 @@ def calls_with_numbers() -> list[Call]:
         unknown = set(taken) - set(known)
         assert not unknown, f"{label} takes {unknown}: say in {__name__}.NUMBERS which numbers fit"
         if taken:
-            given = {name: subject for name in ("cpab", "transformation") if name in parameters}
+            given = {name: subject for name in ("cpab", "transformation", "finer") if name in parameters}
             given |= {"seed": 0} if "seed" in parameters else {}
             given |= {"size": (3, 4, 5)[: subject.ndim]} if "size" in parameters else {}
             found.append(Call(label, function, {name: known[name](subject) for name in taken}, given))

@@ -19,7 +19,7 @@ from cpabx.options import flag, one_of
 from cpabx.sampling import PixelGrid, Sampling, pixel_grid
 from cpabx.sampling.grid import RunTimeGrid, checked_units
 from cpabx.tessellation import Interval, Tessellation
-from cpabx.transforms import regression
+from cpabx.transforms import refinement, regression
 from cpabx.transforms.arguments import as_floats, finite, finite_time, host_values
 from cpabx.transforms.base import Array
 from cpabx.transforms.derivatives import DifferentiableFlow
@@ -194,6 +194,32 @@ class Cpab(DifferentiableFlow):
         if not np.abs(theta).max(initial=0) <= np.finfo(chosen.dtype(field)).max:
             raise OptionError("theta must be a number of the field's type", "one that overflows", "Divide the field.")
         return chosen.asarray(theta, like=field)
+
+    def refine(self, theta: Tensor, finer: Cpab, *, backend: str | None = None) -> Tensor:
+        """The same field on a finer tessellation of the domain: the theta with which ``finer`` has it.
+
+        Exact, outside too, where each cell of ``finer`` lies in one cell of this family, and its boundary and its
+        continuation allow the field: in 1D with a whole multiple of the cells, in 2D with the same multiple along both
+        axes. Tetrahedra of different tessellations do not nest. What is not exact has the nearest velocities at the
+        vertices of ``finer``, by least squares; with a nodal basis, those of its free components.
+
+        Args:
+            theta: (N, d).
+            finer: a family with the same domain.
+            backend: only to insist on one; tensors bring their own.
+
+        Returns:
+            (N, ``finer.n_params``), with the dtype and device of theta, differentiable with respect to it.
+
+        Raises:
+            OptionError: no Cpab, or one with another domain.
+            ShapeError, DtypeError, BackendMismatchError: as in :meth:`transform`.
+        """
+        chosen = registry.backend_for(backend, theta=theta)
+        (theta,) = as_floats(chosen, theta=theta)
+        refinement.check_finer(self, finer)
+        velocity = self._velocity(chosen, self.flat_theta(chosen, theta))
+        return refinement.carried_over(chosen, velocity, self.tessellation.cells, finer)
 
     def transform(self, points: Tensor, theta: Tensor, *, time: float = 1.0, backend: str | None = None) -> Tensor:
         """Follow the flow of the field theta for some time.

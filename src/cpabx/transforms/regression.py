@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cpabx.basis import DenseBasis, NodalBasis
-from cpabx.basis.geometry import barycentric
+from cpabx.basis.geometry import corners_of
 from cpabx.errors import OptionError, ShapeError
 from cpabx.sampling import pixel_grid
 from cpabx.sampling.layout import layout_of_field
@@ -69,7 +69,8 @@ def nearest_theta(
     largest = np.abs(field).max(axis=(1, 2))
     largest = np.where(largest > 0, largest, 1)
     field = field / largest[:, None, None]
-    index, share = _corners(tess, size, align_corners)
+    unit = Tessellation(tess.cells)  # the same vertices, near the origin
+    index, share = corners_of(unit, pixel_grid(size, align_corners, unit.domain).points)
     matrix = basis.to_dense().matrix  # (V n, d)
     pairs = (index[:, :, None] * n_vertices + index[:, None]).reshape(-1)
     products = (weights[:, None, None] * share[:, :, None] * share[:, None]).reshape(-1)
@@ -92,22 +93,6 @@ def nearest_theta(
         at_pixels = np.einsum("npkc,pk->npc", velocity[:, index], share)
         theta = theta + solve(pulled_back(field - at_pixels) - ridge * theta)
     return np.asarray(theta * largest[:, None])
-
-
-def _corners(tess: Tessellation, size: tuple[int, ...], align_corners: bool) -> tuple[Array, Array]:
-    """(P, n + 1) vertices of the cell that holds each pixel, and its barycentric coordinates there."""
-    n, cells = tess.ndim, np.array(tess.cells)
-    unit = Tessellation(tess.cells)  # the same vertices, near the origin
-    points = pixel_grid(size, align_corners, unit.domain).points
-    box = np.clip(((points + 1) / 2 * cells).astype(np.int64), 0, cells - 1)
-    per_box = tess.n_cells // int(np.prod(cells))
-    first = per_box * (box @ np.cumprod([1, *cells[:-1]]))
-    candidates = first[:, None] + np.arange(per_box)
-    functions = barycentric(unit)[candidates]  # P, m, n + 1, n + 1
-    shares = np.einsum("pmkd,pd->pmk", functions[..., :n], points) + functions[..., n]
-    best = shares.min(axis=-1).argmax(axis=-1)
-    everywhere = np.arange(len(points))
-    return unit.cell_vertices[candidates[everywhere, best]], shares[everywhere, best]
 
 
 def _solver(gram: Array) -> Callable[[Array], Array]:
