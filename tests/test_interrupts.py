@@ -16,6 +16,7 @@ import numpy as np
 import cpabx
 from cpabx import Cpab
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # shells have what runs in the background ignore it
 family = Cpab((4, 4), basis="nodal", outside="nearest")
 vertices = family.tessellation.vertices
 theta = 150 * np.stack([-vertices[:, 1], vertices[:, 0]], axis=-1).reshape(1, -1)  # many times around

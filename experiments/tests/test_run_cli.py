@@ -203,12 +203,22 @@ def test_the_digits_before_distortion_are_the_first_row_of_the_picture(tmp_path,
     assert all(images.shape == (10, 28, 28, 1) for _, images in shown)
 
 
+#: Becomes another program, also where a shell has what runs in the background ignore Ctrl-C.
+HEEDS_CTRL_C = """
+import os, signal, sys
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+
+
 def test_ctrl_c_leaves_a_checkpoint_from_which_the_same_command_ends_with_the_same_bits(root, tmp_path):
     """In a process of its own, which is interrupted."""
     backend_or_skip("torch")
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     command = [sys.executable, "-W", "ignore", "-m", "cpabx", "experiment", *map(str, small(root, parts))]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "-c", HEEDS_CTRL_C, *command], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
     deadline = time.monotonic() + 120
     while not list(parts.glob("checkpoints/CNN*.npz")) and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.01)
