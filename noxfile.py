@@ -24,6 +24,8 @@ PLUGINS = {
     "peers": [],
     "all": ["./backends/torch", "./backends/tensorflow[tensorflow-cpu]", "./experiments"],
 }
+#: What takes longest, and whose thousands of tests share nothing: on two processors at a time.
+CONFORMANCE = "tests/cross/test_conformance.py"
 #: Which tests see which installation. A plugin's own tests run beside the conformance suite.
 PATHS = {
     "numpy": ["tests", "experiments/tests"],
@@ -33,9 +35,10 @@ PATHS = {
         "backends/template/tests",
         "examples/plugins/jax/tests/test_transformations.py",  # the suite takes longer with JAX: nox -s jax
         "examples/plugins/jax/tests/test_processes.py",
+        "examples/plugins/jax/tests/test_programs.py",
     ],
     # What each framework has of its own, the conformance suite above all, has run without the other.
-    "all": ["tests", "experiments/tests", "--ignore=tests/cross/test_conformance.py"],
+    "all": ["tests", "experiments/tests"],
 }
 #: Tests against other projects, and the page that tells their users what is what here.
 PEERS = ["tests/peers", "tests/cross/test_documents.py"]
@@ -116,8 +119,13 @@ def tests(session: nox.Session, backend: str) -> None:
     install(session, backend, "test")
     wanted = {"all": "numpy,torch,tensorflow", "third-party": "template,jax"}.get(backend, backend)
     env = {**QUIET, **ONE_THREAD, "CPABX_TEST_BACKENDS": wanted}
-    session.run("pytest", *(session.posargs or PATHS[backend]), env=env)
-    if backend == "tensorflow" and not session.posargs:
+    if session.posargs:
+        session.run("pytest", *session.posargs, env=env)
+        return
+    if backend in ("numpy", "torch", "tensorflow"):
+        session.run("pytest", "-n", "2", "--dist", "worksteal", CONFORMANCE, env=env)
+    session.run("pytest", *PATHS[backend], f"--ignore={CONFORMANCE}", env=env)
+    if backend == "tensorflow":
         session.run("pytest", *WITHOUT_OP_LIBRARY, env={**env, "CPABX_TENSORFLOW_OP": "off"})
 
 
@@ -166,51 +174,141 @@ def c(session: nox.Session, sanitize: str) -> None:
     session.run("ctest", "--test-dir", str(build), "--parallel", "2", "--output-on-failure")
 
 
+#: Parts of the kernels that show most for their time: what is in 2D, sums in fixed point, and walks in 3D.
+SOME_PTX_PARTS = "_2$|fixed|flow_part_float_3"
+
+
 @nox.session
 def cuda(session: nox.Session) -> None:
     """libcpab_cuda without a GPU: its kernels run on the CPU, also under sanitizers, and nvcc compiles them."""
     run_on_cpu = ["-DCPAB_BUILD_TESTS=ON", "-DCPAB_TEST_CUDA=ON"]
-    build = build_c(session, "cuda", "-DCPAB_KERNELS=baseline", *run_on_cpu, target="cuda_tests")
+    build = build_stand_in(session, "cuda_tests", "-DCPAB_TEST_PTX=OFF")
     session.run("ctest", "--test-dir", str(build), "-R", "^cuda_", "--parallel", "2", "--output-on-failure")
+    builds = {"plain": build}
     for sanitize in ("address,undefined", "thread"):
         label = sanitize.partition(",")[0]
         options = [f"-DCPAB_SANITIZE={sanitize}", *COMPILE_QUICKLY]
         build = build_c(session, f"cuda_{label}", *run_on_cpu, *options, target=f"cuda_tests_{label}")
         session.run("ctest", "--test-dir", str(build), "-L", f"^{label}$", "--parallel", "2", "--output-on-failure")
+        builds[label] = build
+    seed_faults(session, builds, "--ci")
+    run_ptx(session, "90", SOME_PTX_PARTS, "-LE", "long")
     compile_for_gpus(session, "75-real;90-real")
+
+
+@nox.session
+def ptx(session: nox.Session) -> None:
+    """What nvcc makes of every kernel, translated and run on the CPU, for two architectures or ``-- 90``."""
+    for architecture in session.posargs or ("75", "120"):  # nvcc 13 has another optimizer from 100 on
+        run_ptx(session, architecture, ".")
+
+
+@nox.session
+def faults(session: nox.Session) -> None:
+    """Faults that the tests of libcpab_cuda must find, seeded one by one. ``-- --only NAME`` for one."""
+    run_on_cpu = ["-DCPAB_BUILD_TESTS=ON", "-DCPAB_TEST_CUDA=ON", *COMPILE_QUICKLY]
+    builds = {}
+    for kind, sanitize in {"plain": "", "address": "address,undefined", "thread": "thread"}.items():
+        options = [*run_on_cpu, f"-DCPAB_SANITIZE={sanitize}"]
+        builds[kind] = build_c(session, f"faults_{kind}", *options, target="cuda_watched")
+    seed_faults(session, builds, *session.posargs)
+
+
+def seed_faults(session: nox.Session, builds: dict[str, Path], *options: str) -> None:
+    folders = [f"{kind}={build}" for kind, build in builds.items()]
+    session.run("python", "libcpab/tests/cuda/faults/faults.py", "--jobs", "2", *options, *folders)
 
 
 @nox.session(venv_backend="none")
 def gpu(session: nox.Session) -> None:
-    """The C tests of libcpab_cuda on the GPU of this machine, with its own tools and without network."""
-    missing = [tool for tool in ("nvidia-smi", "nvcc", "cmake", "ninja") if shutil.which(tool) is None]
-    if missing:
-        session.error(f"needs a CUDA GPU with its driver and toolkit, CMake and Ninja; here is no {', '.join(missing)}")
-    build = session.cache_dir.resolve() / "gpu"
-    options = ["-DCPAB_CUDA=ON", "-DCPAB_CUDA_ARCHITECTURES=native", "-DCPAB_BUILD_TESTS=ON", "-DCPAB_TEST_CUDA=ON"]
-    session.run("nvidia-smi", external=True)
-    session.run("cmake", "-S", "libcpab", "-B", str(build), "-G", "Ninja", *options, external=True)
-    session.run("cmake", "--build", str(build), "--target", "gpu_tests", external=True)
-    session.run("ctest", "--test-dir", str(build), "-R", "^gpu_", "--output-on-failure", external=True)
+    """Everything on the GPU of this machine, in ten minutes and without network: tests, sanitizers, speed."""
+    # The Python that has a torch for this GPU is the machine's own, and so is all else.
+    python = os.environ.get("CPABX_GPU_PYTHON") or "python3"
+    out = str(session.cache_dir.resolve() / "gpu")
+    session.run(python, "-m", "tests.gpu", "--out", out, *session.posargs, external=True)
+
+
+def build_stand_in(session: nox.Session, target: str, *options: str, env: dict[str, str] | None = None) -> Path:
+    """Libcpab with its tests for CUDA, whose kernels run on the CPU: built once, and kept for all sessions."""
+    session.install("cmake>=3.24,<4", "ninja")
+    build = session.cache_dir.resolve() / "stand_in"
+    run_on_cpu = ["-DCPAB_BUILD_TESTS=ON", "-DCPAB_TEST_CUDA=ON", "-DCPAB_KERNELS=baseline"]
+    session.run("cmake", "-S", "libcpab", "-B", str(build), "-G", "Ninja", *run_on_cpu, *options, env=env)
+    session.run("cmake", "--build", str(build), "--target", target)
+    return build
+
+
+def stand_in(session: nox.Session) -> Path:
+    """Its libcpab_cuda."""
+    build = build_stand_in(session, "cpab_cuda_stand_in", "-DCPAB_TEST_PTX=OFF")
+    (library,) = build.glob("tests/cuda/libcpab_cuda.*")
+    return library
 
 
 @nox.session
 def cuda_torch(session: nox.Session) -> None:
     """What the torch plugin does for CUDA devices, without one: its tests, and a sample of the conformance suite."""
-    run_on_cpu = ["-DCPAB_BUILD_TESTS=ON", "-DCPAB_TEST_CUDA=ON", "-DCPAB_KERNELS=baseline"]
-    build = build_c(session, "cuda_torch", *run_on_cpu, target="cpab_cuda_stand_in")
-    (library,) = build.glob("tests/cuda/libcpab_cuda.*")
+    library = stand_in(session)
     install(session, "torch", "test")
     env = {**ONE_THREAD, "CPABX_TEST_BACKENDS": "torch", "CPABX_TEST_CUDA_LIBRARY": str(library)}
-    session.run("pytest", "backends/torch/tests/test_devices.py", env=env)
+    session.run("pytest", *(f"backends/torch/tests/test_{name}.py" for name in ("devices", "on_gpu")), env=env)
     on_device = ["-p", "backends.torch.tests.on_device", "--sample", "24", "-m", "not slow"]
     session.run("python", "-m", "pytest", *on_device, "tests/cross/test_conformance.py", env=env)
 
 
-def compile_for_gpus(session: nox.Session, architectures: str) -> None:
-    """Compiles libcpab_cuda by nvcc of the package index, and compares what its kernels take with a table."""
+@nox.session
+def cuda_tensorflow(session: nox.Session) -> None:
+    """The same of the TensorFlow plugin, whose op library TensorFlow runs on a device in the memory of the CPU."""
+    library = stand_in(session)
+    install(session, "tensorflow", "test")
+    build = Path(session.create_tmp()).resolve()
+    # The op library looks for libcpab_cuda beside libcpab.
+    beside = build / "beside"
+    beside.mkdir(exist_ok=True)
+    (installed,) = Path(session.virtualenv.location).glob("lib/python*/site-packages/cpabx/native")
+    for file in (installed / "libcpab.so", installed / "cpab.h", library):
+        shutil.copy(file, beside)
+    python = f"-DPython_EXECUTABLE={session.virtualenv.location}/bin/python"
+    session.run("cmake", "-S", "backends/tensorflow", "-B", str(build / "double"), "-G", "Ninja", python)
+    session.run("cmake", "--build", str(build / "double"), "--target", "gpu_double")
+    env = {
+        **QUIET,
+        **ONE_THREAD,
+        "CPABX_TEST_BACKENDS": "tensorflow",
+        "CPABX_LIBRARY_DIR": str(beside),
+        "CPABX_TEST_GPU_DOUBLE": str(build / "double" / "libgpu_double.so"),
+    }
+    session.run("python", "-m", "pytest", "backends/tensorflow/tests/test_devices.py", env=env)
+    on_device = ["-p", "backends.tensorflow.tests.on_device", "--sample", "24", "-m", "not slow"]
+    session.run("python", "-m", "pytest", *on_device, "tests/cross/test_conformance.py", env=env)
+
+
+@nox.session
+def cuda_jax(session: nox.Session) -> None:
+    """What compiled programs of the JAX example call on CUDA devices, without one."""
+    library = stand_in(session)
+    install(session, "jax", "test")
+    env = {**ONE_THREAD, "XLA_FLAGS": COMPILE_FAST, "CPABX_TEST_CUDA_LIBRARY": str(library)}
+    session.run("pytest", "examples/plugins/jax/tests/test_cuda.py", *session.posargs, env=env)
+
+
+def install_nvcc(session: nox.Session) -> Path:
+    """Nvcc of the package index."""
     session.install(*group("nvcc"))
     (nvcc,) = Path(session.virtualenv.location).glob("lib/python*/site-packages/nvidia/cu13/bin/nvcc")
+    return nvcc
+
+
+def run_ptx(session: nox.Session, architecture: str, parts: str, *chosen: str) -> None:
+    """Runs the PTX of the parts of libcpab_cuda that a pattern names; the other kernels are the C++ compiler's."""
+    options = ["-DCPAB_TEST_PTX=ON", f"-DCPAB_PTX_ARCHITECTURE={architecture}", f"-DCPAB_PTX_PARTS={parts}"]
+    build = build_stand_in(session, "ptx_tests", *options, env={"CUDACXX": str(install_nvcc(session))})
+    session.run("ctest", "--test-dir", str(build), "-R", "^ptx_", *chosen, "--parallel", "2", "--output-on-failure")
+
+
+def compile_for_gpus(session: nox.Session, architectures: str) -> None:
+    """Compiles by nvcc of the package index what a GPU runs, and compares what the library takes of it with a table."""
+    nvcc = install_nvcc(session)
     options = ["-DCPAB_CUDA=ON", f"-DCPAB_CUDA_ARCHITECTURES={architectures}", "-DCPAB_KERNELS=baseline"]
     folder = Path(session.create_tmp()).resolve() / "nvcc"
     shutil.rmtree(folder, ignore_errors=True)  # ptxas tells of what it compiles
@@ -222,6 +320,11 @@ def compile_for_gpus(session: nox.Session, architectures: str) -> None:
     told.write_text(str(output))
     table = ["docs/cuda-resources.md", "13.0", *session.posargs]
     session.run("python", "libcpab/tests/cuda/resources.py", str(told), *table)
+    on_gpu = ["-DCPAB_BUILD_TESTS=ON", "-DCPAB_TEST_CUDA=ON"]  # what nox -s gpu needs, which nothing here can run
+    session.run("cmake", "-S", "libcpab", "-B", str(folder), *on_gpu, env=env)
+    session.run("cmake", "--build", str(folder), "--target", "gpu_tests", env=env)
+    strict = ["-Werror=all-warnings", "-O3", "-arch=sm_90", "-cubin", "-o", str(folder / "peers.cubin")]
+    session.run(str(nvcc), *strict, "benchmarks/gpu/peers.cu", external=True)
     exports = ["-DNM=nm", "-DNM_FLAGS=-D --defined-only", f"-DLIBRARY={folder / 'libcpab_cuda.so'}"]
     header = f"-DHEADER={Path('libcpab/include/cpab.h').resolve()}"
     session.run(
@@ -264,7 +367,7 @@ def lint(session: nox.Session) -> None:
     session.install(*group("lint"))
     session.run("ruff", "check")
     session.run("ruff", "format", "--check")
-    places = [Path("libcpab"), Path("backends/tensorflow/cc")]
+    places = [Path(p) for p in ("libcpab", "backends/tensorflow", "benchmarks", "examples/plugins/jax/cc")]
     sources = sorted(str(p) for place in places for p in place.rglob("*") if p.suffix in {".h", ".c", ".cpp", ".cu"})
     session.run("clang-format", "--dry-run", "-Werror", *sources)
 

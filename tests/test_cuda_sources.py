@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+FAULTS = Path(__file__).parents[1] / "libcpab" / "tests" / "cuda" / "faults"
 SOURCES = sorted((Path(__file__).parents[1] / "libcpab" / "src").rglob("*.[hc]*"))
 GPU = [path for path in SOURCES if path.parent.name == "cuda"]
 #: All that there is of CUDA's own interface on the host: none of these waits, but for a device that is lost.
@@ -30,3 +31,17 @@ def test_nothing_is_allocated_copied_or_waited_for():
     assert set(re.findall(r"\bcuda\w+", code_of(gpu))) - {"cuda_runtime"} == HOST_INTERFACE
     for path in GPU:
         assert not re.search(r"\b(malloc|calloc|new|thread_local|static\s+\w+\s+\w+\s*=)\b", code_of(path)), path
+
+
+def test_seeded_faults_keep_up_with_the_sources(monkeypatch):
+    """faults.toml says what the sources have exactly once, and the page shows what it says."""
+    monkeypatch.syspath_prepend(FAULTS)
+    import faults
+
+    everything = faults.read()
+    assert len(everything) >= 14
+    assert {fault.build for fault in everything if fault.ci} == {"plain", "address", "thread"}
+    for fault in everything:
+        text = (faults.LIBCPAB / fault.path).read_text(encoding="utf-8")
+        assert faults.seeded(fault, text).count("seeded::") >= 1, fault.name
+    assert faults.TABLE.read_text(encoding="utf-8") == faults.written(everything), "nox -s faults -- --write"

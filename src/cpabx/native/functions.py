@@ -166,9 +166,8 @@ def _warped(images: Shape, _: Shape, problem: Sequence[Any], channels_last: bool
 # -- calls -----------------------------------------------------------------------------------------
 
 
-def _image(library: Library, memory: Memory, shape: Shape, sampling: Sampling, output_size: Sequence[int]) -> Any:
+def _image(library: Library, last: bool, shape: Shape, sampling: Sampling, output_size: Sequence[int]) -> Any:
     """The ``cpab_image *`` of images of that shape, which lives as long as the returned object."""
-    last = memory.channels_last
     channels, size = (shape[-1], shape[1:-1]) if last else (shape[1], shape[2:])
     # In the order of coordinates, which is the reverse of an array's axes.
     padding, mode = library.paddings[sampling.padding_mode], library.interpolations[sampling.mode]
@@ -177,19 +176,19 @@ def _image(library: Library, memory: Memory, shape: Shape, sampling: Sampling, o
     return library.ffi.new("cpab_image *", whole)
 
 
-def _flow_sizes(library: Library, memory: Memory, given: Sequence[Array], problem: Sequence[Any]) -> _Sizes:
-    points = given[0].shape
-    return _Sizes(given[1].shape[0], points[1], points[0])
+def _flow_sizes(library: Library, last: bool, shapes: Sequence[Shape], problem: Sequence[Any]) -> _Sizes:
+    points, velocity = shapes
+    return _Sizes(velocity[0], points[1], points[0])
 
 
-def _sampling_sizes(library: Library, memory: Memory, given: Sequence[Array], problem: Sequence[Any]) -> _Sizes:
-    images, points = given[0].shape, given[1].shape
-    return _Sizes(images[0], points[1], points[0], _image(library, memory, images, problem[0], ()))
+def _sampling_sizes(library: Library, last: bool, shapes: Sequence[Shape], problem: Sequence[Any]) -> _Sizes:
+    images, points = shapes
+    return _Sizes(images[0], points[1], points[0], _image(library, last, images, problem[0], ()))
 
 
-def _warp_sizes(library: Library, memory: Memory, given: Sequence[Array], problem: Sequence[Any]) -> _Sizes:
-    images, output_size = given[0].shape, problem[2]
-    return _Sizes(images[0], math.prod(output_size), 1, _image(library, memory, images, problem[3], output_size))
+def _warp_sizes(library: Library, last: bool, shapes: Sequence[Shape], problem: Sequence[Any]) -> _Sizes:
+    images, output_size = shapes[0], problem[2]
+    return _Sizes(images[0], math.prod(output_size), 1, _image(library, last, images, problem[3], output_size))
 
 
 _SIZES = {"flow": _flow_sizes, "sampling": _sampling_sizes, "warp": _warp_sizes}
@@ -220,7 +219,8 @@ def _compiled(function: Function) -> Callable[..., Any]:
         cast, contiguous, address, null = library.cast, memory.contiguous, memory.address, library.ffi.NULL
         given: list[Any] = [None if array is None else contiguous(array) for array in arguments[:n_inputs]]
         problem, first = arguments[n_inputs:], given[0]
-        sizes, shapes = sizes_of(library, memory, given, problem), (first.shape, given[1].shape)
+        shapes = (first.shape, given[1].shape)
+        sizes = sizes_of(library, memory.channels_last, shapes, problem)
         outputs = [
             memory.empty_like(first, rule(*shapes, problem, memory.channels_last)) if is_wanted else None
             for rule, is_wanted in zip(rules, wanted or all_wanted, strict=True)
@@ -326,3 +326,30 @@ def tape_bytes(tessellation: Tessellation, itemsize: int, n_batch: int, n_points
     sizes = [library.call_size, tessellation.handle, library.ffi.NULL, *kinds, n_batch, n_points, 1]
     enough = int(library.lib.cpab_tape_bytes(library.ffi.new("cpab_call *", sizes)))
     return max(0, min(enough, int(library.lib.CPAB_MAX_TAPE) - beside))
+
+
+def scratch_bytes(
+    library: Library,
+    function: Function,
+    shapes: Sequence[Shape],
+    itemsize: int,
+    problem: Sequence[Any],
+    *,
+    channels_last: bool,
+) -> int:
+    """How much scratch a call of a function takes in the memory of a device, for a framework that plans ahead.
+
+    Args:
+        library: that of the device; libcpab takes none.
+        function: of this module.
+        shapes: of its inputs.
+        itemsize: bytes of a number.
+        problem: the arguments behind the inputs.
+        channels_last: where images have them.
+    """
+    sizes = _SIZES[function.kind](library, channels_last, shapes[:2], problem)
+    null = library.ffi.NULL
+    handle = null if function.kind == "sampling" else problem[0].handle_in(library)
+    image = null if sizes.image is None else sizes.image
+    struct = [library.call_size, handle, image, itemsize == 8, library.device, *sizes[:3], 1.0]
+    return int(library.lib.cpab_scratch_bytes(library.ffi.new("cpab_call *", struct), library.functions[function.name]))

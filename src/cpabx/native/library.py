@@ -23,6 +23,7 @@ class Library:
     """A loaded library: cffi's ``ffi`` and ``lib``, and where it came from; and what every call needs of them.
 
     Attributes:
+        path: its file; the header, ``cpab.h``, lies beside that of libcpab.
         device: the ``cpab_device`` whose memory it works in.
         functions: numbers of what there is to compute, by the name of a row of :mod:`cpabx.native.functions`.
     """
@@ -184,10 +185,15 @@ def open_cuda(path: Path) -> Library:
 
 
 _BUILD_CUDA = "Build cpabx where there is nvcc, with -C cmake.define.CPAB_CUDA=ON."
+_MOVE = "Or move points and theta to the CPU; fallback='cpu' of cpabx.set_backend() does it."
 
 
-def cuda_for(received: str) -> Library:
+def cuda_for(received: str, *, otherwise: str = _MOVE) -> Library:
     """:func:`load_cuda` for a tensor that lies on such a device.
+
+    Args:
+        received: what lies there.
+        otherwise: what to do without the library.
 
     Raises:
         DeviceError: it cannot be loaded.
@@ -198,7 +204,7 @@ def cuda_for(received: str) -> Library:
         raise DeviceError(
             "CPAB transformations on CUDA devices need libcpab_cuda",
             f"{received}, and no such library: {error.asked}; got {error.received}",
-            f"{error.remedy} Or move points and theta to the CPU; fallback='cpu' of cpabx.set_backend() does it.",
+            f"{error.remedy} {otherwise}",
         ) from error
 
 

@@ -65,3 +65,16 @@ def raise_for_status(
         received = f"CPABX_NUM_THREADS={shown(os.environ.get('CPABX_NUM_THREADS'))}"
     kinds = {getattr(lib, f"CPAB_E_{name}"): kind for name, kind in _ERRORS.items()}
     raise kinds.get(status, CpabxError)(required, received, remedy)
+
+
+def error_told(library: Library, text: str) -> CpabxError | None:
+    """The exception whose words are in a text: that of a framework whose own code has called a library; or None."""
+    lib, words = library.lib, library.ffi.string
+    for name, kind in _ERRORS.items():
+        message = lib.cpab_explain(getattr(lib, f"CPAB_E_{name}"))
+        required, remedy = words(message.required).decode(), words(message.remedy).decode()
+        _, found, rest = text.partition(f"{required}; got ")
+        received, also_found, after = rest.partition(f". {remedy}")
+        if found and also_found:
+            return kind(required, received, remedy + after.partition(" [Op:")[0].rstrip())
+    return None
