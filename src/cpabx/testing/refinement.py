@@ -8,8 +8,9 @@ import pytest
 import cpabx
 from cpabx import Cpab
 from cpabx.backend import Backend
+from cpabx.basis.geometry import barycentric
 from cpabx.errors import OptionError
-from cpabx.testing.cases import draw_theta, each_dtype, needs, tensor
+from cpabx.testing.cases import Array, draw_theta, each_dtype, needs, tensor
 from cpabx.testing.complaints import complains
 
 BOX = ((0, 1), (-2, 3))
@@ -26,6 +27,14 @@ NESTED = (
     (Cpab((2, 1, 2)), Cpab((2, 1, 2), basis="nodal")),
 )
 each_nested = pytest.mark.parametrize("pair", NESTED, ids=lambda pair: f"{pair[0]}-{pair[1]}")
+
+
+def affine_maps(family: Cpab) -> Array:
+    """(C n (n + 1), d): the fields of a basis by rows of A_c per cell, as ``basis`` takes them."""
+    tess, n = family.tessellation, family.ndim
+    fields = np.asarray(family.velocity(np.eye(family.n_params)))[:, tess.cell_vertices]  # d, C, n + 1, n
+    rows = np.einsum("pckd,ckj->cdjp", fields, barycentric(tess))
+    return np.asarray(rows.reshape(tess.n_cells * n * (n + 1), -1))
 
 
 class TestRefinement:
@@ -85,6 +94,17 @@ class TestRefinement:
             lambda theta: coarse.refine(theta, finer), (tensor(backend, theta),), tensor(backend, cotangent)
         )
         assert np.abs(backend.to_numpy(got) - cotangent @ matrix.T).max() <= 1e-10 * np.abs(cotangent).sum()
+
+    def test_dependent_columns_share_what_they_tell(self, backend: Backend) -> None:
+        """Of all theta with the field, the shortest."""
+        coarse, tess = Cpab((2, 2)), Cpab((4, 4))
+        matrix = affine_maps(tess)
+        finer = Cpab((4, 4), basis=np.concatenate([matrix, matrix[:, :1]], axis=1))
+        theta = draw_theta(coarse, 2, 5)
+        refined = np.asarray(backend.to_numpy(coarse.refine(tensor(backend, theta), finer)))
+        alone = np.asarray(coarse.refine(theta, tess))
+        assert np.abs(refined[:, 1:-1] - alone[:, 1:]).max() <= 1e-9 * np.abs(alone).max()
+        assert np.abs(refined[:, [0, -1]] - alone[:, :1] / 2).max() <= 1e-9 * np.abs(alone).max()
 
     def test_other_domains_are_refused(self, backend: Backend) -> None:
         coarse = Cpab((2, 2))
