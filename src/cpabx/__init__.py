@@ -9,7 +9,7 @@ from importlib.metadata import version as _version
 
 from cpabx import errors, layers, plot, transforms
 from cpabx.hookspecs import hookimpl
-from cpabx.prior import SmoothPrior
+from cpabx.priors import SmoothPrior, VelocityPrior
 from cpabx.registry import (
     available_backends,
     check_device_errors,
@@ -27,6 +27,7 @@ __version__ = _version("cpabx")
 __all__ = [
     "SmoothPrior",
     "Tessellation",
+    "VelocityPrior",
     "__version__",
     "available_backends",
     "check_device_errors",

@@ -48,7 +48,7 @@ def functions() -> Iterator[tuple[str, Callable[..., Any], dict[str, Any]]]:
         required: dict[str, Any] = {"cells": (2, 1)} if kind is cpabx.Tessellation else {}
         if kind is cpabx.Composition:
             required = {"outer": cpabx.Affine(), "inner": cpabx.Affine()}
-        if kind is cpabx.SmoothPrior:
+        if kind in (cpabx.SmoothPrior, cpabx.VelocityPrior):
             required = {"cpab": cpabx.Cpab((2, 1)), "length_scale": 0.5}
         yield kind.__name__, kind, required
     yield "get_backend", cpabx.get_backend, {}

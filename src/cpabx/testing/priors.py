@@ -1,4 +1,4 @@
-"""Smooth priors: one distribution in every framework, and gradients of its density."""
+"""Priors: one distribution in every framework, and gradients of its density."""
 
 from __future__ import annotations
 
@@ -6,15 +6,18 @@ import numpy as np
 import pytest
 
 import cpabx
-from cpabx import Cpab, SmoothPrior
+from cpabx import Cpab, SmoothPrior, VelocityPrior
 from cpabx.backend import Backend
 from cpabx.testing.cases import each_dtype, needs, tensor
 
-PRIORS = {
+Prior = SmoothPrior | VelocityPrior
+PRIORS: dict[str, Prior] = {
     "orthonormal": SmoothPrior(Cpab((3, 4)), length_scale=0.5, variance=0.7),
     "nodal": SmoothPrior(Cpab((3, 4), basis="nodal", boundary="sliding"), length_scale=0.5),
     "1D": SmoothPrior(Cpab(9, domain=(0, 1)), length_scale=0.2),
     "3D": SmoothPrior(Cpab((2, 2, 2)), length_scale=0.7, nugget=1e-3),
+    "velocity": VelocityPrior(Cpab((3, 2), boundary="sliding"), length_scale=0.5, nugget=1e-3),
+    "velocity-1D": VelocityPrior(Cpab(6, domain=(0, 1)), length_scale=0.3, affine=3.0, nugget=1e-3),
 }
 each_prior = pytest.mark.parametrize("prior", PRIORS.values(), ids=list(PRIORS))
 
@@ -22,7 +25,7 @@ each_prior = pytest.mark.parametrize("prior", PRIORS.values(), ids=list(PRIORS))
 class TestPriors:
     @each_dtype
     @each_prior
-    def test_a_seed_gives_the_same_bits_everywhere(self, backend: Backend, prior: SmoothPrior, dtype: str) -> None:
+    def test_a_seed_gives_the_same_bits_everywhere(self, backend: Backend, prior: Prior, dtype: str) -> None:
         here, there = (prior.sample(4, seed=3, backend=name, dtype=dtype) for name in (backend.name, "numpy"))
         assert cpabx.registry.owner(here) == backend.name
         assert backend.dtype(here) == dtype
@@ -30,7 +33,7 @@ class TestPriors:
 
     @each_dtype
     @each_prior
-    def test_log_density(self, backend: Backend, prior: SmoothPrior, dtype: str) -> None:
+    def test_log_density(self, backend: Backend, prior: Prior, dtype: str) -> None:
         """From the covariance, in float64; float32 loses what the nugget weighs most."""
         theta = prior.sample(5, seed=0, dtype="float64").astype(dtype)
         got = prior.log_density(tensor(backend, theta, dtype))
@@ -42,7 +45,7 @@ class TestPriors:
         np.testing.assert_allclose(backend.to_numpy(got), expected, rtol=tolerance, atol=tolerance)
 
     @each_prior
-    def test_gradient_of_log_density(self, backend: Backend, prior: SmoothPrior) -> None:
+    def test_gradient_of_log_density(self, backend: Backend, prior: Prior) -> None:
         """Minus the inverse covariance times theta, and central differences."""
         needs(backend, "autograd")
         theta = prior.sample(3, seed=1, dtype="float64")
@@ -65,3 +68,15 @@ class TestPriors:
         got = prior.sample(2, seed=0, mean=tensor(backend, mean), backend=backend.name, dtype="float64")
         expected = prior.sample(2, seed=0, mean=mean, dtype="float64", backend="numpy")
         assert np.array_equal(backend.to_numpy(got), expected)
+
+    @each_dtype
+    @each_prior
+    def test_whitened_coordinates(self, backend: Backend, prior: Prior, dtype: str) -> None:
+        """In which the density is that of N(0, 1) but for a constant, and which go back to theta."""
+        white = np.random.default_rng(0).standard_normal((3, prior.n_params))
+        theta = prior.unwhiten(tensor(backend, white, dtype))
+        assert backend.dtype(theta) == dtype
+        tolerance = 1e-10 if dtype == "float64" else 2e-3
+        np.testing.assert_allclose(backend.to_numpy(prior.whiten(theta)), white, rtol=0, atol=tolerance)
+        differences = np.diff(backend.to_numpy(prior.log_density(theta)).astype("float64"))
+        np.testing.assert_allclose(differences, np.diff(-0.5 * (white**2).sum(axis=1)), rtol=0, atol=30 * tolerance)

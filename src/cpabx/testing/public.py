@@ -29,6 +29,7 @@ SUBJECTS: tuple[Any, ...] = (
     cpabx.Cpab((2, 2)),
     cpabx.Cpab((1, 2, 1), basis="nodal"),
     cpabx.SmoothPrior(cpabx.Cpab((2, 1)), length_scale=0.5),
+    cpabx.VelocityPrior(cpabx.Cpab((2, 1)), length_scale=0.5),
     cpabx.Tessellation((2, 1)),
 )
 
@@ -56,6 +57,7 @@ NUMBERS: dict[str, Callable[[Any], Array]] = {
     "theta": _theta,
     "tangent_theta": lambda subject: _whole((N, _family(subject).n_params)),
     "noise": lambda subject: _whole((N, _family(subject).n_params)),
+    "white": lambda subject: _whole((N, _family(subject).n_params)),
     "mean": lambda subject: _whole((_family(subject).n_params,)),
     "cotangent": lambda subject: _whole((N, P, _family(subject).ndim)),
     "field": lambda subject: _whole((N, *(3, 4, 5)[: _family(subject).ndim], _family(subject).ndim)),

@@ -66,17 +66,22 @@ def of_a_framework(value: Any) -> bool:
     return registry.owner(value) not in (None, "numpy")
 
 
-def checked_noise(noise: Any, n_params: int, backend: str | None, **others: Any) -> tuple[Any, ...]:
-    """The backend, noise (N, d), and other tensors, all of one dtype.
+def checked_noise(
+    noise: Any, n_params: int, backend: str | None, *, name: str = "noise", **others: Any
+) -> tuple[Any, ...]:
+    """The backend, noise (N, d), and other tensors, all of one dtype; the name is that of the argument.
 
     Raises:
         ShapeError, DtypeError, DeviceError, BackendMismatchError: it is none, or they do not fit each other.
     """
-    chosen = registry.backend_for(backend, noise=noise, **others)
-    noise, *tensors = as_floats(chosen, noise=noise, **others)
+    given = {name: noise, **others}
+    chosen = registry.backend_for(backend, **given)
+    noise, *tensors = as_floats(chosen, **given)
     shape = chosen.shape(noise)
     if len(shape) != 2 or shape[1] != n_params:
-        raise ShapeError(f"noise must be (N, {n_params})", f"shape {shape}", "Draw d standard normal numbers per item.")
+        raise ShapeError(
+            f"{name} must be (N, {n_params})", f"shape {shape}", "Draw d standard normal numbers per item."
+        )
     return chosen, noise, *tensors
 
 

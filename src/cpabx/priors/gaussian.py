@@ -1,10 +1,10 @@
-"""Smooth Gaussian priors on theta."""
+"""What Gaussian priors on theta share: drawing, densities, whitened coordinates."""
 
 from __future__ import annotations
 
-import functools
+import abc
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from cpabx import registry
 from cpabx.backend import Backend, Tensor
 from cpabx.basis.maps import frozen
-from cpabx.basis.smoothness import smooth_covariance, triangle
 from cpabx.errors import OptionError, ShapeError, shown
 from cpabx.options import number
 from cpabx.tracing import kept_by_owner
@@ -28,37 +27,13 @@ MOST_PARAMETERS = 4096
 
 
 @dataclass(frozen=True)
-class SmoothPrior:
-    """A Gaussian distribution of velocity fields that vary little from cell to cell.
+class GaussianPrior(abc.ABC):
+    """A Gaussian distribution of the theta of a CPAB family, with mean 0: theta = R z for z of N(0, 1).
 
-    Every entry of the matrices A_c (v(x) = A_c [x; 1]) is a Gaussian process over the centres of the cells,
-    independent of the other entries, with mean 0 and covariance
-
-        variance * (exp(-|x - y|^2 / (2 length_scale^2)) + nugget * [x = y]).
-
-    The fields are the projections of such matrices onto the continuous fields of ``cpab`` that meet its
-    boundary, and theta their coefficients: N(0, B^T C B) where the columns of B are orthonormal in the
-    space of the matrices (Freifeld et al. 2017). Families with the same fields have the same distribution
-    of fields, whatever their bases.
-
-    Args:
-        cpab: the family.
-        length_scale: in units of the domain, in which points are. Towards 0 the cells become independent, and
-            an orthonormal theta N(0, variance); towards infinity the fields affine, as far as the boundary lets them.
-        variance: of each entry of A_c.
-        nugget: the part of the variance that each cell has by itself. Smooth covariances are singular but for
-            rounding; with it, both samples and densities are those of one well-conditioned distribution.
-
-    Raises:
-        OptionError: a number that is not positive and finite (the nugget may be 0), or a cpab that is none or
-            has more than 4096 parameters, whose covariance would be too large.
-        TessellationError: an array as the cpab's basis whose columns depend on each other.
+    Immutable, picklable, and equal to another with the same arguments. |z|^2 / 2 is what a theta costs.
     """
 
     cpab: Cpab
-    length_scale: float = field(kw_only=True)
-    variance: float = field(default=1.0, kw_only=True)
-    nugget: float = field(default=1e-6, kw_only=True)
 
     def __post_init__(self) -> None:
         if not isinstance(self.cpab, Cpab):
@@ -69,16 +44,29 @@ class SmoothPrior:
                 f"{self.cpab.n_params}",
                 "Use fewer cells.",
             )
-        for name in ("length_scale", "variance", "nugget"):
-            object.__setattr__(self, name, _positive(name, getattr(self, name), or_zero=name == "nugget"))
+
+    @abc.abstractmethod
+    def _factors(self) -> tuple[Array, Array, float]:
+        """R (d, d), a root of the covariance R R^T, its inverse, and log |det R|, in float64."""
+
+    def _number(self, name: str, *, or_zero: bool = False) -> None:
+        """Keeps an argument as a float, if it is finite and positive."""
+        given = number(getattr(self, name))
+        if not math.isfinite(given) or given < 0 or (given == 0 and not or_zero):
+            raise OptionError(
+                f"{name} must be a finite number, {'0 or more' if or_zero else 'more than 0'}",
+                shown(getattr(self, name)),
+                "Choose another.",
+            )
+        object.__setattr__(self, name, given)
 
     # -- the distribution ------------------------------------------------------------------------
 
-    @functools.cached_property
+    @property
     def covariance(self) -> Array:
         """(d, d) covariance of theta, in float64."""
-        inverse = np.linalg.inv(self._triangle)
-        return frozen(np.asarray(self.variance * (inverse @ self._unit_covariance @ inverse.T), np.float64))
+        root = _spread(self)
+        return root.T @ root
 
     def sample(
         self,
@@ -191,73 +179,60 @@ class SmoothPrior:
         white = backend.matmul(theta, backend.constant(_whitening(self), like=theta))
         return backend.sum(white * white, axis=-1) * -0.5 - _log_normaliser(self)
 
-    # -- its factors: theta = R^-1 L z sqrt(variance), z ~ N(0, 1) ---------------------------------
+    # -- whitened coordinates --------------------------------------------------------------------
 
-    @property
-    def _fields(self) -> Array:
-        tess = self.cpab.tessellation
-        return self.cpab.basis.to_dense().matrix.reshape(tess.n_vertices, tess.ndim, self.cpab.n_params)
+    def whiten(self, theta: Tensor, *, backend: str | None = None) -> Tensor:
+        """Coordinates z = R^-1 theta, in which the prior is N(0, 1), and |z|^2 / 2 its cost.
 
-    @functools.cached_property
-    def _triangle(self) -> Array:
-        """R of B = Q R, the columns of B being the basis fields in A-space."""
-        return triangle(self.cpab.tessellation, self._fields)
+        Optimisers that take steps of one size in all directions (L-BFGS at its start, Levenberg and Marquardt's
+        damping) do so for fields that are equally probable. The log density is -|z|^2 / 2 and a constant.
 
-    @functools.cached_property
-    def _unit_covariance(self) -> Array:
-        """(d, d) covariance of the coefficients of Q, for variance 1."""
-        covariance = smooth_covariance(self.cpab.tessellation, self._fields, self._triangle, self.length_scale)
-        return covariance + self.nugget * np.eye(len(covariance))
+        Args:
+            theta: (N, d).
+            backend: only to insist on one; tensors bring their own.
 
-    @functools.cached_property
-    def _lower(self) -> Array:
-        covariance = self._unit_covariance
-        try:
-            lower = np.asarray(np.linalg.cholesky(covariance), np.float64)
-        except np.linalg.LinAlgError:
-            lower = np.zeros_like(covariance)
-        rounding = 1e3 * np.finfo(np.float64).eps * np.linalg.norm(covariance)
-        if (lower.diagonal() ** 2 < rounding).any():
-            raise OptionError(
-                "nugget must keep the covariance positive definite beyond rounding",
-                f"nugget={self.nugget} with length_scale={self.length_scale}",
-                "Raise it: 1e-6 is enough for all but the largest tessellations.",
-            )
-        return lower
+        Returns:
+            (N, d), with the dtype and device of theta, differentiable.
 
-    @functools.cached_property
-    def _root(self) -> Array:
-        return np.asarray(np.linalg.solve(self._triangle, self._lower) * math.sqrt(self.variance), np.float64)
+        Raises:
+            ShapeError, DtypeError, BackendMismatchError: as in :meth:`cpabx.Cpab.transform`.
+        """
+        chosen = registry.backend_for(backend, theta=theta)
+        (theta,) = as_floats(chosen, theta=theta)
+        theta = self.cpab.flat_theta(chosen, theta)
+        return chosen.matmul(theta, chosen.constant(_whitening(self), like=theta))
 
+    def unwhiten(self, white: Tensor, *, backend: str | None = None) -> Tensor:
+        """What :meth:`whiten` undoes, theta = R z: a draw from the prior, for a z of N(0, 1).
 
-def _positive(name: str, value: Any, *, or_zero: bool) -> float:
-    given = number(value)
-    if not math.isfinite(given) or given < 0 or (given == 0 and not or_zero):
-        raise OptionError(
-            f"{name} must be a finite number, {'0 or more' if or_zero else 'more than 0'}",
-            shown(value),
-            "Choose another.",
-        )
-    return given
+        Args:
+            white: (N, d).
+            backend: only to insist on one; tensors bring their own.
+
+        Returns:
+            (N, d), with the dtype and device of white, differentiable.
+
+        Raises:
+            ShapeError, DtypeError, BackendMismatchError: as in :meth:`theta_from`.
+        """
+        chosen, white = checked_noise(white, self.n_params, backend, name="white")
+        return self.theta_of_noise(chosen, white, None)
 
 
 @kept_by_owner
-def _spread(prior: SmoothPrior) -> Array:
-    """(d, d) R^-1 L sqrt(variance), transposed: theta = z times this."""
-    return frozen(prior._root.T)
+def _kept_factors(prior: GaussianPrior) -> tuple[Array, Array, float]:
+    """R and its inverse, both transposed, as rows of theta are multiplied by them, and log |det R|."""
+    root, inverse, log_det = prior._factors()
+    return frozen(np.ascontiguousarray(root.T)), frozen(np.ascontiguousarray(inverse.T)), log_det
 
 
-@kept_by_owner
-def _whitening(prior: SmoothPrior) -> Array:
-    """The inverse of the factor with which whitened theta is multiplied."""
-    inverse = np.linalg.solve(prior._lower, prior._triangle) / math.sqrt(prior.variance)
-    return frozen(np.asarray(inverse.T, np.float64))
+def _spread(prior: GaussianPrior) -> Array:
+    return _kept_factors(prior)[0]
 
 
-@kept_by_owner
-def _log_normaliser(prior: SmoothPrior) -> float:
-    log_root = np.log(prior._lower.diagonal()).sum() - np.log(prior._triangle.diagonal()).sum()
-    return float(log_root) + prior.cpab.n_params / 2 * math.log(2 * math.pi * prior.variance)
+def _whitening(prior: GaussianPrior) -> Array:
+    return _kept_factors(prior)[1]
 
 
-__all__ = ["SmoothPrior"]
+def _log_normaliser(prior: GaussianPrior) -> float:
+    return _kept_factors(prior)[2] + prior.n_params / 2 * math.log(2 * math.pi)
