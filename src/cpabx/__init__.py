@@ -8,6 +8,7 @@ layer, ``cpabx.layers.STCPAB(...)``, give a network a diffeomorphic spatial tran
 from importlib.metadata import version as _version
 
 from cpabx import errors, layers, plot, transforms
+from cpabx.fitted import FittedTransformation
 from cpabx.hookspecs import hookimpl
 from cpabx.priors import SmoothPrior, VelocityPrior
 from cpabx.registry import (
@@ -25,6 +26,7 @@ from cpabx.transforms.series import lengths_of
 __version__ = _version("cpabx")
 
 __all__ = [
+    "FittedTransformation",
     "SmoothPrior",
     "Tessellation",
     "VelocityPrior",
