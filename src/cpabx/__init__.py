@@ -7,7 +7,7 @@ layer, ``cpabx.layers.STCPAB(...)``, give a network a diffeomorphic spatial tran
 
 from importlib.metadata import version as _version
 
-from cpabx import errors, layers, plot, transforms
+from cpabx import errors, layers, plot, stretch, transforms
 from cpabx.fitted import FittedTransformation
 from cpabx.hookspecs import hookimpl
 from cpabx.priors import SmoothPrior, VelocityPrior
@@ -41,6 +41,7 @@ __all__ = [
     "lengths_of",
     "plot",
     "set_backend",
+    "stretch",
     "use_backend",
 ]
 __all__ += transforms.__all__
