@@ -183,6 +183,16 @@ class Backend(abc.ABC):
     def take(self, tensor: Tensor, index: np.ndarray[Any, Any], axis: int) -> Tensor:
         """Elements of an axis by a 1D integer index known in advance."""
 
+    def expand(self, tensor: Tensor, *, like: Tensor) -> Tensor:
+        """(N, ...): a tensor (1, ...) once for each of the N items of another, if possible without a copy.
+
+        A backend that traces without knowing N needs its own.
+        """
+        n = self.shape(like)[0]
+        if n is None:
+            raise _missing(self, "batches of unknown size beside one item")
+        return self.take(tensor, np.zeros(n, np.int64), axis=0)
+
     @abc.abstractmethod
     def matmul(self, a: Tensor, b: Tensor) -> Tensor:
         """Matrix product over the last two axes, broadcast over the others."""

@@ -81,6 +81,9 @@ class NumpyBackend(Backend):
     def take(self, tensor: Array, index: Array, axis: int) -> Array:
         return np.take(tensor, index, axis)
 
+    def expand(self, tensor: Array, *, like: Array) -> Array:
+        return np.broadcast_to(tensor, (len(like), *tensor.shape[1:]))
+
     def matmul(self, a: Array, b: Array) -> Array:
         return np.asarray(a @ b)
 

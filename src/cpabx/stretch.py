@@ -112,8 +112,7 @@ def folding(
         ShapeError, DtypeError, BackendMismatchError: as in :meth:`cpabx.Transformation.grid`.
     """
     _check_family(transformation)
-    way = {"inverse": True} if flag("inverse", inverse) else {}
-    return folding_on_grid(transformation.grid(theta, size, align_corners=align_corners, **way))
+    return folding_on_grid(transformation.grid(theta, size, inverse=inverse, align_corners=align_corners))
 
 
 def stretch(
@@ -223,7 +222,7 @@ def _squared_gradient(backend: Backend, family: Cpab, theta: Tensor) -> Tensor:
 
 @kept(16)
 def _slopes(cells: tuple[int, ...]) -> Array:
-    """(C, n + 1, n) derivatives of barycentric coordinates over a unit box, times the root of the cell's share of it."""
+    """(C, n + 1, n) slopes of barycentric coordinates over a unit box, times the root of the cell's share of it."""
     tess = Tessellation(cells, domain=(0.0, 1.0))
     corners = tess.vertices[tess.cell_vertices]
     shares = np.abs(np.linalg.det(corners[:, 1:] - corners[:, :1])) / math.factorial(tess.ndim)

@@ -9,6 +9,7 @@ import numpy as np
 
 from cpabx.errors import DtypeError, ShapeError
 from cpabx.sampling.fill import Array, fill_of
+from cpabx.sampling.size import is_shared
 from cpabx.tracing import kept
 
 if TYPE_CHECKING:
@@ -54,6 +55,10 @@ def warp_labels(
     channels = shape[-1] if backend.channels_last else shape[1]
     values = fill_of(sampling.fill, backend.dtype(images), channels)
     places = warp(backend, _numbers(backend, theta, size), theta, grid, sampling)
+    if is_shared(backend, places, images):
+        places = backend.expand(places, like=images)
+    elif is_shared(backend, images, places):
+        images = backend.expand(images, like=places)
     return backend.take_pixels(images, places, backend.constant(values, like=images))
 
 

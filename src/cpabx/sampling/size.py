@@ -55,7 +55,7 @@ def check_room(shape: Sequence[int | None], itemsize: int, name: str = "output_s
 
 
 def image_size(backend: Backend, images: Tensor, theta: Tensor, ndim: int) -> tuple[Any, ...]:
-    """(L,), (H, W) or (D, H, W) of images in the backend's layout, one for each theta.
+    """(L,), (H, W) or (D, H, W) of images in the backend's layout: one for each theta, or one of both.
 
     What is not known before a graph runs is a RunTimeSize.
 
@@ -67,8 +67,10 @@ def image_size(backend: Backend, images: Tensor, theta: Tensor, ndim: int) -> tu
         axes = layout(ndim, channels_last=backend.channels_last)
         raise ShapeError(f"{kind} must be {axes} in {backend.name}", f"shape {shape}", "Add the missing axes.")
     n = backend.shape(theta)[0]
-    if shape[0] is not None and n is not None and shape[0] != n:
-        raise ShapeError(f"{kind} and theta must have one N", f"{shape[0]} and {n}", "Repeat one of them.")
+    if shape[0] is not None and n is not None and shape[0] != n and shape[0] != 1 and n != 1:
+        raise ShapeError(
+            f"{kind} and theta must have one N, or one of them N = 1", f"{shape[0]} and {n}", "Repeat one of them."
+        )
     sizes: list[Any] = []
     first = 1 if backend.channels_last else 2
     for axis, size in enumerate(shape[first : first + ndim], first):
@@ -77,6 +79,12 @@ def image_size(backend: Backend, images: Tensor, theta: Tensor, ndim: int) -> tu
             raise ShapeError(f"{kind} must have at least one pixel", f"shape {shape}", f"Leave empty {kind} out.")
         sizes.append(size if unknown is None else RunTimeSize(unknown))
     return tuple(sizes)
+
+
+def is_shared(backend: Backend, tensor: Tensor, beside: Tensor) -> bool:
+    """Whether a tensor is one for all items of another, (1, ...) beside (N, ...)."""
+    n, others = backend.shape(tensor)[0], backend.shape(beside)[0]
+    return n != others and n == 1
 
 
 def check_known(backend: Backend, images: Tensor, ndim: int, what: str) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 from cpabx.backend import Backend, Tensor
 from cpabx.sampling import PixelGrid
 from cpabx.transforms.base import Array
-from cpabx.transforms.homogeneous import OfAnyDimension, times
+from cpabx.transforms.homogeneous import OfAnyDimension, pushed, times
 from cpabx.transforms.matrices import first_rows, inverted
 
 
@@ -37,6 +37,11 @@ class OfMatrices(OfAnyDimension):
         elif form != self._forms[0]:
             return theta
         return backend.reshape(theta, (-1, self.n_params))
+
+    def _flat_tangent(self, backend: Backend, theta: Tensor, tangent: Tensor) -> Tensor:
+        if len(backend.shape(tangent)) < 3:
+            return tangent
+        return backend.reshape(tangent[:, : self.ndim], (-1, self.n_params))  # the last row is what it is
 
     def _pull_back_flat(self, theta: Array, grad: Array) -> Array:
         n, given = self.ndim, np.zeros_like(theta)
@@ -81,6 +86,28 @@ class Affine(OfMatrices):
         linear = inverted(backend, rows[:, :, :n], "AffineDiffeo is singular at no theta.")
         offset = backend.reshape(rows[:, :, n], (-1, 1, n))
         return backend.matmul(points - offset, backend.matrix_transpose(linear))
+
+    def push_forward(
+        self,
+        backend: Backend,
+        points: Tensor,
+        theta: Tensor,
+        tangent_points: Tensor | None,
+        tangent_theta: Tensor | None,
+        *,
+        time: float = 1.0,
+    ) -> Tensor:
+        rows, n = self._rows(backend, theta), self.ndim
+        change = None if tangent_theta is None else self._rows(backend, tangent_theta)
+        if time > 0:
+            return pushed(backend, rows, change, points, tangent_points, n)
+        # A y + b = x: A dy = dx - (dA y + db).
+        right = tangent_points
+        if change is not None:
+            moved = times(backend, change, self.apply(backend, points, theta, time=time), n)
+            right = -moved if right is None else right - moved
+        linear = inverted(backend, rows[:, :, :n], "AffineDiffeo is singular at no theta.")
+        return backend.matmul(right, backend.matrix_transpose(linear))
 
     def apply_to_grid(self, backend: Backend, grid: PixelGrid, theta: Tensor) -> Tensor:
         return grid.affine(backend, theta, self.ndim)

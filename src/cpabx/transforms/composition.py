@@ -92,11 +92,54 @@ class Composition(Transformation):
         edges = itertools.accumulate([part.n_params for part in self.parts], initial=0)
         return [(part, theta[:, a:b]) for part, (a, b) in zip(self.parts, itertools.pairwise(edges), strict=True)]
 
-    def apply(self, backend: Backend, points: Tensor, theta: Tensor, *, time: float = 1.0) -> Tensor:
+    def _in_order(self, theta: Tensor, time: float) -> list[tuple[Transformation, Tensor]]:
+        """Parts with their parameters, the one that acts first at the front: for the inverse the outermost."""
         parts = self._split(theta)
-        for part, own in parts if time < 0 else reversed(parts):
+        return parts if time < 0 else parts[::-1]
+
+    def apply(self, backend: Backend, points: Tensor, theta: Tensor, *, time: float = 1.0) -> Tensor:
+        for part, own in self._in_order(theta, time):
             points = part.apply(backend, points, own, time=time)
         return points
+
+    def push_forward(
+        self,
+        backend: Backend,
+        points: Tensor,
+        theta: Tensor,
+        tangent_points: Tensor | None,
+        tangent_theta: Tensor | None,
+        *,
+        time: float = 1.0,
+    ) -> Tensor:
+        changes: list[Tensor | None] = [None] * len(self.parts)
+        if tangent_theta is not None:
+            changes = [own for _, own in self._split(tangent_theta)]
+        along, steps = tangent_points, list(zip(self._split(theta), changes, strict=True))
+        for i, ((part, own), change) in enumerate(steps if time < 0 else steps[::-1], 1):
+            along = part.push_forward(backend, points, own, along, change, time=time)
+            if i < len(steps):
+                points = part.apply(backend, points, own, time=time)
+        return along
+
+    def _jacobian(self, backend: Backend, points: Tensor, theta: Tensor, time: float) -> tuple[Tensor, Tensor | None]:
+        product: Tensor = None
+        for i, (part, own) in enumerate(self._in_order(theta, time), 1):
+            matrices, _ = part._jacobian(backend, points, own, time)
+            product = matrices if product is None else backend.matmul(matrices, product)
+            if i < len(self.parts):
+                points = part.apply(backend, points, own, time=time)
+        return product, None
+
+    def _log_det(self, backend: Backend, points: Tensor, theta: Tensor, time: float) -> Tensor:
+        return self._moved_and_log_det(backend, points, theta, time)[1]
+
+    def _moved_and_log_det(self, backend: Backend, points: Tensor, theta: Tensor, time: float) -> tuple[Tensor, Tensor]:
+        total: Tensor = None
+        for part, own in self._in_order(theta, time):
+            points, log_det = part._moved_and_log_det(backend, points, own, time)
+            total = log_det if total is None else total + log_det
+        return points, total
 
     def apply_to_grid(self, backend: Backend, grid: PixelGrid, theta: Tensor) -> Tensor:
         *outer, (first, first_theta) = self._split(theta)

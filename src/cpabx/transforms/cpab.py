@@ -226,7 +226,7 @@ class Cpab(DifferentiableFlow):
 
         Args:
             points: (P, n), shared by all theta, or (N, P, n), in units of the domain.
-            theta: (N, d).
+            theta: (N, d), or (1, d), shared by all points (N, P, n).
             time: 1 is the transformation, -1 its inverse, 0 the identity.
             backend: only to insist on one; tensors bring their own.
 
@@ -243,13 +243,22 @@ class Cpab(DifferentiableFlow):
     def apply(self, backend: Backend, points: Tensor, theta: Tensor, *, time: float = 1.0) -> Tensor:
         return backend.cpab(points, self._velocity(backend, theta), self.tessellation, time)
 
-    def _warp(self, backend: Backend, images: Tensor, theta: Tensor, grid: PixelGrid, sampling: Sampling) -> Tensor:
+    def _warp(
+        self,
+        backend: Backend,
+        images: Tensor,
+        theta: Tensor,
+        grid: PixelGrid,
+        sampling: Sampling,
+        *,
+        time: float = 1.0,
+    ) -> Tensor:
         if not isinstance(grid, RunTimeGrid):  # the fused call takes a size that is fixed
             velocity = self._velocity(backend, theta)
-            fused = backend.cpab_warp(images, velocity, self.tessellation, 1.0, grid.size, sampling)
+            fused = backend.cpab_warp(images, velocity, self.tessellation, time, grid.size, sampling)
             if fused is not None:
                 return fused
-        return super()._warp(backend, images, theta, grid, sampling)
+        return super()._warp(backend, images, theta, grid, sampling, time=time)
 
     def pull_back(self, points: Array, theta: Array, cotangent: Array) -> tuple[Array, Array]:
         velocity = self._velocity(NumpyBackend(), theta)

@@ -12,13 +12,14 @@ from cpabx.sampling import PixelGrid
 from cpabx.tracing import kept
 from cpabx.transforms.affine import OfMatrices
 from cpabx.transforms.base import Array, frozen
-from cpabx.transforms.homogeneous import OfAnyDimension, times
+from cpabx.transforms.homogeneous import OfAnyDimension, pushed, times
 
 
 class Exponential(OfAnyDimension):
     """T = expm of a velocity field v(x) = A x + b whose [A b] is linear in theta. The inverse is -theta."""
 
     has_inverse = True
+    _is_flow = True
 
     @abc.abstractmethod
     def _rows(self, backend: Backend, theta: Tensor) -> Tensor:
@@ -34,15 +35,46 @@ class Exponential(OfAnyDimension):
     def apply(self, backend: Backend, points: Tensor, theta: Tensor, *, time: float = 1.0) -> Tensor:
         return times(backend, self._matrices(backend, theta * time), points, self.ndim)
 
+    def push_forward(
+        self,
+        backend: Backend,
+        points: Tensor,
+        theta: Tensor,
+        tangent_points: Tensor | None,
+        tangent_theta: Tensor | None,
+        *,
+        time: float = 1.0,
+    ) -> Tensor:
+        n = self.ndim
+        if tangent_theta is None:
+            return pushed(backend, self._matrices(backend, theta * time), None, points, tangent_points, n)
+        # The derivative of expm at A along E is a block of a larger expm (Higham, Functions of Matrices, eq. 3.16).
+        generator, along = (self._generator(backend, t * time) for t in (theta, tangent_theta))
+        upper = backend.concat([generator, along], axis=2)
+        lower = backend.concat([generator * 0, generator], axis=2)
+        both = backend.expm(backend.concat([upper, lower], axis=1))[:, :n]
+        return pushed(backend, both[:, :, : n + 1], both[:, :, n + 1 :], points, tangent_points, n)
+
+    def _log_det(self, backend: Backend, points: Tensor, theta: Tensor, time: float) -> Tensor:
+        """The trace of A: exact, however large or small the determinant is."""
+        rows = self._rows(backend, theta)
+        trace = rows[:, 0, :1]
+        for axis in range(1, self.ndim):
+            trace = trace + rows[:, axis, axis : axis + 1]
+        return trace * time + points[:, :, 0] * 0
+
     def apply_to_grid(self, backend: Backend, grid: PixelGrid, theta: Tensor) -> Tensor:
         n = self.ndim
         return grid.affine(backend, backend.reshape(self._matrices(backend, theta), (-1, n * (n + 1))), n)
 
     def _matrices(self, backend: Backend, theta: Tensor) -> Tensor:
         """(N, n, n + 1): the exponentials, without their last row."""
+        return backend.expm(self._generator(backend, theta))[:, : self.ndim]
+
+    def _generator(self, backend: Backend, theta: Tensor) -> Tensor:
+        """(N, n + 1, n + 1): [A b] above a row of zeros."""
         rows = self._rows(backend, theta)
-        generator = backend.concat([rows, rows[:, :1] * 0], axis=1)
-        return backend.expm(generator)[:, : self.ndim]
+        return backend.concat([rows, rows[:, :1] * 0], axis=1)
 
     def _pull_back_matrix(self, theta: Array, grad: Array) -> tuple[Array, Array]:
         n, backend = self.ndim, NumpyBackend()

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from cpabx.basis import BOUNDARIES, make_basis
 from cpabx.tessellation import Tessellation
-from cpabx.transforms.base import Transformation
+from cpabx.transforms.family import Family
 
 #: Tessellations and grids of control points that are tried: as many cells along every axis.
 _MOST_CELLS = {1: 32, 2: 10, 3: 4}
@@ -17,7 +17,7 @@ _MOST_CELLS = {1: 32, 2: 10, 3: 4}
 _MOST_NAMED = 3
 
 
-def shape_hint(family: Transformation, shape: tuple[int | None, ...], forms: tuple[tuple[int, ...], ...] = ()) -> str:
+def shape_hint(family: Family, shape: tuple[int | None, ...], forms: tuple[tuple[int, ...], ...] = ()) -> str:
     """How to come from a shape that theta has to (N, d), or which family has as many numbers.
 
     ``forms`` are the shapes of one map's theta, besides (d,), that the family takes.

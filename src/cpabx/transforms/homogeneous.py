@@ -23,6 +23,19 @@ def homogeneous(points: Array) -> Array:
     return np.concatenate([points, np.ones_like(points[..., :1])], axis=-1)
 
 
+def pushed(
+    backend: Backend, matrix: Tensor, tangent: Tensor | None, points: Tensor, along: Tensor | None, n_rows: int
+) -> Tensor:
+    """(N, P, m): the derivative of :func:`times` as matrices and points change; None for what stays."""
+    ndim, total = backend.shape(points)[-1] or 0, None
+    if along is not None:
+        total = backend.matmul(along, backend.matrix_transpose(matrix[:, :, :ndim]))
+    if tangent is not None:
+        by_matrix = times(backend, tangent, points, ndim, n_rows)
+        total = by_matrix if total is None else total + by_matrix
+    return total
+
+
 class HomogeneousMap(Transformation):
     """Families of maps x -> M [x; 1], where the matrices M (N, m, n + 1) are functions of theta."""
 

@@ -9,7 +9,7 @@ import numpy as np
 from cpabx.backend import Backend, Tensor
 from cpabx.sampling import PixelGrid
 from cpabx.transforms.base import Array, frozen
-from cpabx.transforms.homogeneous import HomogeneousMap, homogeneous, times
+from cpabx.transforms.homogeneous import HomogeneousMap, homogeneous, pushed, times
 from cpabx.transforms.matrices import inverted, pull_back_without_last, without_last
 
 #: Closest that a denominator comes to zero: points at the horizon go far away, not to infinity.
@@ -36,6 +36,12 @@ class Homography(HomogeneousMap):
             return theta
         return without_last(backend, backend.reshape(theta, (-1, 9)))
 
+    def _flat_tangent(self, backend: Backend, theta: Tensor, tangent: Tensor) -> Tensor:
+        if backend.shape(theta)[1:] not in self._forms:
+            return tangent
+        at, along = (backend.reshape(t, (-1, 9)) for t in (theta, tangent))
+        return (along[:, :8] - at[:, :8] / at[:, 8:] * along[:, 8:]) / at[:, 8:]
+
     def _pull_back_flat(self, theta: Array, grad: Array) -> Array:
         if theta.shape[1:] not in self._forms:
             return grad
@@ -49,11 +55,38 @@ class Homography(HomogeneousMap):
         return np.array([1.0, 0, 0, 0, 1, 0, 0, 0])
 
     def apply(self, backend: Backend, points: Tensor, theta: Tensor, *, time: float = 1.0) -> Tensor:
+        projected = times(backend, self._matrices(backend, theta, time), points, 2, 3)
+        return projected[:, :, :2] / _held(backend, projected[:, :, 2:])
+
+    def push_forward(
+        self,
+        backend: Backend,
+        points: Tensor,
+        theta: Tensor,
+        tangent_points: Tensor | None,
+        tangent_theta: Tensor | None,
+        *,
+        time: float = 1.0,
+    ) -> Tensor:
+        matrix, change = self._matrices(backend, theta, time), None
+        if tangent_theta is not None:
+            flat = backend.concat([tangent_theta, tangent_theta[:, :1] * 0], axis=1)
+            change = backend.reshape(flat, (-1, 3, 3))
+            if time < 0:  # of H^-1: -H^-1 dH H^-1
+                change = -backend.matmul(matrix, backend.matmul(change, matrix))
+        at = times(backend, matrix, points, 2, 3)
+        along = pushed(backend, matrix, change, points, tangent_points, 3)
+        z = at[:, :, 2:]
+        held = _held(backend, z)
+        slope = backend.where((z < _HORIZON) & (z > -_HORIZON), along[:, :, 2:] * 0, along[:, :, 2:])
+        return (along[:, :, :2] - at[:, :, :2] * (slope / held)) / held
+
+    def _matrices(self, backend: Backend, theta: Tensor, time: float) -> Tensor:
+        """(N, 3, 3) H, or its inverse."""
         matrix = backend.reshape(backend.concat([theta, theta[:, :1] * 0 + 1], axis=1), (-1, 3, 3))
         if time < 0:
-            matrix = inverted(backend, matrix, "Keep theta where maps can be undone, as near the identity.")
-        projected = times(backend, matrix, points, 2, 3)
-        return projected[:, :, :2] / _held(backend, projected[:, :, 2:])
+            return inverted(backend, matrix, "Keep theta where maps can be undone, as near the identity.")
+        return matrix
 
     def apply_to_grid(self, backend: Backend, grid: PixelGrid, theta: Tensor) -> Tensor:
         last = backend.concat([theta[:, 6:], theta[:, :1] * 0 + 1], axis=1)

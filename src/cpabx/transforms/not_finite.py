@@ -9,10 +9,15 @@ from __future__ import annotations
 from cpabx.backend import Backend, Tensor
 
 
+def nan_or_zero(backend: Backend, points: Tensor, theta: Tensor) -> Tensor:
+    """(N, P, 1): NaN for items and points with a number that is not finite, and else 0."""
+    items = backend.sum(theta * 0, axis=-1)[:, None, None]
+    return items + backend.sum(points * 0, axis=-1)[:, :, None]
+
+
 def with_nan(backend: Backend, moved: Tensor, points: Tensor, theta: Tensor) -> Tensor:
     """(N, P, n) results, NaN for items and points with a number that is not finite."""
-    items = backend.sum(theta * 0, axis=-1)[:, None, None]
-    return moved + (items + backend.sum(points * 0, axis=-1)[:, :, None])
+    return moved + nan_or_zero(backend, points, theta)
 
 
 def whole_items(backend: Backend, theta: Tensor) -> Tensor:

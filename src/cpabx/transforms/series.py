@@ -15,7 +15,7 @@ from cpabx.transforms.arguments import as_floats, listed_numbers
 from cpabx.transforms.not_finite import whole_items
 
 if TYPE_CHECKING:
-    from cpabx.transforms.base import Transformation
+    from cpabx.transforms.family import Family
 
 _WHOLE = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
 
@@ -86,7 +86,7 @@ def checked_lengths(backend: Backend, lengths: Any, series: Tensor, theta: Tenso
 
 
 def warp_series(
-    family: Transformation,
+    family: Family,
     backend: Backend,
     series: Tensor,
     theta: Tensor,
@@ -95,18 +95,26 @@ def warp_series(
     *,
     lengths: Tensor,
     resampled: bool,
+    time: float = 1.0,
 ) -> Tensor:
     """:meth:`cpabx.Transformation.warp` of series whose first ``lengths`` (N,) samples cover the domain.
 
     Results are as long, and then 0; or, ``resampled``, each has all samples of the grid.
     """
-    places = series_places(family, backend, theta, grid, lengths, resampled=resampled)
+    places = series_places(family, backend, theta, grid, lengths, resampled=resampled, time=time)
     sampled = backend.sample_series(series, places, lengths, sampling)
     return sampled if resampled else without_padding(backend, sampled, lengths)
 
 
 def series_places(
-    family: Transformation, backend: Backend, theta: Tensor, grid: PixelGrid, lengths: Tensor, *, resampled: bool
+    family: Family,
+    backend: Backend,
+    theta: Tensor,
+    grid: PixelGrid,
+    lengths: Tensor,
+    *,
+    resampled: bool,
+    time: float = 1.0,
 ) -> Tensor:
     """(N, P, 1): the places in [-1, 1], over its own length, that each series is sampled at."""
     theta = theta if family.spreads_nan else whole_items(backend, theta)
@@ -114,4 +122,4 @@ def series_places(
         points = grid.tensor(backend, like=theta) + backend.reshape(lengths * 0, (-1, 1, 1))
     else:
         points = own_centres(backend, grid, lengths, theta)
-    return grid.places(backend, family.apply(backend, points, theta))
+    return grid.places(backend, family.apply(backend, points, theta, time=time))

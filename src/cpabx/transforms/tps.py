@@ -63,6 +63,27 @@ class ThinPlateSpline(Transformation):
         displacements = backend.reshape(theta, (-1, *self.centres.shape))
         return points + backend.matmul(_weights(self, backend, points), displacements)
 
+    def push_forward(
+        self,
+        backend: Backend,
+        points: Tensor,
+        theta: Tensor,
+        tangent_points: Tensor | None,
+        tangent_theta: Tensor | None,
+        *,
+        time: float = 1.0,
+    ) -> Tensor:
+        total = None
+        if tangent_theta is not None:
+            change = backend.reshape(tangent_theta, (-1, *self.centres.shape))
+            total = backend.matmul(_weights(self, backend, points), change)
+        if tangent_points is not None:
+            displacements = backend.reshape(theta, (-1, *self.centres.shape))
+            slopes = _weights(self, backend, points, tangent_points)
+            moved = tangent_points + backend.matmul(slopes, displacements)
+            total = moved if total is None else total + moved
+        return total
+
     def apply_to_grid(self, backend: Backend, grid: PixelGrid, theta: Tensor) -> Tensor:
         if self.n_params // 2 * grid.n_points > MOST_KEPT:
             return super().apply_to_grid(backend, grid, theta)
@@ -89,14 +110,19 @@ class ThinPlateSpline(Transformation):
         return grad_points, grad_theta.reshape(len(theta), self.n_params)
 
 
-def _weights(spline: ThinPlateSpline, backend: Backend, points: Tensor) -> Tensor:
-    """(1 or N, P, K): how much each control point's displacement moves each point."""
+def _weights(spline: ThinPlateSpline, backend: Backend, points: Tensor, along: Tensor | None = None) -> Tensor:
+    """(1 or N, P, K): how much each control point's displacement moves each point; or how that changes along a way."""
     x, y = points[:, :, :1], points[:, :, 1:]
     centres = backend.constant(spline.centres, like=points)
     dx, dy = x - centres[:, 0], y - centres[:, 1]
     squared = dx * dx + dy * dy
-    bumps = squared * backend.log(squared + _TINY)
-    features = backend.concat([bumps, x * 0 + 1, x, y], axis=-1)
+    log = backend.log(squared + _TINY)
+    if along is None:
+        features = backend.concat([squared * log, x * 0 + 1, x, y], axis=-1)
+    else:
+        u, v = along[:, :, :1], along[:, :, 1:]
+        slopes = 2 * (dx * u + dy * v) * (log + squared / (squared + _TINY))
+        features = backend.concat([slopes, x * 0, u, v], axis=-1)
     return backend.matmul(features, backend.constant(_solver(*spline.control_points), like=points))
 
 

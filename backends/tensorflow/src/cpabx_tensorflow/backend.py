@@ -121,6 +121,11 @@ class TensorFlowBackend(Backend):
     def take(self, tensor: tf.Tensor, index: np.ndarray[Any, Any], axis: int) -> tf.Tensor:
         return tf.gather(tensor, index, axis=axis)
 
+    def expand(self, tensor: tf.Tensor, *, like: tf.Tensor) -> tf.Tensor:
+        expanded = tf.repeat(tensor, tf.shape(like)[0], axis=0)
+        expanded.set_shape([like.shape[0], *tensor.shape[1:]])
+        return expanded
+
     def matmul(self, a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
         return tf.matmul(a, b)
 

@@ -137,6 +137,9 @@ class TorchBackend(Backend):
             where = self._constants.get(index, torch.int64, tensor.device)
         return torch.index_select(tensor, axis, where)
 
+    def expand(self, tensor: Tensor, *, like: Tensor) -> Tensor:
+        return tensor.expand(like.shape[0], *tensor.shape[1:])
+
     def matmul(self, a: Tensor, b: Tensor) -> Tensor:
         if not is_autocast(a):
             return a @ b
