@@ -6,6 +6,7 @@ from cpabx.testing.bases import TestBases
 from cpabx.testing.borders import TestBorders
 from cpabx.testing.contract import TestContract
 from cpabx.testing.derivatives import TestDerivatives
+from cpabx.testing.differentials import TestDifferentials
 from cpabx.testing.draws import TestDraws
 from cpabx.testing.empty_input import TestEmptyInput
 from cpabx.testing.exact_gradients import TestExactGradients
@@ -15,6 +16,7 @@ from cpabx.testing.flow import TestFlow
 from cpabx.testing.gradients import TestGradients, TestGradientsOfWarp, TestGradientsOfWarpInAllDimensions
 from cpabx.testing.grids import TestGrids
 from cpabx.testing.invalid_input import TestInvalidInput, TestUnusualInput
+from cpabx.testing.inverse_warps import TestInverseWarps
 from cpabx.testing.inverses import TestInverses
 from cpabx.testing.label_maps import TestLabelMaps
 from cpabx.testing.layer_bounds import TestLayerBounds
@@ -30,6 +32,7 @@ from cpabx.testing.refinement import TestRefinement
 from cpabx.testing.regression import TestFieldsIn
 from cpabx.testing.sampling import TestSampling
 from cpabx.testing.series import TestSeries, TestSeriesInLayers
+from cpabx.testing.sharing import TestOneForAll
 from cpabx.testing.too_large import TestTooLarge
 from cpabx.testing.volumes import TestVolumes
 from cpabx.testing.warping import TestWarping
@@ -42,6 +45,7 @@ __all__ = [
     "TestBorders",
     "TestContract",
     "TestDerivatives",
+    "TestDifferentials",
     "TestDraws",
     "TestEmptyInput",
     "TestExactGradients",
@@ -54,6 +58,7 @@ __all__ = [
     "TestGradientsOfWarpInAllDimensions",
     "TestGrids",
     "TestInvalidInput",
+    "TestInverseWarps",
     "TestInverses",
     "TestLabelMaps",
     "TestLayerBounds",
@@ -65,6 +70,7 @@ __all__ = [
     "TestNamesOfModes",
     "TestNonsense",
     "TestNotFinite",
+    "TestOneForAll",
     "TestOwnFamilies",
     "TestPriors",
     "TestRefinement",
