@@ -69,6 +69,37 @@ def test_warps_images_and_says_how_far():
     assert np.array_equal(pixels, FAMILY.grid(fitted.theta, (6, 7), units="pixels", displacement=True))
 
 
+def test_unwarps_by_the_inverse():
+    """Of a smooth image, what warping did is undone, but for two interpolations, which finer images need less."""
+    fitted, errors = fit(), []
+    for size in (65, 257):
+        rows, columns = np.meshgrid(*2 * [np.linspace(-1, 1, size)], indexing="ij")
+        images = np.repeat((np.sin(3 * rows) * np.cos(2 * columns))[None, :, :, None], 3, axis=0)
+        back = fitted.unwarp(fitted.warp(images, padding_mode="border"), padding_mode="border")
+        errors.append(np.abs(back - images).max())
+    assert errors[1] < errors[0] / 3 < 0.01
+    assert np.array_equal(fitted.unwarp(images), fitted.inverse.warp(images))
+    away = fitted.inverse.displacement((5, 4))
+    assert np.allclose(away, FAMILY.grid(fitted.theta, (5, 4), displacement=True, inverse=True))
+
+
+def test_areas_of_the_inverse_are_reciprocal():
+    fitted = fit()
+    here = fitted.log_det_jacobian(POINTS)
+    there = fitted.inverse.log_det_jacobian(fitted(POINTS))
+    assert np.abs(here + there).max() < 1e-10
+    assert np.abs(here).max() > 0.01
+
+
+def test_folding_is_measured_on_the_grid_of_pixels():
+    """None where maps are gentle; some where they stretch beyond what a coarse grid shows."""
+    assert fit().folding((32, 32)).tolist() == [0, 0, 0]
+    theta = 12 * fit().theta
+    wild = FittedTransformation(FAMILY, theta).folding((12, 12))
+    assert np.array_equal(wild, cpabx.stretch.folding(FAMILY, theta, (12, 12)))
+    assert (wild > 0).any()
+
+
 def test_is_pickled_and_describes_itself():
     fitted = fit()
     copy = pickle.loads(pickle.dumps(fitted))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cpabx import registry
+from cpabx import registry, stretch
 from cpabx.backend import Tensor
 from cpabx.errors import OptionError, shown
 from cpabx.transforms import Cpab, Transformation
@@ -107,7 +107,7 @@ class FittedTransformation:
         Raises:
             CpabxError: as in :meth:`cpabx.Transformation.warp`.
         """
-        return self.transformation.warp(images, self.theta, output_size, **self._way(), **options)
+        return self.transformation.warp(images, self.theta, output_size, inverse=self.inverted, **options)
 
     def unwarp(self, images: Tensor, output_size: tuple[int, ...] | None = None, **options: Any) -> Tensor:
         """Images as they look through the inverses: what :meth:`warp` undoes, but for what sampling loses.
@@ -132,10 +132,38 @@ class FittedTransformation:
         Raises:
             CpabxError: as in :meth:`cpabx.Transformation.grid`.
         """
-        return self.transformation.grid(self.theta, size, displacement=True, **self._way(), **options)
+        return self.transformation.grid(self.theta, size, displacement=True, inverse=self.inverted, **options)
 
-    def _way(self) -> dict[str, Any]:
-        return {"inverse": True} if self.inverted else {}
+    def log_det_jacobian(self, points: Tensor) -> Tensor:
+        """The logarithms of the factors by which the maps change areas (lengths, volumes) at points.
+
+        Args:
+            points: (P, n), shared by all items, or (N, P, n).
+
+        Returns:
+            (N, P).
+
+        Raises:
+            CpabxError: as in :meth:`cpabx.Transformation.log_det_jacobian`.
+        """
+        return self.transformation.log_det_jacobian(points, self.theta, time=-1.0 if self.inverted else 1.0)
+
+    def folding(self, size: tuple[int, ...]) -> NDArray[np.float64]:
+        """The share of pixels at which the map, sampled at the pixels of an image, is turned inside out.
+
+        The map itself never is. An image is sampled at pixels, and where the map stretches more than they resolve,
+        differences between neighbours may have a negative determinant: see :func:`cpabx.stretch.folding`.
+
+        Args:
+            size: (height, width), (length,) or (depth, height, width) of the image.
+
+        Returns:
+            (N,) numbers from 0 to 1.
+
+        Raises:
+            OptionError: an impossible size.
+        """
+        return stretch.folding(self.transformation, self.theta, size, inverse=self.inverted)
 
     # -- other forms -----------------------------------------------------------------------------
 
