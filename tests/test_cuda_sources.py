@@ -3,8 +3,11 @@
 import re
 from pathlib import Path
 
-FAULTS = Path(__file__).parents[1] / "libcpab" / "tests" / "cuda" / "faults"
-SOURCES = sorted((Path(__file__).parents[1] / "libcpab" / "src").rglob("*.[hc]*"))
+import pytest
+
+LIBCPAB = Path(__file__).parents[1] / "libcpab"
+FAULTS = LIBCPAB / "tests" / "cuda" / "faults"
+SOURCES = sorted((LIBCPAB / "src").rglob("*.[hc]*"))
 GPU = [path for path in SOURCES if path.parent.name == "cuda"]
 #: All that there is of CUDA's own interface on the host: none of these waits, but for a device that is lost.
 HOST_INTERFACE = {"cudaGetLastError", "cudaMemsetAsync", "cudaStream_t", "cudaSuccess"}
@@ -31,6 +34,18 @@ def test_nothing_is_allocated_copied_or_waited_for():
     assert set(re.findall(r"\bcuda\w+", code_of(gpu))) - {"cuda_runtime"} == HOST_INTERFACE
     for path in GPU:
         assert not re.search(r"\b(malloc|calloc|new|thread_local|static\s+\w+\s+\w+\s*=)\b", code_of(path)), path
+
+
+@pytest.mark.parametrize("capability", [75, 80, 86, 87, 89, 90, 100, 103, 110, 120, 121, 130])
+def test_there_is_code_for_each_gpu(capability):
+    """Machine code is for its generation, from its own capability on; PTX is for all from there on."""
+    text = (LIBCPAB / "cuda.cmake").read_text(encoding="utf-8")
+    (default,) = re.findall(r'set\(CPAB_CUDA_ARCHITECTURES "([^"]+)"', text)
+    compiled = [re.fullmatch(r"(\d+)(-real|-virtual)?", entry).groups() for entry in default.split(";")]
+    machine_code = {int(number) for number, kind in compiled if kind != "-virtual"}
+    ptx = {int(number) for number, kind in compiled if kind != "-real"}
+    runs = {number for number in machine_code if number // 10 == capability // 10 and number <= capability}
+    assert runs or {number for number in ptx if number <= capability}
 
 
 def test_seeded_faults_keep_up_with_the_sources(monkeypatch):

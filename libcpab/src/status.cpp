@@ -43,8 +43,8 @@ const cpab_message messages[] = {
     {"a call needs scratch that is aligned and as large as cpab_scratch_bytes()", "other scratch",
      CPAB_REPORT},
     {"a device must take the work that it is given", "a launch that failed",
-     "See whether the device works, is the current one, and has the architecture that this library was built "
-     "for."},
+     "See whether the device works, is the current one, has a driver for the CUDA that this library was "
+     "built with, and the architecture that it was built for."},
 };
 const cpab_message unknown = {"a status must be one that exists", "an unknown one", CPAB_REPORT};
 

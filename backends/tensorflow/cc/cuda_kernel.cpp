@@ -68,7 +68,9 @@ protected:
         const int64_t n_bytes = library_->tables(call->tess, dtype, nullptr);
         const auto fill = [&](char *host) { library_->tables(call->tess, dtype, host); };
         Stream *const stream = *stream_of(context);
-        TF_RETURN_IF_ERROR(tables_.get(context, stream, n_bytes, fill, &call->tables));
+        Tensor tables;
+        TF_RETURN_IF_ERROR(tables_.get(context, stream, n_bytes, fill, &tables));
+        call->tables = tables.data();
         return launch(context, function().number, function().call, call, arrays);
     }
 
@@ -88,7 +90,7 @@ protected:
         TF_RETURN_IF_ERROR(allocate(context, size * number_size, &zeros));
         stream_executor::DeviceAddressBase points(zeros.data(), size * number_size);
         TF_RETURN_IF_ERROR(stream->MemZero(&points, points.size()));
-        const void *steps = nullptr;
+        Tensor steps;
         const auto fill = [&](char *host) {
             if (is_float)
                 fill_with_steps<float>(host, n_items);
@@ -115,7 +117,7 @@ protected:
             return vjp(call, arrays[0], arrays[1], arrays[2], nullptr, arrays[3]);
         };
         return launch(context, CPAB_SAMPLE_VJP, adapted, &call,
-                      {const_cast<void *>(steps), zeros.data(), of_each.data(), sum->data()});
+                      {steps.data(), zeros.data(), of_each.data(), sum->data()});
     }
 
 private:

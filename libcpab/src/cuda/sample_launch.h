@@ -22,7 +22,7 @@ struct FixedSums {
     int spare;         /* 61 - b */
 };
 
-/* -- in sample_kernels.cu, for each type of number and dimension --------------------------------- */
+/* -- in sample_part.cu, for each type of number and dimension ------------------------------------- */
 
 template <typename T, int D>
 void launch_values(const Sampling<T> &sampling, T *out);

@@ -23,7 +23,8 @@ struct Tables {
     const double *share_weight;
 };
 
-/* Hands out places for arrays one after the other. */
+/* Hands out places for arrays one after the other. More bytes than can be counted are the most that can be,
+   which no memory has. */
 class Places {
 public:
     explicit Places(void *base) : base_(static_cast<unsigned char *>(base)) {}
@@ -31,13 +32,16 @@ public:
     template <typename T>
     T *take(int64_t n) {
         void *const place = base_ ? base_ + bytes_ : nullptr;
-        bytes_ += (n * int64_t(sizeof(T)) + 15) / 16 * 16;
+        const int64_t left = most_bytes - bytes_;
+        bytes_ += n < left / int64_t(sizeof(T)) ? (n * int64_t(sizeof(T)) + 15) / 16 * 16 : left;
         return static_cast<T *>(place);
     }
 
     int64_t bytes() const { return bytes_; }
 
 private:
+    static constexpr int64_t most_bytes = INT64_MAX / 16 * 16;
+
     unsigned char *const base_;
     int64_t bytes_ = 0;
 };

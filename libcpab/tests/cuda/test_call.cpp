@@ -222,6 +222,32 @@ void sizes_of_scratch(const Space &space) {
     CHECK(cpab_tables(space.tess(), 2, nullptr) == 0);
 }
 
+/* An image whose pixels can be counted, but not the bytes of where they end, and that has no channels: no
+   array of the caller's is too large for him. */
+void uncountable_scratch(const Space &space) {
+    cpab_image image = {};
+    image.struct_size = sizeof image;
+    image.ndim = 2;
+    image.size[0] = image.size[1] = 1;
+    image.output_size[0] = int64_t(1) << 30, image.output_size[1] = (int64_t(1) << 29) - 1;
+    Numbers<double> velocity(std::vector<double>(static_cast<size_t>(space.field_size()))),
+        grad_velocity(space.field_size());
+    Numbers<unsigned char> tables(space.tables(CPAB_FLOAT64)), scratch(64);
+    cpab_call call = call_make(space.tess(), CPAB_FLOAT64, 1, 0, 1, 1);
+    call.device = CPAB_CUDA;
+    call.image = &image;
+    call.tables = tables.data();
+    call.scratch = scratch.data();
+    call.scratch_bytes = 64;
+    for (call.deterministic = 0; call.deterministic < 2; call.deterministic++) {
+        const int64_t needed = cpab_scratch_bytes(&call, CPAB_WARP_VJP);
+        CHECK(needed > int64_t(1) << 60);
+        if (needed < 0) continue; /* it would begin */
+        CHECK(cpab_warp_vjp(&call, nullptr, velocity.data(), nullptr, nullptr, grad_velocity.data()) ==
+              CPAB_E_SCRATCH);
+    }
+}
+
 /* The lowest items, also of calls that share a report; what failed is NaN, what did not is what it always is.
  */
 void reports(const Space &space) {
@@ -378,6 +404,7 @@ int main() {
     bad_memory(space);
     refused_work(space);
     sizes_of_scratch(space);
+    uncountable_scratch(space);
     reports(space);
     many_fields();
     many_items();
