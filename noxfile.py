@@ -53,6 +53,8 @@ COMPILE_QUICKLY = [
 ]
 #: Many small calls: threads of the linear algebra would only wait for each other.
 ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+#: Of SimpleITK and ANTs.
+ITK_THREADS = "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"
 #: For JAX, where nothing runs twice.
 COMPILE_FAST = "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false"
 #: What graphs of TensorFlow do in another way where the op library is not built.
@@ -392,6 +394,35 @@ def bench(session: nox.Session) -> None:
     """Speed, errors and memory beside libcpab, difw, kornia and torch. ``-- --json FILE`` keeps every figure."""
     install(session, "torch", "bench")
     session.run("python", "-m", "benchmarks", *session.posargs)
+
+
+@nox.session(name="bench-align")
+def bench_align(session: nox.Session) -> None:
+    """Fits to landmarks, images and series beside other packages. ``-- --lfw FOLDER --ucr FOLDER --out FOLDER``."""
+    install(session, "torch", "bench", "test")
+    for rival in ("SimpleITK>=2.4", "antspyx>=0.6", "scikit-image>=0.25", "tslearn>=0.7"):
+        # One that does not install is a row that says so.
+        session.run("python", "-m", "pip", "install", rival, success_codes=[0, 1])
+    session.run("python", "-m", "benchmarks.align", *session.posargs, env=ONE_THREAD | {ITK_THREADS: "1"})
+
+
+#: Which run beside torchvision, kornia and albumentations, and elsewhere skip what needs these.
+AUGMENT = [
+    *("backends/torch/tests/test_augment.py", "backends/torch/tests/test_augment_torchvision.py"),
+    *("backends/torch/tests/test_augment_kornia.py", "tests/test_augment_albumentations.py"),
+    *("tests/cross/test_documents.py", "-k", "augment"),
+]
+
+
+@nox.session
+def augment(session: nox.Session) -> None:
+    """Augmentations in pipelines of torchvision, kornia and albumentations, and images a second beside theirs."""
+    # Not what the test matrix has: a torchvision that fits the torch there is not to be had on every index.
+    session.install("torch", "torchvision", *group("augment"), *group("test"))
+    wheels = [wheel(session, project) for project in (".", *PLUGINS["torch"])]
+    session.install(*wheels)
+    session.run("pytest", *AUGMENT, env={**ONE_THREAD, "CPABX_TEST_BACKENDS": "torch"})
+    session.run("python", "-m", "benchmarks.augment", *session.posargs, env=ONE_THREAD)
 
 
 @nox.session

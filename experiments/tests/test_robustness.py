@@ -21,23 +21,15 @@ def test_the_jacobian_of_an_affine_map_is_its_matrix():
     assert np.abs(found - expected).max() < 1e-9
 
 
-def test_exact_jacobians_are_those_of_differences(monkeypatch):
-    family = Cpab((4, 4))
-    theta = family.sample(3, seed=0, scale=0.5, backend="numpy")
-    exact = jacobians(family, theta, grid())
-    monkeypatch.delattr(type(family).__mro__[1], "jacobian")
-    assert np.median(np.abs(jacobians(family, theta, grid()) - exact)) < 1e-8
-
-
-def test_the_jacobian_of_a_thin_plate_spline_by_a_wider_difference():
-    family = ThinPlateSpline((4, 4))
-    theta = family.identity(1) + 0.1 * np.random.default_rng(0).standard_normal((1, 32))
-    points, step = grid(), 1e-3
+@pytest.mark.parametrize("family", [Cpab((4, 4)), ThinPlateSpline((4, 4))], ids=["Cpab", "ThinPlateSpline"])
+def test_jacobians_are_those_of_differences(family):
+    theta = family.identity(1) + 0.1 * np.random.default_rng(0).standard_normal((1, family.n_params))
+    points, step = grid(), 1e-6
     found = jacobians(family, theta, points)
     for axis in (0, 1):
         wide = step * np.eye(2)[axis]
         difference = (family.transform(points + wide, theta) - family.transform(points - wide, theta)) / (2 * step)
-        assert np.abs(found[..., axis] - difference).max() < 1e-3
+        assert np.median(np.abs(found[..., axis] - difference)) < 1e-8
 
 
 @pytest.mark.parametrize(("a", "b"), [(3.0, 0.5), (2.0, 2.0), (1e-3, 1e3)])

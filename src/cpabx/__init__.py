@@ -7,10 +7,12 @@ layer, ``cpabx.layers.STCPAB(...)``, give a network a diffeomorphic spatial tran
 
 from importlib.metadata import version as _version
 
-from cpabx import errors, layers, plot, stretch, transforms
+from cpabx import augment, distributions, errors, layers, losses, plot, stretch, transforms
 from cpabx.fitted import FittedTransformation
 from cpabx.hookspecs import hookimpl
+from cpabx.landmarks import FittedLandmarks, fit_landmarks
 from cpabx.priors import SmoothPrior, VelocityPrior
+from cpabx.registration import register
 from cpabx.registry import (
     available_backends,
     check_device_errors,
@@ -26,20 +28,26 @@ from cpabx.transforms.series import lengths_of
 __version__ = _version("cpabx")
 
 __all__ = [
+    "FittedLandmarks",
     "FittedTransformation",
     "SmoothPrior",
     "Tessellation",
     "VelocityPrior",
     "__version__",
+    "augment",
     "available_backends",
     "check_device_errors",
     "clear_caches",
+    "distributions",
     "errors",
+    "fit_landmarks",
     "get_backend",
     "hookimpl",
     "layers",
     "lengths_of",
+    "losses",
     "plot",
+    "register",
     "set_backend",
     "stretch",
     "use_backend",

@@ -327,11 +327,23 @@ class Backend(abc.ABC):
         raise _missing(self, "gradients by automatic differentiation")
 
     def layers(self) -> ModuleType:
-        """The module with the classes of :data:`cpabx.layers.LAYER_NAMES`, SpatialTransformer and STParallel.
+        """The module with the classes of :mod:`cpabx.layers`, all in its ``__all__``.
 
         Required with the ability ``layers``.
         """
         raise _missing(self, "layers")
+
+    def augmentations(self) -> ModuleType | None:
+        """The module with the class RandomCPAB that :func:`cpabx.augment.RandomCPAB` makes; None if there is none."""
+        return None
+
+    def distributions(self) -> ModuleType:
+        """The module with the classes of :mod:`cpabx.distributions`, as far as the framework has a place for them."""
+        raise _missing(self, "distributions")
+
+    def alignment(self) -> ModuleType:
+        """The module with ``fitted``, which fits models of series for :class:`cpabx.align.TimeSeriesAligner`."""
+        raise _missing(self, "fits of series")
 
 
 def numpy_normal(shape: Sequence[int], dtype: str) -> np.ndarray[Any, Any]:

@@ -79,7 +79,8 @@ def folding_on_grid(grid: Tensor) -> Array:
     shares = np.empty(len(values))
     for item, places in enumerate(values.astype(np.float64)):
         along = np.gradient(places, axis=tuple(range(ndim))[::-1]) if ndim > 1 else [np.gradient(places, axis=0)]
-        determinants = np.linalg.det(np.stack(along, axis=-1))  # coordinate by direction (x, y, z)
+        with np.errstate(invalid="ignore"):  # not finite: NaN below
+            determinants = np.linalg.det(np.stack(along, axis=-1))  # coordinate by direction (x, y, z)
         shares[item] = (determinants <= 0).mean() if np.isfinite(places).all() else np.nan
     return shares
 
@@ -161,7 +162,7 @@ def stretch_penalty(
     size: tuple[int, ...],
     *,
     weight: float = 1e-3,
-    gradient: float = 0.1,
+    gradient: float = 1.0,
 ) -> Tensor:
     """What to add to a loss so that maps stretch an image no further than they must.
 

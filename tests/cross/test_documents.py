@@ -25,6 +25,7 @@ TOPICS = {
     "torch": re.compile(r"\btorch\b"),
     "tensorflow": re.compile(r"\b(tensorflow|tf|keras)\b"),
     "peers": re.compile(r"\b(libcpab|difw)\b"),
+    "torchvision": re.compile(r"\btorchvision\b"),
 }
 #: Directives of Sphinx, and languages that are not run here.
 NOT_PYTHON = re.compile(r"\{[a-z-]+\}.*|toml|bash|c|text")
@@ -61,7 +62,16 @@ def blocks_of(page):
 def runs_of(page):
     """The backends that a page is run for; what it says in torch about other projects needs these, not a backend."""
     topics = set().union(*(block.topics for block in blocks_of(page)))
-    return ["numpy"] if "peers" in topics else sorted(topics) or ["numpy"]
+    return ["numpy"] if "peers" in topics else sorted(topics - {"torchvision"}) or ["numpy"]
+
+
+def has_torchvision():
+    """Whether it is there, and was built for the torch that is."""
+    try:
+        import torchvision  # noqa: F401 - it is enough that it can be imported
+    except (ImportError, RuntimeError):
+        return False
+    return True
 
 
 @pytest.fixture
@@ -90,8 +100,9 @@ def test_page(page, backend):
     if backend.name not in runs_of(page):
         pytest.skip(f"says nothing about {backend.name}")
     names = {"__name__": "__main__", **given(page, backend)}
+    here = {backend.name, "torchvision"} if backend.name == "torch" and has_torchvision() else {backend.name}
     for block in blocks_of(page):
-        if block.topics <= {backend.name}:
+        if block.topics <= here:
             block.run(names)
 
 

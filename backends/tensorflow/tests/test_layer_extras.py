@@ -51,7 +51,8 @@ def test_theta_made_this_output_in_training(name):
     # Batch normalization took one step, half of the way, from its mean of 0.
     norm = layer.localization.layers[0].layers[1]
     pooled = keras.layers.AveragePooling2D(3)(x)
-    np.testing.assert_allclose(norm.moving_mean, 0.5 * tf.reduce_mean(pooled, (0, 1, 2)), rtol=1e-5)
+    if name != "STRecurrent":  # which takes one for each look, at another image
+        np.testing.assert_allclose(norm.moving_mean, 0.5 * tf.reduce_mean(pooled, (0, 1, 2)), rtol=1e-5)
     np.testing.assert_allclose(layer.transformation.warp(x, theta, padding_mode="border"), output, atol=1e-5)
     assert grid.shape == (4, 12, 10, 2)
     assert np.any(layer(x, training=True, return_theta=True)[1] != theta)

@@ -40,6 +40,7 @@ from collections.abc import Sequence
 from typing import Any, Unpack
 
 from cpabx import transforms
+from cpabx.layers import recurrent as _recurrent  # noqa: F401 -- adds its layer to the table
 from cpabx.layers.families import LAYERS, of_any_dimension, of_plane
 from cpabx.layers.options import LayerOptions, make, spelled_out
 from cpabx.transforms import Cpab, Transformation
@@ -108,6 +109,33 @@ def STAffineCPAB(
     return make("STAffineCPAB", backend, cells, interpolate=interpolate, **options)
 
 
+@spelled_out
+def STRecurrent(
+    transformation: Transformation | Sequence[int] = (4, 4),
+    recurrences: int = 4,
+    *,
+    backend: str | None = None,
+    **options: Unpack[LayerOptions],
+) -> Any:
+    """Spatial transformer whose one localization network looks several times, each time at what it has made so far.
+
+    The network predicts a map from the input, then another from the input as warped so far, and so on, with the same
+    weights. The maps are composed exactly, one followed after the other: each look, and the output, is the input
+    sampled once at the composed map.
+
+    Args:
+        transformation: a family of maps, or the cells of a :class:`cpabx.Cpab`: (n,) for signals.
+        recurrences: how many times, at least once.
+        backend: only to differ from the backend in force.
+        **options: as for all layers, see above.
+
+    ``layer.transformation`` is the composition of as many families, and theta has their parameters side by side,
+    (N, recurrences * d), those of the first look first. ``layer.inverse_warp(x, theta)`` warps by the inverse of the
+    composed map, where the family has one.
+    """
+    return make("STRecurrent", backend, transformation, recurrences, **options)
+
+
 def STParallel(layers: Sequence[Any], *, merge: str | None = None, backend: str | None = None, **options: Any) -> Any:
     """Layers side by side: one input, k transformations, k results (section 6 of the paper).
 
@@ -124,8 +152,33 @@ def STParallel(layers: Sequence[Any], *, merge: str | None = None, backend: str 
     return make("STParallel", backend, layers, merge=merge, **options)
 
 
+def CPABActivation(channels: int | None = None, cells: Any = 10, *, backend: str | None = None, **options: Any) -> Any:
+    """An activation that is learnt: each value goes to T^theta of itself, a diffeomorphism of the line.
+
+    It starts as the identity, with theta = 0, and is increasing and invertible whatever theta is: ``layer.inverse``
+    is exact. Between layers that are linear, draw theta first, or put it behind another activation. With the default
+    family, values beyond [-3, 3] stay what they are.
+
+    Args:
+        channels: None, one theta for all values, of any shape; or how many channels there are, each with its own: the
+            second axis in torch, the last in Keras.
+        cells: how many intervals the field has over [-3, 3], 2 or more; or a :class:`cpabx.Cpab` in 1D, with
+            a domain and a boundary of its own.
+        backend: only to differ from the backend in force.
+        **options: of the framework's layers: ``device`` and ``dtype`` in torch, ``name`` and ``dtype`` in Keras.
+
+    Returns:
+        A ``torch.nn.Module``, or a ``keras.layers.Layer``, with ``theta`` (1 or channels, d) and ``transformation``.
+
+    Raises:
+        OptionError: impossible channels or cells.
+        BackendLoadError: the backend has no layers.
+    """
+    return make("CPABActivation", backend, channels, cells, **options)
+
+
 #: Layers of one family each, which every backend with layers has.
 LAYER_NAMES = tuple(LAYERS)
 
 __all__ = list(LAYER_NAMES)
-__all__ += ["STParallel", "SpatialTransformer"]
+__all__ += ["CPABActivation", "STParallel", "SpatialTransformer"]

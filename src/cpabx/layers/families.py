@@ -50,6 +50,10 @@ class SpatialTransformerMixin:
         """Options of the layer besides those of its family and those of all layers."""
         return {}
 
+    def own_family(self) -> Transformation:
+        """The family that the layer was made with."""
+        return self.transformation
+
     @classmethod
     def family_arguments(cls, config: dict[str, Any]) -> dict[str, Any]:
         """Arguments of the layer, of which some may be as JSON gives them back."""
@@ -176,7 +180,7 @@ def _with_cpab(config: dict[str, Any]) -> dict[str, Any]:
 # -- names ---------------------------------------------------------------------------------------
 
 #: The mixin of each layer, by its name.
-LAYERS: dict[str, type[OfFamily]] = {
+LAYERS: dict[str, type[SpatialTransformerMixin]] = {
     "STThinPlateSpline": OfControlPoints,
     "STCPAB": OfCpab,
     "STAffineCPAB": OfAffineCpab,

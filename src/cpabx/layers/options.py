@@ -109,6 +109,7 @@ class WarpOptions:
     output_size: tuple[int, ...] | None = None
     ndim: int = 2
     lengths: Lengths | None = None
+    inverse: bool = False
 
     def __post_init__(self) -> None:
         if self.output_size is not None:
@@ -134,7 +135,8 @@ class WarpOptions:
     def warp(self, transformation: Transformation, images: Tensor, theta: Tensor) -> Tensor:
         """The layer's output."""
         backend = registry.backend_for(None, images=images, theta=theta)
-        return transformation.warp_with(backend, images, theta, self.sampling, self.output_size, lengths=self.lengths)
+        options: dict[str, Any] = {"lengths": self.lengths, "time": -1.0 if self.inverse else 1.0}
+        return transformation.warp_with(backend, images, theta, self.sampling, self.output_size, **options)
 
     def grid(self, transformation: Transformation, images: Tensor, theta: Tensor) -> Tensor:
         """(N, *output size, n): where the layer's output comes from, (x, y[, z]) in [-1, 1]^n over the input."""

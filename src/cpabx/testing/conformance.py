@@ -19,20 +19,25 @@ from cpabx.testing.invalid_input import TestInvalidInput, TestUnusualInput
 from cpabx.testing.inverse_warps import TestInverseWarps
 from cpabx.testing.inverses import TestInverses
 from cpabx.testing.label_maps import TestLabelMaps
+from cpabx.testing.landmarks import TestLandmarks
 from cpabx.testing.layer_bounds import TestLayerBounds
 from cpabx.testing.layer_extras import TestLayerExtras
 from cpabx.testing.layer_inputs import TestLayerInputs
 from cpabx.testing.layers import TestLayers, TestLayersInNetworks
+from cpabx.testing.losses import TestLosses
 from cpabx.testing.matrices import TestMatrices
 from cpabx.testing.nonsense import TestNonsense
 from cpabx.testing.not_finite import TestNotFinite
 from cpabx.testing.own_families import TestOwnFamilies
 from cpabx.testing.priors import TestPriors
+from cpabx.testing.recurrent import TestRecurrent
 from cpabx.testing.refinement import TestRefinement
-from cpabx.testing.regression import TestFieldsIn
+from cpabx.testing.registration import TestRegistration, TestRegistrationWithoutGradients
+from cpabx.testing.regression import TestFieldsIn, TestVelocitiesAtPoints
 from cpabx.testing.sampling import TestSampling
 from cpabx.testing.series import TestSeries, TestSeriesInLayers
 from cpabx.testing.sharing import TestOneForAll
+from cpabx.testing.stretching import TestStretch
 from cpabx.testing.too_large import TestTooLarge
 from cpabx.testing.volumes import TestVolumes
 from cpabx.testing.warping import TestWarping
@@ -61,11 +66,13 @@ __all__ = [
     "TestInverseWarps",
     "TestInverses",
     "TestLabelMaps",
+    "TestLandmarks",
     "TestLayerBounds",
     "TestLayerExtras",
     "TestLayerInputs",
     "TestLayers",
     "TestLayersInNetworks",
+    "TestLosses",
     "TestMatrices",
     "TestNamesOfModes",
     "TestNonsense",
@@ -73,12 +80,17 @@ __all__ = [
     "TestOneForAll",
     "TestOwnFamilies",
     "TestPriors",
+    "TestRecurrent",
     "TestRefinement",
+    "TestRegistration",
+    "TestRegistrationWithoutGradients",
     "TestSampling",
     "TestSeries",
     "TestSeriesInLayers",
+    "TestStretch",
     "TestTooLarge",
     "TestUnusualInput",
+    "TestVelocitiesAtPoints",
     "TestVolumes",
     "TestWarping",
     "TestWrongTypes",

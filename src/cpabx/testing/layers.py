@@ -60,6 +60,8 @@ def layers_in(ndim: int) -> dict[str, Layer]:
         Layer("STCPAB", {"cells": cells}, cpab),
         Layer("STAffineCPAB", {"cells": cells}, Composition(affine, cpab)),
     ]
+    if ndim == 1:  # what it is for, though it is made of any family
+        layers.append(Layer("STRecurrent", {"transformation": cells, "recurrences": 2}, Composition(cpab, cpab)))
     return {f"{layer.name}-{ndim}D": layer for layer in layers}
 
 
@@ -75,6 +77,7 @@ LAYERS = {
     "STThinPlateSpline": Layer("STThinPlateSpline", {}, ThinPlateSpline((4, 4))),
     "STCPAB": Layer("STCPAB", {}, Cpab((4, 4))),
     "STAffineCPAB": Layer("STAffineCPAB", {}, Composition(Affine(), Cpab((4, 4)))),
+    "STRecurrent": Layer("STRecurrent", {"recurrences": 2}, Composition(Cpab((4, 4)), Cpab((4, 4)))),
     **layers_in(1),
     **layers_in(3),
 }

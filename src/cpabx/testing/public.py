@@ -31,6 +31,7 @@ SUBJECTS: tuple[Any, ...] = (
     cpabx.SmoothPrior(cpabx.Cpab((2, 1)), length_scale=0.5),
     cpabx.VelocityPrior(cpabx.Cpab((2, 1)), length_scale=0.5),
     cpabx.Tessellation((2, 1)),
+    cpabx.augment.RandomField((2, 1)),
 )
 
 
@@ -52,6 +53,8 @@ def _theta(subject: Any, n: int = N) -> Array:
 
 #: By the name of a parameter that takes numbers: whole ones that fit a subject.
 NUMBERS: dict[str, Callable[[Any], Array]] = {
+    "source": lambda subject: _whole((4, _family(subject).ndim)),
+    "target": lambda subject: _whole((4, _family(subject).ndim)),
     "points": lambda subject: _whole((P, _family(subject).ndim)),
     "tangent_points": lambda subject: _whole((P, _family(subject).ndim)),
     "theta": _theta,
@@ -60,8 +63,12 @@ NUMBERS: dict[str, Callable[[Any], Array]] = {
     "white": lambda subject: _whole((N, _family(subject).n_params)),
     "mean": lambda subject: _whole((_family(subject).n_params,)),
     "cotangent": lambda subject: _whole((N, P, _family(subject).ndim)),
+    "velocities": lambda subject: _whole((N, P, _family(subject).ndim)),
+    "grid": lambda subject: _whole((N, *(3, 4, 5)[: _family(subject).ndim], _family(subject).ndim)),
     "field": lambda subject: _whole((N, *(3, 4, 5)[: _family(subject).ndim], _family(subject).ndim)),
     "images": lambda subject: _whole((N, *(3, 4, 5)[: _family(subject).ndim], 2)),
+    "masks": lambda subject: _whole((N, *(3, 4, 5)[: _family(subject).ndim], 2)),
+    "boxes": lambda subject: _whole((P, 4)),
 }
 
 #: For pictures, which show one transformation.
@@ -86,7 +93,9 @@ class Call:
     def arguments(self, backend: Backend) -> dict[str, Any]:
         """The numbers as tensors of a backend."""
         as_tensor = {True: image_tensor, False: tensor}
-        return self.given | {name: as_tensor[name == "images"](backend, a) for name, a in self.numbers.items()}
+        return self.given | {
+            name: as_tensor[name in ("images", "masks")](backend, a) for name, a in self.numbers.items()
+        }
 
 
 def _is_hook(function: Callable[..., Any]) -> bool:
@@ -103,8 +112,14 @@ def public_functions() -> Iterator[tuple[str, Callable[..., Any], Any]]:
                 continue
             if name != "inverse" or subject.has_inverse:
                 yield f"{name_of(subject) or type(subject).__name__}.{name}", getattr(subject, name), subject
+    yield "fit_landmarks", cpabx.fit_landmarks, cpabx.Cpab((2, 1))
+    for name in ("warp_masks", "move_keypoints", "move_boxes"):  # warp_images rounds whole numbers, so types matter
+        yield f"augment.{name}", getattr(cpabx.augment, name), cpabx.Cpab((2, 1))
     for name in cpabx.plot.__all__:
         yield f"plot.{name}", getattr(cpabx.plot, name), cpabx.Cpab((2, 1))
+    for name in cpabx.stretch.__all__:
+        if inspect.isfunction(function := getattr(cpabx.stretch, name)):
+            yield f"stretch.{name}", function, cpabx.Cpab((2, 1))
 
 
 def calls_with_numbers() -> list[Call]:

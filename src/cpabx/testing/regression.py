@@ -142,3 +142,84 @@ class TestFieldsIn:
             Cpab((40, 40), basis="nodal").from_velocity(tensor(backend, field))
         empty = Cpab((1, 1), boundary="fixed").from_velocity(tensor(backend, field))
         assert backend.shape(empty) == (3, Cpab((1, 1), boundary="fixed").n_params)
+
+
+class TestVelocitiesAtPoints:
+    """``Cpab.fit_velocity``."""
+
+    @pytest.mark.parametrize("shared", [True, False], ids=["shared", "paired"])
+    @each_fitted
+    def test_own_fields_are_found(self, backend: Backend, family: Cpab, shared: bool) -> None:
+        """Exactly, from points inside and outside of the domain; those of weight 0 may be anything."""
+        theta, low, high = draw_theta(family, 2, 0), *np.array(family.domain).T
+        unit = np.random.default_rng(1).uniform(-0.5, 1.5, (400, family.ndim) if shared else (2, 400, family.ndim))
+        points = low + (high - low) * unit
+        velocities = np.asarray(family.velocity_at(points, theta))
+        got = backend.to_numpy(family.fit_velocity(tensor(backend, points), tensor(backend, velocities)))
+        assert distance(got, theta) <= 1e-7
+        velocities[:, ::7], weights = np.nan, np.ones(400)
+        weights[::7] = 0
+        for given in (weights, tensor(backend, np.stack([weights, 2 * weights]))):
+            masked = family.fit_velocity(tensor(backend, points), tensor(backend, velocities), weights=given)
+            assert distance(backend.to_numpy(masked), theta) <= 1e-7
+
+    @pytest.mark.parametrize("ridge", [0.0, 0.7])
+    def test_least_squares(self, backend: Backend, ridge: float) -> None:
+        """As numpy's solver finds them: many points, or few, of which the shortest theta."""
+        family, rng = Cpab((2, 2)), np.random.default_rng(2)
+        for p in (40, 3):
+            points, velocities = rng.uniform(-1.2, 1.2, (p, 2)), rng.standard_normal((2, p, 2))
+            weights = rng.uniform(0.1, 1, p)
+            columns = np.asarray(family.velocity_at(points, np.eye(family.n_params))).reshape(family.n_params, -1).T
+            root = np.sqrt(weights).repeat(2)[:, None]
+            matrix = np.concatenate([root * columns, np.sqrt(ridge) * np.eye(family.n_params)])
+            right = np.concatenate([root * velocities.reshape(2, -1).T, np.zeros((family.n_params, 2))])
+            expected = np.linalg.lstsq(matrix, right, rcond=1e-9)[0].T
+            given = tensor(backend, points), tensor(backend, velocities)
+            got = family.fit_velocity(*given, weights=weights, ridge=ridge)
+            assert distance(backend.to_numpy(got), expected) <= 1e-8
+
+    @each_dtype
+    def test_at_pixels_it_is_from_velocity(self, backend: Backend, dtype: str) -> None:
+        """Of the type and framework of the points."""
+        family, field = Cpab((2, 2)), np.random.default_rng(3).standard_normal((3, 5, 4, 2))
+        points = pixel_grid((5, 4), False, family.domain).points
+        given = tensor(backend, points, dtype), tensor(backend, field.reshape(3, 20, 2), dtype)
+        got = family.fit_velocity(*given, ridge=0.1)
+        assert cpabx.registry.owner(got) == backend.name
+        assert backend.dtype(got) == dtype
+        expected = family.from_velocity(field, ridge=0.1)
+        assert distance(backend.to_numpy(got), expected) <= {"float32": 1e-4, "float64": 1e-10}[dtype]
+        one = family.fit_velocity(points, field.reshape(3, 20, 2)[0], ridge=0.1)
+        assert distance(one, expected[:1]) <= 1e-10
+        empty = family.fit_velocity(tensor(backend, points), tensor(backend, np.zeros((0, 20, 2))))
+        assert backend.shape(empty) == (0, 20)
+
+    def test_what_does_not_fit(self, backend: Backend) -> None:
+        family = Cpab((2, 2))
+
+        def fit(points: Any, velocities: Any, **options: Any) -> Any:
+            return family.fit_velocity(tensor(backend, points), tensor(backend, velocities), **options)
+
+        for points, velocities in (
+            ((5, 3), (5, 3)),
+            ((5, 2), (4, 2)),
+            ((2, 5, 2), (3, 5, 2)),
+            ((5,), (5, 2)),
+            ((0, 2), (0, 2)),
+        ):
+            with complains(ShapeError, builtin=ValueError):
+                fit(np.zeros(points), np.zeros(velocities))
+        some = np.random.default_rng(0).uniform(-1, 1, (5, 2))
+        with complains(ShapeError, builtin=ValueError, match="weights"):
+            fit(some, some, weights=np.ones(4))
+        for options in ({"weights": np.zeros(5)}, {"weights": -np.ones(5)}, {"ridge": -1}, {"ridge": "much"}):
+            with complains(OptionError, builtin=ValueError):
+                fit(some, some, **options)
+        for poison in (np.nan, np.inf):
+            with complains(OptionError, builtin=ValueError, match="finite"):
+                fit(some, np.full((5, 2), poison))
+            with complains(OptionError, builtin=ValueError, match="finite"):
+                fit(np.full((5, 2), poison), some)
+        with complains(OptionError, builtin=ValueError, match="2048"):
+            Cpab((40, 40), basis="nodal").fit_velocity(tensor(backend, some), tensor(backend, some))

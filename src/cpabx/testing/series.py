@@ -244,10 +244,14 @@ class TestSeries:
             family.warp(images, tensor(backend, family.identity(1, backend="numpy")), lengths=[4])
 
 
-@pytest.mark.parametrize("name", ["STCPAB", "STAffineCPAB", "STAffineDiffeo"])
+@pytest.mark.parametrize("name", ["STCPAB", "STAffineCPAB", "STAffineDiffeo", "STRecurrent"])
 class TestSeriesInLayers:
     def made(self, backend: Backend, name: str, **options: Any) -> Any:
-        family: dict[str, Any] = {"ndim": 1} if name == "STAffineDiffeo" else {"cells": Elsewhere(4)}
+        families: dict[str, dict[str, Any]] = {
+            "STAffineDiffeo": {"ndim": 1},
+            "STRecurrent": {"transformation": Elsewhere(4), "recurrences": 2},
+        }
+        family = families.get(name, {"cells": Elsewhere(4)})
         return named(backend, name, (L,), CHANNELS, localization="fcn", **family, **options)
 
     @pytest.mark.parametrize("size", OUTPUT_SIZES, ids=str)
@@ -264,7 +268,7 @@ class TestSeriesInLayers:
             assert np.isfinite(image_array(backend, output)).all()
             assert backend.shape(grid) == (N, *(size or (L,)), 1)
             assert np.isfinite(backend.to_numpy(grid)).all()
-        if name != "STAffineCPAB":  # whose second network sees another series
+        if name not in ("STAffineCPAB", "STRecurrent"):  # whose second run sees another series
             assert distance(backend.to_numpy(theta), backend.to_numpy(layer.theta(zeros))) <= 1e-6
         (grad,) = backend.vjp(
             lambda s: layer(s, lengths=LENGTHS),

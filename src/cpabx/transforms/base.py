@@ -17,6 +17,6 @@ class Transformation(Parameters, Differential, Warping):
     *output* to *input* coordinates, as grid samplers expect.
 
     A family of your own is a subclass with :attr:`n_params`, :attr:`config`, :meth:`identity_theta` and :meth:`apply`;
-    :attr:`ndim`, :attr:`domain`, :attr:`has_inverse`, :attr:`spreads_nan`, :meth:`apply_to_grid` and :meth:`pull_back`
-    are there to be overridden where the defaults do not fit. All other methods follow from these.
+    :attr:`ndim`, :attr:`domain`, :attr:`has_inverse`, :attr:`spreads_nan`, :meth:`apply_to_grid`, :meth:`pull_back`
+    and :meth:`push_forward` are there to be overridden where the defaults do not fit. All others follow from these.
     """

@@ -180,20 +180,63 @@ class Cpab(DifferentiableFlow):
         units, align_corners = checked_units(units), flag("align_corners", align_corners)
         (field,) = as_floats(chosen, field=field)
         values, weight, size = regression.field_values(host_values("field", field), weights, self.ndim)
+        factor = self._ridge("from_velocity", ridge)
+        values = values / pixel_grid(size, align_corners, self.domain).per_domain(units)
+        unit = Tessellation(self.tessellation.cells)  # whose pixels are near the origin
+        places = regression.places_of(unit, pixel_grid(size, align_corners, unit.domain).points)
+        theta = regression.nearest_theta(self.tessellation, self._basis, values, weight, *places, factor)
+        return _like(chosen, theta, field)
+
+    def fit_velocity(
+        self,
+        points: Tensor,
+        velocities: Tensor,
+        *,
+        weights: Any = None,
+        ridge: float = 0.0,
+        backend: str | None = None,
+    ) -> Tensor:
+        """The theta whose field is nearest to velocities that are given at points, by least squares.
+
+        As :meth:`from_velocity`, at points anywhere: solved in float64 by numpy, not differentiable, not in graphs.
+
+        Args:
+            points: (P, n), shared by all items, or (N, P, n), in units of the domain, also outside of it.
+            velocities: (N, P, n), or (P, n): those at the points, in units of the domain per unit of time.
+            weights: (P,) or (N, P) numbers of 0 or more. Where one is 0, the point and its velocity may be anything.
+            ridge: adds ridge * |theta|^2 to the sum of weighted squares, in units of the domain. With 0, and where the
+                points do not tell all parameters, theta is the shortest of the best.
+            backend: only to insist on one.
+
+        Returns:
+            (N, d), of the type and on the device of the points.
+
+        Raises:
+            ShapeError: they are no such arrays, or do not fit each other.
+            OptionError: numbers that are not finite; impossible weights or ridge; more than 2048 parameters.
+            DtypeError: no floats, or values that are not known, as in a graph.
+            DeviceError, BackendMismatchError: as in :meth:`transform`.
+        """
+        chosen = registry.backend_for(backend, points=points, velocities=velocities)
+        points, velocities = as_floats(chosen, points=points, velocities=velocities)
+        places, values = host_values("points", points), host_values("velocities", velocities)
+        checked = regression.point_values(places, values, weights, self.ndim)
+        factor = self._ridge("fit_velocity", ridge)
+        theta = regression.nearest_theta_at_points(self.tessellation, self._basis, *checked, factor)
+        return _like(chosen, theta, points)
+
+    def _ridge(self, name: str, ridge: Any) -> float:
+        """The factor, of a least-squares fit that is not too large."""
         if self.n_params > regression.MOST_PARAMS:
             raise OptionError(
-                f"from_velocity solves for at most {regression.MOST_PARAMS} parameters",
+                f"{name} solves for at most {regression.MOST_PARAMS} parameters",
                 f"{self.n_params} of {self!r}",
                 "Take fewer cells.",
             )
         factor = finite("ridge", ridge, "0 is none.")
         if factor < 0:
             raise OptionError("ridge must be 0 or more", repr(ridge), "0 is none.")
-        values = values / pixel_grid(size, align_corners, self.domain).per_domain(units)
-        theta = regression.nearest_theta(self.tessellation, self._basis, values, weight, size, align_corners, factor)
-        if not np.abs(theta).max(initial=0) <= np.finfo(chosen.dtype(field)).max:
-            raise OptionError("theta must be a number of the field's type", "one that overflows", "Divide the field.")
-        return chosen.asarray(theta, like=field)
+        return factor
 
     def refine(self, theta: Tensor, finer: Cpab, *, backend: str | None = None) -> Tensor:
         """The same field on a finer tessellation of the domain: the theta with which ``finer`` has it.
@@ -286,3 +329,10 @@ class Cpab(DifferentiableFlow):
 
     def __repr__(self) -> str:
         return self._repr
+
+
+def _like(backend: Backend, theta: Array, given: Tensor) -> Tensor:
+    """Theta as a tensor like what it was found from."""
+    if not np.abs(theta).max(initial=0) <= np.finfo(backend.dtype(given)).max:
+        raise OptionError("theta must be a number of the field's type", "one that overflows", "Divide the field.")
+    return backend.asarray(theta, like=given)

@@ -202,3 +202,13 @@ class TensorFlowBackend(Backend):
 
     def layers(self) -> ModuleType:
         return layers
+
+    def augmentations(self) -> ModuleType:
+        from cpabx_tensorflow import augment
+
+        return augment
+
+    def distributions(self) -> ModuleType:
+        from cpabx_tensorflow import distributions  # which needs TensorFlow Probability
+
+        return distributions

@@ -15,7 +15,7 @@ from cpabx.layers.inputs import Shape, check_images, check_input_shape, not_floa
 from cpabx.layers.options import WarpOptions, check_family, side_by_side
 from cpabx.layers.results import Prediction, side_by_side_results, with_extras
 from cpabx.transforms import Transformation
-from cpabx_tensorflow import families
+from cpabx_tensorflow import activation, families
 from cpabx_tensorflow import localization as networks
 
 _register = keras.saving.register_keras_serializable(package="cpabx")
@@ -206,7 +206,7 @@ class SpatialTransformer(SpatialTransformerMixin, keras.layers.Layer):  # type: 
 
     def family_config(self) -> dict[str, Any]:
         """The family as JSON has it."""
-        return {"transformation": families.to_config(self.transformation)}
+        return {"transformation": families.to_config(self.own_family()), **self.own_options()}
 
     def _localization_config(self) -> Any:
         """What made the network, or the pair of networks."""
@@ -223,6 +223,7 @@ class SpatialTransformer(SpatialTransformerMixin, keras.layers.Layer):  # type: 
         return super().from_config(config)  # type: ignore[no-any-return]
 
 
+CPABActivation = activation.CPABActivation
 globals().update({name: _register(layer) for name, layer in layer_classes(SpatialTransformer, __name__).items()})
 
 if TYPE_CHECKING:

@@ -253,6 +253,21 @@ class TorchBackend(Backend):
 
         return layers
 
+    def augmentations(self) -> ModuleType:
+        from cpabx_torch import augment
+
+        return augment
+
+    def distributions(self) -> ModuleType:
+        from cpabx_torch import distributions
+
+        return distributions
+
+    def alignment(self) -> ModuleType:
+        from cpabx_torch import alignment
+
+        return alignment
+
 
 _FLOATS = (torch.float32, torch.float64)
 

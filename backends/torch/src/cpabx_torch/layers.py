@@ -13,6 +13,7 @@ from cpabx.layers.inputs import check_images, check_input_shape, not_floats
 from cpabx.layers.options import WarpOptions, check_family, side_by_side
 from cpabx.layers.results import Prediction, side_by_side_results, with_extras
 from cpabx.transforms import Transformation
+from cpabx_torch import activation
 from cpabx_torch import localization as networks
 from cpabx_torch.precision import at_least_single
 
@@ -164,6 +165,7 @@ class _Predictor(nn.Module):
         return self.layer.theta(images)
 
 
+CPABActivation = activation.CPABActivation
 globals().update(layer_classes(SpatialTransformer, __name__))
 
 if TYPE_CHECKING:

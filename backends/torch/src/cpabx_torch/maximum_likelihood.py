@@ -1,0 +1,101 @@
+"""Adam on the likelihood of a flow, and how it went."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from cpabx.distributions.checks import at_least_one
+from cpabx.errors import DivergenceError, MissingPackageError, OptionError, RangeError, shown
+from cpabx.options import flag, number
+
+
+class Flow(Protocol):
+    """What is fitted."""
+
+    white: torch.nn.Parameter
+    affine: torch.nn.Parameter
+
+    def log_prob(self, points: Tensor) -> Tensor: ...
+
+    def penalty(self) -> Tensor: ...
+
+
+@dataclass(frozen=True)
+class DensityFit:
+    """How a density was fitted."""
+
+    #: Mean negative log likelihood of each step's points, before the step.
+    losses: tuple[float, ...]
+    #: Whether all steps were done.
+    finished: bool
+    #: What ended it.
+    message: str
+
+
+def maximise(
+    flow: Flow, data: Tensor, iterations: Any, learning_rate: Any, weight: Any, batch_size: Any, *, progress: Any
+) -> DensityFit:
+    """Fits the parameters of a flow to data that are checked; see :meth:`cpabx_torch.density.CPABFlow.fit`."""
+    iterations, rate = at_least_one("iterations", iterations), _not_negative("learning_rate", learning_rate)
+    weight = _not_negative("weight", weight) / len(data)
+    size = len(data) if batch_size is None else min(at_least_one("batch_size", batch_size), len(data))
+    groups = [{"params": [flow.white], "lr": rate}, {"params": [flow.affine], "lr": rate / 10}]
+    adam = torch.optim.Adam(groups, betas=(0.9, 0.99))  # of 0.999, 300 steps would see little but the first ones
+    falling = torch.optim.lr_scheduler.LambdaLR(adam, lambda k: (1 + math.cos(math.pi * k / iterations)) / 2)
+    losses: list[float] = []
+    before = [flow.white.detach().clone(), flow.affine.detach().clone()]
+    try:
+        with _bar(iterations, shown=flag("progress", progress)) as tick:
+            for _ in range(iterations):
+                points = data if size == len(data) else data[torch.randperm(len(data), device=data.device)[:size]]
+                adam.zero_grad()
+                loss = -flow.log_prob(points).mean()
+                (loss + weight * flow.penalty()).backward()
+                losses.append(loss.item())
+                if not math.isfinite(losses[-1]):
+                    raise DivergenceError("a likelihood must be finite", shown(losses[-1]), "Lower learning_rate.")
+                for kept, parameter in zip(before, (flow.white, flow.affine), strict=True):
+                    kept.copy_(parameter.detach())
+                adam.step()
+                falling.step()
+                tick(losses[-1])
+        return DensityFit(tuple(losses), True, "all steps done")
+    except KeyboardInterrupt:
+        return DensityFit(tuple(losses), False, "interrupted")
+    except (RangeError, DivergenceError) as error:
+        with torch.no_grad():
+            flow.white.copy_(before[0])
+            flow.affine.copy_(before[1])
+        advice = "learning_rate or scale is too large, or weight too small"
+        return DensityFit(tuple(losses), False, f"diverged at step {len(losses)}: {advice} ({error})")
+
+
+def _not_negative(name: str, value: Any) -> float:
+    given = number(value)
+    if not 0 <= given < math.inf:
+        raise OptionError(f"{name} must be a finite number, 0 or more", shown(value), "Choose another.")
+    return given
+
+
+@contextlib.contextmanager
+def _bar(steps: int, *, shown: bool) -> Iterator[Callable[[float], None]]:
+    if not shown:
+        yield lambda loss: None
+        return
+    try:
+        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+    except ImportError as error:
+        raise MissingPackageError(
+            "progress=True needs rich", f"an environment without it ({error})", "pip install cpabx[align]"
+        ) from error
+    columns = (BarColumn(), TextColumn("{task.completed}/{task.total} steps, {task.description}"), TimeElapsedColumn())
+    with Progress(*columns) as bar:
+        task = bar.add_task("", total=steps)
+        yield lambda loss: bar.update(task, advance=1, description=f"negative log likelihood {loss:.4f}")

@@ -1,0 +1,103 @@
+"""Registration of torch's tensors by functions of the user's, and what ends it."""
+
+import numpy as np
+import pytest
+import torch
+
+import cpabx
+from cpabx.errors import DivergenceError, ShapeError
+from cpabx.testing.registration import OPTIONS, error, pair
+
+BACKEND = cpabx.get_backend("torch")
+
+
+@pytest.fixture
+def images():
+    moving, fixed, truth = pair(2)
+    return *(torch.tensor(x).movedim(-1, 1) for x in (moving, fixed)), truth
+
+
+def settings(**other):
+    return OPTIONS | {"levels": [(2, 2), (4, 4)]} | other
+
+
+def squares(warped, fixed):
+    return (warped - fixed).square().mean(dim=(1, 2, 3)) / fixed.var()
+
+
+def test_any_function_is_a_loss(images):
+    """The same one as a named one gives the same map, and with a mask it sees weights of mean 1."""
+    moving, fixed, truth = images
+    fitted = cpabx.register(moving, fixed, loss=squares, **settings())
+    assert error(BACKEND, fitted, truth) < 0.2
+    seen = []
+
+    def weighted(warped, fixed, weights):
+        seen.append(weights)
+        return ((warped - fixed).square() * weights).mean(dim=(1, 2, 3))
+
+    mask = np.ones((32, 32), bool)
+    mask[:5] = False
+    cpabx.register(moving, fixed, loss=weighted, mask=mask, **settings(iterations=2))
+    assert seen[-1].shape == (1, 1, 32, 32)
+    assert float(seen[-1].mean()) == pytest.approx(1)
+    with pytest.raises(ShapeError, match="one number for each pair"):
+        cpabx.register(moving, fixed, loss=lambda a, b: a - b, **settings())
+
+
+def test_what_is_not_finite_is_said(images):
+    moving, fixed, _ = images
+    with pytest.raises(DivergenceError, match="finite loss"):
+        cpabx.register(moving, fixed, loss=lambda a, b: squares(a, b) * torch.nan, **settings())
+
+
+def test_a_pair_that_diverges_leaves_others_alone(images):
+    moving, fixed, truth = images
+    both = [torch.cat([x, x]) for x in (moving, fixed)]
+
+    def loss(warped, fixed):
+        return squares(warped, fixed) * torch.tensor([1.0, torch.nan])[: len(warped)]
+
+    fitted = cpabx.register(*both, loss=loss, **settings())
+    assert error(BACKEND, fitted[0], truth) < 0.2
+    assert fitted.message[1].startswith("diverged at level (2, 2): raise weight")
+    assert not fitted.converged[1]
+    assert float(fitted.theta[1].abs().max()) == 0
+
+
+def test_an_interrupt_returns_the_best_so_far(images):
+    moving, fixed, _ = images
+    calls = []
+
+    def loss(warped, fixed):
+        calls.append(1)
+        if len(calls) == 8:
+            raise KeyboardInterrupt
+        return squares(warped, fixed)
+
+    fitted = cpabx.register(moving, fixed, loss=loss, **settings())
+    assert fitted.message == ("interrupted at level (2, 2)",)
+    assert fitted.transformation.tessellation.cells == (2, 2)
+    before = float(squares(moving, fixed))
+    assert float(squares(fitted.warp(moving, padding_mode="border"), fixed)) < before
+
+
+def test_progress_and_sizes(images, capsys):
+    """A bar ends full; images of other sizes and types go together."""
+    moving, fixed, _ = images
+    larger = torch.nn.functional.interpolate(moving, (50, 40), mode="bicubic")
+    fitted = cpabx.register(larger, fixed, progress=True, **settings(iterations=20))
+    assert "100%" in capsys.readouterr().out
+    assert fitted.warp(larger, (32, 32)).shape == fixed.shape
+
+
+def test_areas_stay_within_limits():
+    """Where nothing holds them, a picture that cannot match another is torn; the default holds them."""
+    random = np.random.default_rng(0)
+    images = [torch.nn.functional.avg_pool2d(torch.tensor(random.uniform(size=(1, 1, 96, 96))), 3) for _ in range(2)]
+    extents = []
+    for stretching in (0.0, 100.0):
+        fitted = cpabx.register(*images, levels=[(2, 2), (4, 4), (8, 8)], stretching=stretching)
+        measured = cpabx.stretch.stretch(fitted.transformation, fitted.theta, (32, 32))
+        extents.append(measured.largest_area[0] / measured.smallest_area[0])
+    assert extents[1] < 60 < extents[0]

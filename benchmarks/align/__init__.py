@@ -1,0 +1,1 @@
+"""Registration of images beside other packages: ``nox -s bench-align``."""

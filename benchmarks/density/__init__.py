@@ -1,0 +1,1 @@
+"""Densities beside those of a neural spline flow."""

@@ -1,0 +1,115 @@
+"""An approximation of the Hessian: what images and the prior say about fields, before any map is computed."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cpabx.basis.geometry import corners_of
+from cpabx.basis.maps import frozen
+from cpabx.errors import MissingPackageError
+from cpabx.priors import GaussianPrior
+from cpabx.sampling.grid import pixel_grid
+from cpabx.tessellation import Tessellation
+from cpabx.tracing import kept, kept_by_owner
+from cpabx.transforms import Cpab
+
+Array = NDArray[np.float64]
+
+
+@kept_by_owner
+def precision(prior: GaussianPrior) -> Array:
+    """(d, d), by which |z|^2 of the whitened theta is theta^T P theta."""
+    rows = prior.whiten(np.eye(prior.n_params))
+    return np.asarray(rows @ rows.T)
+
+
+class Curvature:
+    """Approximate inverse Hessians of N problems, each a Cholesky factor in float64.
+
+    That of a term: near the identity, a field v moves the point x by v(x), and the image there changes by its gradient
+    times that. So the Hessian of a mean of squares is that of (gradient . v)^2, a sparse matrix of each pair of
+    vertices of a cell.
+
+    Args:
+        family: with a nodal basis.
+        images: (N, H, W, C), or likewise in 1D and 3D, whose gradients are taken.
+        weights: (N, H, W), by which squared differences are multiplied in the loss, which is their mean.
+        fixed_part: (d, d), the Hessian of what is the same for all.
+    """
+
+    def __init__(self, family: Cpab, images: Array, weights: Array, fixed_part: Array) -> None:
+        linalg = _scipy_linalg()
+        size = images.shape[1:-1]
+        ndim, n_vertices = len(size), family.tessellation.n_vertices
+        pairs, products = _pairs(family.tessellation.cells, size)
+        basis = np.asarray(family.basis.to_dense().matrix)
+        choice = _selection(basis)
+        self._factors = []
+        widths = [(high - low) / n for (low, high), n in zip(family.domain, size[::-1], strict=True)]
+        for image, weight in zip(images, weights, strict=True):
+            slopes = [
+                (np.gradient(image, axis=ndim - 1 - i) / widths[i]).reshape(-1, image.shape[-1])
+                if size[ndim - 1 - i] > 1
+                else np.zeros((math.prod(size), image.shape[-1]))
+                for i in range(ndim)
+            ]
+            hessian = np.empty((n_vertices, ndim, n_vertices, ndim))
+            per_pixel = weight.reshape(-1) * (2 / (math.prod(size) * image.shape[-1]))
+            for i in range(ndim):
+                for j in range(i + 1):
+                    product = (slopes[i] * slopes[j]).sum(axis=1) * per_pixel
+                    flat = np.bincount(pairs, (products * product[:, None]).reshape(-1), n_vertices**2)
+                    hessian[:, i, :, j] = hessian[:, j, :, i] = flat.reshape(n_vertices, n_vertices)
+            dense = hessian.reshape(n_vertices * ndim, n_vertices * ndim)
+            own = dense[np.ix_(choice, choice)] if choice is not None else basis.T @ dense @ basis
+            self._factors.append(_factor(linalg, own + fixed_part))
+        self._solve = linalg.cho_solve
+
+    def __call__(self, gradient: Array, items: NDArray[np.int64]) -> Array:
+        """The gradients (n, d) of these items, times the inverse Hessians."""
+        solved = [
+            self._solve((factor := self._factors[item], True), row.astype(factor.dtype), check_finite=False)
+            for item, row in zip(items, gradient, strict=True)
+        ]
+        return np.array(solved).reshape(gradient.shape)
+
+
+def _factor(linalg: Any, matrix: Array) -> NDArray[Any]:
+    """A Cholesky factor; in float32 where that will do, as it is for guesses."""
+    try:
+        return np.asarray(linalg.cholesky(matrix.astype(np.float32), lower=True, overwrite_a=True, check_finite=False))
+    except linalg.LinAlgError:
+        more = matrix + np.eye(len(matrix)) * (1e-10 * np.trace(matrix) / max(len(matrix), 1))
+        return np.asarray(linalg.cholesky(more, lower=True, overwrite_a=True, check_finite=False))
+
+
+@kept(16)
+def _pairs(cells: tuple[int, ...], size: tuple[int, ...]) -> tuple[NDArray[np.int64], Array]:
+    """Of each pixel and each two corners of its cell: (P k k,) the number of the pair, and (P, k k) both shares.
+
+    Of any domain: pixels and cells have the same places in all.
+    """
+    tess = Tessellation(cells)
+    vertices, shares = corners_of(tess, pixel_grid(size, False, tess.domain).points)
+    pairs = (vertices[:, :, None] * tess.n_vertices + vertices[:, None, :]).reshape(-1)
+    products = (shares[:, :, None] * shares[:, None, :]).reshape(len(vertices), -1)
+    return frozen(pairs), frozen(products)
+
+
+def _selection(basis: Array) -> NDArray[np.int64] | None:
+    """Which component each parameter is, if it is one."""
+    if ((basis != 0).sum(axis=0) == 1).all() and (basis.max(axis=0) == 1).all():
+        return np.asarray(basis.argmax(axis=0), np.int64)
+    return None
+
+
+def _scipy_linalg() -> Any:
+    try:
+        import scipy.linalg
+    except ImportError as error:
+        raise MissingPackageError("register needs scipy", "none", "Run: pip install cpabx[align]") from error
+    return scipy.linalg
