@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -11,7 +9,7 @@ from numpy.typing import NDArray
 
 from cpabx import registry
 from cpabx.backend import Tensor
-from cpabx.errors import MissingPackageError, OptionError
+from cpabx.errors import OptionError
 from cpabx.landmarks import arguments
 from cpabx.landmarks.choice import WEIGHTS
 from cpabx.landmarks.covariance import Covariance, Geometry
@@ -19,6 +17,7 @@ from cpabx.landmarks.notices import notices
 from cpabx.landmarks.result import FittedLandmarks
 from cpabx.landmarks.solver import Fit, Task
 from cpabx.options import flag
+from cpabx.progress import bar
 from cpabx.transforms import Cpab
 from cpabx.transforms.arguments import as_floats
 
@@ -119,29 +118,14 @@ def _all(task: Task, source: Array, target: Array, progress: bool) -> tuple[list
     fits = [Fit(task, *pair) for pair in zip(source, target, strict=True)]  # identities, which cost nothing
     messages: list[str] = []
     try:
-        with _bar(len(fits), progress) as advance:
+        with bar(len(fits), shown=progress) as watch:
             for fit in fits:
                 fit.run()
                 messages.append(_message(fit))
-                advance()
+                watch("landmarks", None)
     except KeyboardInterrupt:
         messages += [_message(fit, interrupted=True) for fit in fits[len(messages) :]]
     return fits, messages
-
-
-@contextmanager
-def _bar(n_items: int, progress: bool) -> Iterator[Callable[[], None]]:
-    """What to call after each item."""
-    if not progress:
-        yield lambda: None
-        return
-    try:
-        from rich.progress import Progress
-    except ImportError as error:
-        raise MissingPackageError("progress=True needs rich", "none", "Run: pip install cpabx[align]") from error
-    with Progress(transient=True) as bar:
-        name = bar.add_task("landmarks", total=n_items)
-        yield lambda: bar.advance(name)
 
 
 def _message(fit: Fit, *, interrupted: bool = False) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import math
 from typing import Any
@@ -14,15 +13,15 @@ from cpabx.basis import BOUNDARIES
 from cpabx.errors import DivergenceError, OptionError, shown
 from cpabx.fitted import FittedTransformation
 from cpabx.options import flag, number, one_of, whole_number
+from cpabx.progress import bar
 from cpabx.registration.affine import fit_affine
 from cpabx.registration.arguments import checked_images, checked_prior, family_of, positive
 from cpabx.registration.fitting import Problem, Progress, fit
 from cpabx.registration.layout import pixel_shape
-from cpabx.registration.lbfgs import Stop
+from cpabx.registration.lbfgs import Minimum, Stop
 from cpabx.registration.losses import checked_loss
 from cpabx.registration.messages import messages
 from cpabx.registration.objective import Stretching
-from cpabx.registration.progress import bar
 from cpabx.registration.pyramid import Level, checked_levels
 from cpabx.registration.start import Outer, Start, checked_start
 from cpabx.transforms import Composition
@@ -142,8 +141,13 @@ def register(
         first = (loss_of_affine,)
         problem = dataclasses.replace(problem, after=outer.mover(chosen))
     families = [family_of(step.cells, boundary) for step in steps]
-    with bar(steps, most) if flag("progress", progress) else contextlib.nullcontext() as watch:
-        done = fit(problem, families, steps, start.field, watch=watch)
+    with bar(len(steps) * most, shown=flag("progress", progress)) as watch:
+
+        def tell(level: int, best: Minimum) -> None:
+            watch(f"{steps[level].cells}, mean loss {np.mean(best.loss):.4g}", level * most + best.evaluations)
+
+        done = fit(problem, families, steps, start.field, watch=tell)
+        watch("done", len(steps) * most)
     if n and not any(np.isfinite(row).all() for row in np.transpose(done.loss)) and not done.interrupted:
         raise DivergenceError(
             "registration needs a finite loss", f"none at level {steps[len(done.loss) - 1].cells}", "Raise weight."

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -12,8 +10,9 @@ import torch
 from torch import Tensor
 
 from cpabx.distributions.checks import at_least_one
-from cpabx.errors import DivergenceError, MissingPackageError, OptionError, RangeError, shown
+from cpabx.errors import DivergenceError, OptionError, RangeError, shown
 from cpabx.options import flag, number
+from cpabx.progress import bar
 
 
 class Flow(Protocol):
@@ -52,7 +51,7 @@ def maximise(
     losses: list[float] = []
     before = [flow.white.detach().clone(), flow.affine.detach().clone()]
     try:
-        with _bar(iterations, shown=flag("progress", progress)) as tick:
+        with bar(iterations, shown=flag("progress", progress)) as watch:
             for _ in range(iterations):
                 points = data if size == len(data) else data[torch.randperm(len(data), device=data.device)[:size]]
                 adam.zero_grad()
@@ -65,7 +64,7 @@ def maximise(
                     kept.copy_(parameter.detach())
                 adam.step()
                 falling.step()
-                tick(losses[-1])
+                watch(f"negative log likelihood {losses[-1]:.4f}", None)
         return DensityFit(tuple(losses), True, "all steps done")
     except KeyboardInterrupt:
         return DensityFit(tuple(losses), False, "interrupted")
@@ -82,20 +81,3 @@ def _not_negative(name: str, value: Any) -> float:
     if not 0 <= given < math.inf:
         raise OptionError(f"{name} must be a finite number, 0 or more", shown(value), "Choose another.")
     return given
-
-
-@contextlib.contextmanager
-def _bar(steps: int, *, shown: bool) -> Iterator[Callable[[float], None]]:
-    if not shown:
-        yield lambda loss: None
-        return
-    try:
-        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-    except ImportError as error:
-        raise MissingPackageError(
-            "progress=True needs rich", f"an environment without it ({error})", "pip install cpabx[align]"
-        ) from error
-    columns = (BarColumn(), TextColumn("{task.completed}/{task.total} steps, {task.description}"), TimeElapsedColumn())
-    with Progress(*columns) as bar:
-        task = bar.add_task("", total=steps)
-        yield lambda loss: bar.update(task, advance=1, description=f"negative log likelihood {loss:.4f}")

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -13,9 +12,10 @@ from torch import Tensor, nn
 
 from cpabx import layers
 from cpabx.align.options import Recipe
-from cpabx.errors import DivergenceError, MissingPackageError, RangeError
+from cpabx.errors import DivergenceError, RangeError
 from cpabx.losses import smoothness
 from cpabx.priors import VelocityPrior
+from cpabx.progress import bar
 from cpabx.transforms import Cpab
 from cpabx_torch.alignment.objectives import objective
 
@@ -94,13 +94,13 @@ def repeat(step: Callable[[], float], recipe: Recipe) -> tuple[list[float], bool
         DivergenceError: a loss is not finite, or a map out of range.
     """
     losses: list[float] = []
-    with _bar(recipe) as tick:
+    with bar(recipe.steps, shown=recipe.progress) as watch:
         try:
             for _ in range(recipe.steps):
                 losses.append(step())
                 if not np.isfinite(losses[-1]):
                     raise _diverged(len(losses), f"a loss of {losses[-1]}")
-                tick()
+                watch(f"{recipe.objective}, loss {losses[-1]:.4g}", None)
         except KeyboardInterrupt:
             return losses, True
         except RangeError as error:
@@ -112,17 +112,3 @@ def _diverged(step: int, what: str) -> DivergenceError:
     return DivergenceError(
         "an alignment must stay finite", f"{what} at step {step}", "Lower learning_rate, or raise weight."
     )
-
-
-@contextmanager
-def _bar(recipe: Recipe) -> Iterator[Callable[[], None]]:
-    if not recipe.progress:
-        yield lambda: None
-        return
-    try:
-        from rich.progress import Progress
-    except ImportError as error:
-        raise MissingPackageError("progress=True needs rich", str(error), "pip install cpabx[align]") from error
-    with Progress(transient=True) as progress:
-        task = progress.add_task(f"align, {recipe.objective}", total=recipe.steps)
-        yield lambda: progress.advance(task)
