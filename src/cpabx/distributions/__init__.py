@@ -22,7 +22,7 @@ def CPABTransform(cpab: Cpab, theta: Tensor, *, backend: str | None = None, **op
 
     Args:
         cpab: the family, in 1D, 2D or 3D. Outside of its domain the field goes on as ``outside`` says.
-        theta: (d,), one map; or (*batch, d), one for each member of a batch, as a network predicts them from a
+        theta: (d,), one map; or (..., d), one for each member of a batch, as a network predicts them from a
             context. It broadcasts with the axes of x but for the last.
         backend: only to insist on one.
         **options: of the framework's class, as ``cache_size`` in torch or ``name`` in TensorFlow Probability.
@@ -46,7 +46,7 @@ def CPABElementwise(cpab: Cpab, theta: Tensor, *, backend: str | None = None, **
 
     Args:
         cpab: the family, in 1D.
-        theta: (d,), or (*batch, d), which broadcasts with x: (N, F, d) has a map for each of F features of N examples.
+        theta: (d,), or (..., d), which broadcasts with x: (N, F, d) has a map for each of F features of N examples.
         backend: only to insist on one.
         **options: of the framework's class.
 

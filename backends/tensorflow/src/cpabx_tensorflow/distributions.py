@@ -76,7 +76,7 @@ class CPABTransform(_Flow):
 
     Args:
         cpab: the family.
-        theta: (d,) or (*batch, d).
+        theta: (d,) or (..., d).
         validate_args, name: as in bijectors of TensorFlow Probability.
     """
 
@@ -86,7 +86,7 @@ class CPABElementwise(_Flow):
 
     Args:
         cpab: the family, in 1D.
-        theta: (d,) or (*batch, d), a map for each number of x, with which it broadcasts.
+        theta: (d,) or (..., d), a map for each number of x, with which it broadcasts.
         validate_args, name: as in bijectors of TensorFlow Probability.
     """
 

@@ -85,7 +85,7 @@ class CPABTransform(_Flow):
 
     Args:
         cpab: the family.
-        theta: (d,) or (*batch, d).
+        theta: (d,) or (..., d).
         cache_size: as in ``torch.distributions.Transform``.
     """
 
@@ -98,7 +98,7 @@ class CPABElementwise(_Flow):
 
     Args:
         cpab: the family, in 1D.
-        theta: (d,) or (*batch, d), a map for each number of x, with which it broadcasts.
+        theta: (d,) or (..., d), a map for each number of x, with which it broadcasts.
         cache_size: as in ``torch.distributions.Transform``.
     """
 
