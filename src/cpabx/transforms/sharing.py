@@ -32,6 +32,8 @@ def one_for_all(
     time: float,
 ) -> Tensor:
     """:meth:`cpabx.Transformation.warp` of images and theta, as many of both, or one of them for all of the others."""
+    if backend.shape(theta)[0] == backend.shape(images)[0]:  # most calls
+        return family._warp(backend, images, theta, grid, sampling, time=time)
     if is_shared(backend, theta, images):
         return _by_one_theta(family, backend, images, theta, grid, sampling, time)
     if is_shared(backend, images, theta):
