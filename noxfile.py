@@ -370,7 +370,8 @@ def lint(session: nox.Session) -> None:
     session.run("ruff", "check")
     session.run("ruff", "format", "--check")
     places = [Path(p) for p in ("libcpab", "backends/tensorflow", "benchmarks", "examples/plugins/jax/cc")]
-    sources = sorted(str(p) for place in places for p in place.rglob("*") if p.suffix in {".h", ".c", ".cpp", ".cu"})
+    files = (path for place in places for path in place.rglob("*") if "build" not in path.parts)
+    sources = sorted(str(path) for path in files if path.suffix in {".h", ".c", ".cpp", ".cu"})
     session.run("clang-format", "--dry-run", "-Werror", *sources)
 
 
