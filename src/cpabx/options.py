@@ -53,6 +53,32 @@ def whole_number(value: Any) -> int | None:
         return None
 
 
+def positive(name: str, value: Any, *, or_zero: bool = False, remedy: str = "Choose another.") -> float:
+    """A finite number above 0, or from 0.
+
+    Raises:
+        OptionError: it is something else.
+    """
+    given = math.nan if isinstance(value, (bool, np.bool_)) else number(value)
+    if not math.isfinite(given) or given < 0 or (given == 0 and not or_zero):
+        raise OptionError(
+            f"{name} must be a finite number, {'0 or more' if or_zero else 'more than 0'}", shown(value), remedy
+        )
+    return given
+
+
+def at_least(least: int, name: str, value: Any, *, remedy: str = "Choose another.") -> int:
+    """A whole number from a least one.
+
+    Raises:
+        OptionError: it is something else.
+    """
+    given = None if isinstance(value, (bool, np.bool_)) else whole_number(value)
+    if given is None or given < least:
+        raise OptionError(f"{name} must be a whole number, {least} or more", shown(value), remedy)
+    return given
+
+
 def _memory() -> int:
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

@@ -18,7 +18,7 @@ from cpabx import registry
 from cpabx.backend import Backend, Tensor
 from cpabx.basis.geometry import barycentric
 from cpabx.errors import OptionError, ShapeError, shown
-from cpabx.options import flag, number
+from cpabx.options import flag, positive
 from cpabx.sampling.grid import pixel_grid
 from cpabx.sampling.layout import layout_of_field
 from cpabx.sampling.size import checked_size
@@ -190,7 +190,8 @@ def stretch_penalty(
             :meth:`cpabx.Cpab.transform`.
     """
     _check_family(transformation)
-    weight, gradient = _weight("weight", weight), _weight("gradient", gradient)
+    weight = positive("weight", weight, or_zero=True, remedy="0 leaves the term out.")
+    gradient = positive("gradient", gradient, or_zero=True, remedy="0 leaves the term out.")
     grid = pixel_grid(checked_size(size, transformation.ndim, "size"), False, transformation.domain)
     backend = registry.backend_for(theta=theta)
     (theta,) = as_floats(backend, theta=theta)
@@ -246,10 +247,3 @@ def _check_family(transformation: Any) -> None:
         raise OptionError(
             "transformation must be a family of maps", shown(transformation), "For instance cpabx.Cpab((4, 4))."
         )
-
-
-def _weight(name: str, value: Any) -> float:
-    weight = number(value)
-    if not 0 <= weight < math.inf:
-        raise OptionError(f"{name} must be a finite number, 0 or more", shown(value), "0 leaves the term out.")
-    return weight

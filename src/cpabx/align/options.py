@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
-from cpabx.errors import OptionError, shown
-from cpabx.options import number, whole_number
+from cpabx.options import at_least, positive
 
 #: What may be minimised; "none" leaves series as they are.
 OBJECTIVES = ("icae+triplet", "triplet", "icae", "variance", "none")
@@ -52,11 +50,11 @@ class Recipe:
         """
         return cls(
             objective,
-            _whole(estimator, "cells"),
-            _whole(estimator, "recurrences"),
-            _whole(estimator, "steps"),
-            _positive(estimator, "learning_rate"),
-            _positive(estimator, "margin", or_zero=True),
+            at_least(2, "cells", estimator.cells),
+            at_least(1, "recurrences", estimator.recurrences),
+            at_least(1, "steps", estimator.steps),
+            positive("learning_rate", estimator.learning_rate),
+            positive("margin", estimator.margin, or_zero=True),
             _weight(estimator),
             seed,
             estimator.device,
@@ -64,24 +62,8 @@ class Recipe:
         )
 
 
-def _whole(estimator: Any, name: str) -> int:
-    value = whole_number(given := getattr(estimator, name))
-    least = 2 if name == "cells" else 1
-    if value is None or value < least:
-        raise OptionError(f"{name} must be a whole number, {least} or more", shown(given), "Choose another.")
-    return value
-
-
 def _weight(estimator: Any) -> float:
     """Without a network nothing else holds warps."""
     if estimator.weight is None:
         return DIRECT_WEIGHT if estimator.localization is None else 0.0
-    return _positive(estimator, "weight", or_zero=True)
-
-
-def _positive(estimator: Any, name: str, *, or_zero: bool = False) -> float:
-    value = number(given := getattr(estimator, name))
-    if not math.isfinite(value) or value < 0 or (value == 0 and not or_zero):
-        least = "0 or more" if or_zero else "more than 0"
-        raise OptionError(f"{name} must be a finite number, {least}", shown(given), "Choose another.")
-    return value
+    return positive("weight", estimator.weight, or_zero=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from cpabx.errors import OptionError, ShapeError, shown
-from cpabx.options import whole_number
 from cpabx.transforms import Cpab
 
 
@@ -29,15 +28,3 @@ def checked_flow(cpab: Any, theta_shape: tuple[int | None, ...], *, elementwise:
             "Pass its parameters along the last axis.",
         )
     return cpab
-
-
-def at_least_one(name: str, value: Any) -> int:
-    """A whole number from 1.
-
-    Raises:
-        OptionError: it is something else.
-    """
-    number = whole_number(value)
-    if number is None or number < 1:
-        raise OptionError(f"{name} must be a whole number from 1", shown(value), "Pass how many.")
-    return number

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cpabx.errors import OptionError, ShapeError, shown
-from cpabx.options import in_bytes, number, whole_number
+from cpabx.options import in_bytes
 from cpabx.transforms import Cpab
 from cpabx.transforms.arguments import host_values
 
@@ -119,36 +118,6 @@ def check_size(cpab: Cpab, source: Array) -> None:
             f"most of them far outside, as far as {np.abs(source).max():.4g}",
             "Pass domain=, or scale them: pixel i of m has its centre at (2 i + 1) / m - 1 in (-1, 1).",
         )
-
-
-def positive(name: str, value: Any, *, or_zero: bool = False) -> float | None:
-    """A number, or None.
-
-    Raises:
-        OptionError: another.
-    """
-    if value is None:
-        return None
-    given = math.nan if isinstance(value, (bool, np.bool_)) else number(value)
-    if not math.isfinite(given) or given < 0 or (given == 0 and not or_zero):
-        raise OptionError(
-            f"{name} must be None or a finite number, {'0 or more' if or_zero else 'more than 0'}",
-            shown(value),
-            "None chooses one.",
-        )
-    return given
-
-
-def iterations(value: Any) -> int:
-    """A whole number of at least 1.
-
-    Raises:
-        OptionError: it is none.
-    """
-    given = None if isinstance(value, (bool, np.bool_)) else whole_number(value)
-    if given is None or given < 1:
-        raise OptionError("max_iterations must be a whole number, 1 or more", shown(value), "For instance 50.")
-    return given
 
 
 def length_scales(cpab: Cpab) -> list[float]:

@@ -16,7 +16,7 @@ from cpabx.landmarks.covariance import Covariance, Geometry
 from cpabx.landmarks.notices import notices
 from cpabx.landmarks.result import FittedLandmarks
 from cpabx.landmarks.solver import Fit, Task
-from cpabx.options import flag
+from cpabx.options import at_least, flag, positive
 from cpabx.progress import bar
 from cpabx.transforms import Cpab
 from cpabx.transforms.arguments import as_floats
@@ -85,7 +85,7 @@ def fit_landmarks(
     from_, to = arguments.landmarks(source, target)
     cpab = arguments.family(cells, domain, from_.shape[-1])
     arguments.check_size(cpab, from_)
-    task = _task(cpab, weight, sigma, length_scale, arguments.iterations(max_iterations))
+    task = _task(cpab, weight, sigma, length_scale, at_least(1, "max_iterations", max_iterations))
     fits, messages = _all(task, from_, to, flag("progress", progress))
     theta = np.concatenate([np.zeros((0, cpab.n_params)), *(fit.theta for fit in fits)])
     return FittedLandmarks(
@@ -101,9 +101,10 @@ def fit_landmarks(
 
 
 def _task(cpab: Cpab, weight: Any, sigma: Any, length_scale: Any, max_iterations: int) -> Task:
-    weight = arguments.positive("weight", weight, or_zero=True)
-    sigma = arguments.positive("sigma", sigma)
-    length_scale = arguments.positive("length_scale", length_scale)
+    weight, sigma, length_scale = (
+        None if value is None else positive(name, value, or_zero=name == "weight", remedy="None chooses one.")
+        for name, value in (("weight", weight), ("sigma", sigma), ("length_scale", length_scale))
+    )
     if weight is not None and sigma is not None:
         raise OptionError("sigma chooses the weight", f"sigma={sigma} and weight={weight}", "Leave one of them out.")
     geometry = Geometry(cpab)

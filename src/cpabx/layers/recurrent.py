@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-import operator
 from collections.abc import Sequence
 from typing import Any
 
 from cpabx.backend import Tensor
-from cpabx.errors import OptionError, UnsupportedError, shown
+from cpabx.errors import UnsupportedError
 from cpabx.layers.families import LAYERS, SpatialTransformerMixin
 from cpabx.layers.options import WarpOptions, as_cpab
 from cpabx.layers.results import Prediction
+from cpabx.options import at_least
 from cpabx.transforms import Composition, Transformation
 
 
@@ -26,7 +26,7 @@ class OfRecurrence(SpatialTransformerMixin):
     def __init__(
         self, transformation: Transformation | Sequence[int] = (4, 4), recurrences: int = 4, **options: Any
     ) -> None:
-        self.recurrences = _checked(recurrences)  # before a first run, which may make the parameters
+        self.recurrences = at_least(1, "recurrences", recurrences)  # before a first run, which may make the parameters
         family = transformation if isinstance(transformation, Transformation) else as_cpab(transformation)
         self._each = family
         framework: Any = super()  # its SpatialTransformer, which comes behind
@@ -77,16 +77,6 @@ class OfRecurrence(SpatialTransformerMixin):
 
 def _composed(family: Transformation, times: int) -> Transformation:
     return family if times == 1 else Composition(*[family] * times)
-
-
-def _checked(recurrences: Any) -> int:
-    try:
-        number = operator.index(recurrences)
-    except TypeError:
-        number = 0
-    if number < 1 or isinstance(recurrences, bool):
-        raise OptionError("recurrences must be a whole number, 1 or more", shown(recurrences), "For instance 4.")
-    return number
 
 
 LAYERS["STRecurrent"] = OfRecurrence

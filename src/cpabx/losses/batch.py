@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 
 from cpabx import registry
 from cpabx.backend import Backend, Tensor
-from cpabx.errors import OptionError, ShapeError, shown
-from cpabx.options import number
+from cpabx.errors import OptionError, ShapeError
 from cpabx.sampling.lengths import without_padding
 from cpabx.transforms.arguments import as_floats
 from cpabx.transforms.series import checked_lengths
@@ -124,18 +123,6 @@ def checked_batch(
     if weights is not None:
         series = backend.where(weights > 0, series, weights * 0)
     return Batch(backend, series, index, weights, counted)
-
-
-def checked_margin(margin: Any) -> float:
-    """A margin as a float.
-
-    Raises:
-        OptionError: it is no number of 0 or more.
-    """
-    value = number(margin)
-    if not 0 <= value < float("inf"):
-        raise OptionError("margin must be a number, 0 or more", shown(margin), "For instance 1.0.")
-    return value
 
 
 def _numbered(labels: Any, n: int, several: bool) -> NDArray[np.int64]:

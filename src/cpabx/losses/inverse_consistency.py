@@ -6,7 +6,8 @@ from typing import Any
 
 from cpabx.backend import Tensor
 from cpabx.errors import OptionError, ShapeError, UnsupportedError, shown
-from cpabx.losses.batch import Batch, checked_batch, checked_margin
+from cpabx.losses.batch import Batch, checked_batch
+from cpabx.options import positive
 from cpabx.sampling import Sampling, pixel_grid
 from cpabx.transforms import Transformation
 from cpabx.transforms.series import series_places
@@ -81,7 +82,7 @@ def inverse_consistency_triplet(
         OptionError: one class alone, a margin that is none, or as in :func:`inverse_consistency`.
         UnsupportedError, ShapeError, DtypeError, BackendMismatchError: as in :func:`inverse_consistency`.
     """
-    margin = checked_margin(margin)
+    margin = positive("margin", margin, or_zero=True)
     batch, theta, sampling = _checked(series, theta, transformation, labels, mask, lengths, padding_mode, several=True)
     return batch.hinge(class_distances(batch, theta, transformation, sampling), margin)
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from cpabx.backend import Tensor
-from cpabx.losses.batch import checked_batch, checked_margin
+from cpabx.losses.batch import checked_batch
+from cpabx.options import positive
 
 
 def within_class_variance(aligned: Tensor, labels: Any = None, *, mask: Any = None, lengths: Any = None) -> Tensor:
@@ -50,7 +51,8 @@ def variance_triplet(
         OptionError: one class alone, or a margin that is none.
         ShapeError, DtypeError, BackendMismatchError: the arguments do not fit each other.
     """
-    batch, margin = checked_batch(aligned, labels, mask, lengths, several=True), checked_margin(margin)
+    margin = positive("margin", margin, or_zero=True)
+    batch = checked_batch(aligned, labels, mask, lengths, several=True)
     means = batch.means(batch.series, batch.weights)
     weights = None if batch.weights is None else batch.repeated(batch.weights)
     return batch.hinge(batch.distances(batch.each_class(means), batch.repeated(batch.series), weights), margin)

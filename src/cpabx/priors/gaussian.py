@@ -14,7 +14,7 @@ from cpabx import registry
 from cpabx.backend import Backend, Tensor
 from cpabx.basis.maps import frozen
 from cpabx.errors import OptionError, ShapeError, shown
-from cpabx.options import number
+from cpabx.options import positive
 from cpabx.tracing import kept_by_owner
 from cpabx.transforms import Cpab
 from cpabx.transforms.arguments import as_floats, float_name, host_values
@@ -51,14 +51,7 @@ class GaussianPrior(abc.ABC):
 
     def _number(self, name: str, *, or_zero: bool = False) -> None:
         """Keeps an argument as a float, if it is finite and positive."""
-        given = number(getattr(self, name))
-        if not math.isfinite(given) or given < 0 or (given == 0 and not or_zero):
-            raise OptionError(
-                f"{name} must be a finite number, {'0 or more' if or_zero else 'more than 0'}",
-                shown(getattr(self, name)),
-                "Choose another.",
-            )
-        object.__setattr__(self, name, given)
+        object.__setattr__(self, name, positive(name, getattr(self, name), or_zero=or_zero))
 
     # -- the distribution ------------------------------------------------------------------------
 

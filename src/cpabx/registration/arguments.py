@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -11,7 +10,6 @@ import numpy as np
 from cpabx import registry
 from cpabx.backend import Backend, Tensor
 from cpabx.errors import OptionError, ShapeError, UnsupportedError, shown
-from cpabx.options import number
 from cpabx.priors import GaussianPrior, VelocityPrior
 from cpabx.registration.layout import channels, pixel_shape
 from cpabx.registration.objective import Images
@@ -133,19 +131,3 @@ def family_of(cells: tuple[int, ...], boundary: str) -> Cpab:
 def default_prior(cells: tuple[int, ...], boundary: str) -> GaussianPrior:
     """It takes a second for a thousand parameters, so it is kept."""
     return VelocityPrior(family_of(cells, boundary), length_scale=LENGTH_SCALE, scale=SPEED)
-
-
-def positive(name: str, value: Any, *, or_zero: bool = False) -> float:
-    """A finite number.
-
-    Raises:
-        OptionError: it is none, or negative.
-    """
-    given = number(value)
-    if not math.isfinite(given) or given < 0 or (given == 0 and not or_zero):
-        raise OptionError(
-            f"{name} must be a finite number, {'0 or more' if or_zero else 'more than 0'}",
-            shown(value),
-            "Choose another.",
-        )
-    return given

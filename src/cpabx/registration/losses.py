@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from cpabx.backend import Backend, Tensor
 from cpabx.errors import OptionError, ShapeError, shown
-from cpabx.options import number, whole_number
+from cpabx.options import at_least, positive
 from cpabx.registration.layout import along, channel_sum, channels, pixel_shape, total
 from cpabx.tracing import kept
 
@@ -80,7 +80,7 @@ class Huber(Loss):
     delta: float = 0.5
 
     def __post_init__(self) -> None:
-        _positive("delta", self.delta)
+        positive("delta", self.delta)
 
     def __call__(self, batch: Batch) -> Tensor:
         backend, bound = batch.backend, batch.wide(batch.variance**0.5) * float(self.delta)
@@ -114,8 +114,8 @@ class LocalCorrelation(Loss):
     floor: float = 0.02
 
     def __post_init__(self) -> None:
-        _positive("radius", self.radius)
-        _positive("floor", self.floor)
+        positive("radius", self.radius)
+        positive("floor", self.floor)
 
     def __call__(self, batch: Batch) -> Tensor:
         backend, a, b = batch.backend, batch.warped, batch.fixed
@@ -150,8 +150,7 @@ class MutualInformation(Loss):
     bins: int = 24
 
     def __post_init__(self) -> None:
-        if (whole_number(self.bins) or 0) < 6:
-            raise OptionError("bins must be a whole number, 6 or more", shown(self.bins), "Take 24.")
+        at_least(6, "bins", self.bins)
 
     def __call__(self, batch: Batch) -> Tensor:
         backend, weights = batch.backend, batch.weights
@@ -206,11 +205,6 @@ class Own(Loss):
 
 def _positive_part(backend: Backend, x: Tensor) -> Tensor:
     return backend.where(x > 0, x, x * 0)
-
-
-def _positive(name: str, value: Any) -> None:
-    if not 0 < number(value) < math.inf:
-        raise OptionError(f"{name} must be a finite number, more than 0", shown(value), "Choose another.")
 
 
 @kept(16)

@@ -12,10 +12,10 @@ from cpabx.backend import Backend, Tensor
 from cpabx.basis import BOUNDARIES
 from cpabx.errors import DivergenceError, OptionError, shown
 from cpabx.fitted import FittedTransformation
-from cpabx.options import flag, number, one_of, whole_number
+from cpabx.options import at_least, flag, number, one_of, positive
 from cpabx.progress import bar
 from cpabx.registration.affine import fit_affine
-from cpabx.registration.arguments import checked_images, checked_prior, family_of, positive
+from cpabx.registration.arguments import checked_images, checked_prior, family_of
 from cpabx.registration.fitting import Problem, Progress, fit
 from cpabx.registration.layout import pixel_shape
 from cpabx.registration.lbfgs import Minimum, Stop
@@ -120,9 +120,7 @@ def register(
         )
     if affine and init is not None:
         raise OptionError("affine=True begins by itself", "init", "Leave one of them out.")
-    most = whole_number(iterations)
-    if most is None or most < 1:
-        raise OptionError("iterations must be a whole number, 1 or more", shown(iterations), "60 is the default.")
+    most = at_least(1, "iterations", iterations)
     problem = Problem(
         backend=chosen,
         images=images,

@@ -37,7 +37,7 @@ def one_for_all(
     if is_shared(backend, theta, images):
         return _by_one_theta(family, backend, images, theta, grid, sampling, time)
     if is_shared(backend, images, theta):
-        return _of_one_image(family, backend, images, theta, grid, sampling, time)
+        images = backend.expand(images, like=theta)
     return family._warp(backend, images, theta, grid, sampling, time=time)
 
 
@@ -60,15 +60,3 @@ def _by_one_theta(
     one = backend.reshape(images, (1, n * channels, *(-1 if axis is None else axis for axis in size)))
     warped = family._warp(backend, one, theta, grid, sampling, time=time)
     return backend.reshape(warped, (n, channels, *backend.shape(warped)[2:]))  # type: ignore[arg-type]
-
-
-def _of_one_image(
-    family: Warping,
-    backend: Backend,
-    images: Tensor,
-    theta: Tensor,
-    grid: PixelGrid,
-    sampling: Sampling,
-    time: float,
-) -> Tensor:
-    return family._warp(backend, backend.expand(images, like=theta), theta, grid, sampling, time=time)

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import MultivariateNormal, TransformedDistribution
 
-from cpabx.distributions.checks import at_least_one
 from cpabx.errors import DtypeError, OptionError, ShapeError, shown
+from cpabx.options import at_least
 from cpabx.priors import VelocityPrior
 from cpabx.transforms import Cpab
 from cpabx_torch import localization
@@ -61,7 +61,7 @@ class CPABFlow(nn.Module):
         super().__init__()
         localization.check_dtype(dtype)
         self.cpab = Cpab(cells, domain=domain)
-        self.fields = at_least_one("fields", fields)
+        self.fields = at_least(1, "fields", fields)
         self.prior = VelocityPrior(self.cpab, length_scale=length_scale, scale=scale, kernel=kernel)
         n = self.cpab.ndim
         if data is not None:
@@ -150,7 +150,7 @@ class CPABFlow(nn.Module):
 
     def rsample(self, n: int = 1, *, generator: torch.Generator | None = None) -> Tensor:
         """Draws that are differentiable with respect to the parameters; arguments and result as in :meth:`sample`."""
-        size, like = (at_least_one("n", n), self.cpab.ndim), self.white
+        size, like = (at_least(1, "n", n), self.cpab.ndim), self.white
         return self.generate(torch.randn(size, generator=generator, device=like.device, dtype=like.dtype))
 
     def generate(self, normal: Tensor) -> Tensor:

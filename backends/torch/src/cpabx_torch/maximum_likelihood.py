@@ -9,9 +9,8 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from cpabx.distributions.checks import at_least_one
-from cpabx.errors import DivergenceError, OptionError, RangeError, shown
-from cpabx.options import flag, number
+from cpabx.errors import DivergenceError, RangeError, shown
+from cpabx.options import at_least, flag, positive
 from cpabx.progress import bar
 
 
@@ -42,9 +41,9 @@ def maximise(
     flow: Flow, data: Tensor, iterations: Any, learning_rate: Any, weight: Any, batch_size: Any, *, progress: Any
 ) -> DensityFit:
     """Fits the parameters of a flow to data that are checked; see :meth:`cpabx_torch.density.CPABFlow.fit`."""
-    iterations, rate = at_least_one("iterations", iterations), _not_negative("learning_rate", learning_rate)
-    weight = _not_negative("weight", weight) / len(data)
-    size = len(data) if batch_size is None else min(at_least_one("batch_size", batch_size), len(data))
+    iterations, rate = at_least(1, "iterations", iterations), positive("learning_rate", learning_rate, or_zero=True)
+    weight = positive("weight", weight, or_zero=True) / len(data)
+    size = len(data) if batch_size is None else min(at_least(1, "batch_size", batch_size), len(data))
     groups = [{"params": [flow.white], "lr": rate}, {"params": [flow.affine], "lr": rate / 10}]
     adam = torch.optim.Adam(groups, betas=(0.9, 0.99))  # of 0.999, 300 steps would see little but the first ones
     falling = torch.optim.lr_scheduler.LambdaLR(adam, lambda k: (1 + math.cos(math.pi * k / iterations)) / 2)
@@ -74,10 +73,3 @@ def maximise(
             flow.affine.copy_(before[1])
         advice = "learning_rate or scale is too large, or weight too small"
         return DensityFit(tuple(losses), False, f"diverged at step {len(losses)}: {advice} ({error})")
-
-
-def _not_negative(name: str, value: Any) -> float:
-    given = number(value)
-    if not 0 <= given < math.inf:
-        raise OptionError(f"{name} must be a finite number, 0 or more", shown(value), "Choose another.")
-    return given
