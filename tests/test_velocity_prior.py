@@ -122,8 +122,8 @@ def test_what_has_no_prior():
         VelocityPrior(cpabx.Affine(), length_scale=1.0)
     with pytest.raises(OptionError, match="nugget"):
         VelocityPrior(Cpab((4, 4)), length_scale=1e3, kernel="gaussian", nugget=0).sample(1)
-    fields = Cpab((2, 2)).basis.to_dense()
-    columns = np.repeat(np.eye(24 * 2)[:, :1], 2, axis=1)
-    assert fields is not None
-    with pytest.raises((TessellationError, OptionError)):
-        VelocityPrior(Cpab((2, 2), basis=np.tile(columns, (2, 1))), length_scale=1.0).sample(1)
+    shift = np.tile([0.0, 0, 1, 0, 0, 0], 16)[:, None]  # v = (1, 0) everywhere, by rows of A_c per cell
+    one = Cpab((2, 2), basis=shift, outside="nearest")
+    assert VelocityPrior(one, length_scale=1.0).sample(3, dtype="float64").shape == (3, 1)
+    with pytest.raises(TessellationError, match="independent"):
+        VelocityPrior(Cpab((2, 2), basis=np.tile(shift, 2), outside="nearest"), length_scale=1.0).sample(1)

@@ -110,8 +110,7 @@ class Differential(Maps):
         """T(x) and log |det dT/dx|, as normalizing flows need both.
 
         Of a :class:`Composition` each part is followed once, from where the one before it leads. Of a :class:`Cpab` the
-        two are two calls of libcpab, of which that of :meth:`log_det_jacobian` takes most of the time, five times as
-        long as :meth:`transform` in 2D.
+        two are two calls of libcpab, of which that of :meth:`log_det_jacobian` takes most of the time.
 
         Args:
             points: (P, n), shared by all theta, or (N, P, n).
