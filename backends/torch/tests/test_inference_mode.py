@@ -106,3 +106,17 @@ def test_parameters_that_the_first_input_creates_can_be_trained(ndim):
         optimizer = torch.optim.SGD(layer.parameters(), lr=0.1)
         layer(images).square().sum().backward()
         optimizer.step()
+
+
+@pytest.mark.parametrize("mode", [torch.inference_mode, torch.no_grad])
+def test_registration(mode):
+    """A fit differentiates: it says so where it cannot, and needs no gradients to be switched on where it can."""
+    moving, fixed = torch.rand(2, 1, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    with mode():
+        moving, fixed = moving * 1, fixed * 1
+        if mode is torch.no_grad:
+            assert torch.isfinite(cpabx.register(moving, fixed, iterations=2).theta).all()
+            return
+        with pytest.raises(cpabx.errors.UnsupportedError, match=r"no_grad\(\) in its place"):
+            cpabx.register(moving, fixed)
+    assert torch.isfinite(cpabx.register(moving.clone(), fixed.clone(), iterations=2).theta).all()

@@ -51,10 +51,11 @@ def linearised(points: Array, velocity: Array, residual: Array, tess: Tessellati
     moved = flat @ velocity[touched].reshape(-1)
     if m <= t * n:
         return Linearised(touched, rows, left, moved)
-    orthogonal, upper = np.linalg.qr(flat)
-    seen = orthogonal.T @ np.stack([left, moved], axis=1)
-    others = max(float(left @ left - seen[:, 0] @ seen[:, 0]), 0.0)
-    return Linearised(touched, upper.reshape(t * n, t, n), seen[:, 0], seen[:, 1], m - t * n, others)
+    k = t * n
+    # The orthogonal matrix itself would take most of the time: what it makes of two more columns is all that is asked.
+    upper = np.linalg.qr(np.column_stack([flat, moved, left]), mode="r")
+    others = float((upper[k:, k + 1] ** 2).sum())
+    return Linearised(touched, upper[:k, :k].reshape(k, t, n), upper[:k, k + 1], upper[:k, k], m - k, others)
 
 
 def jacobian(points: Array, velocity: Array, tess: Tessellation) -> Array:

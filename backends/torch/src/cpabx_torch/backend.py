@@ -245,8 +245,17 @@ class TorchBackend(Backend):
             *arguments, cotangent = (x.clone() if x.is_inference() else x for x in (*arguments, cotangent))
             # Aliases, so that arguments that depend on each other are still told apart.
             leaves = [a.view_as(a) if nested and a.requires_grad else a.detach().requires_grad_() for a in arguments]
-            result = function(*leaves)
-            return torch.autograd.grad(result, leaves, cotangent, create_graph=nested, materialize_grads=True)
+            try:
+                result = function(*leaves)
+                return torch.autograd.grad(result, leaves, cotangent, create_graph=nested, materialize_grads=True)
+            except RuntimeError as error:
+                if "nference tensor" not in str(error):
+                    raise
+                raise UnsupportedError(
+                    "derivatives need tensors that take part in them",
+                    "tensors that torch.inference_mode() made",
+                    "Leave the mode, or use torch.no_grad() in its place; x.clone() outside of it takes part again.",
+                ) from error
 
     def layers(self) -> ModuleType:
         from cpabx_torch import layers
