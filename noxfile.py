@@ -427,6 +427,17 @@ def augment(session: nox.Session) -> None:
 
 
 @nox.session
+def probability(session: nox.Session) -> None:
+    """Bijectors of TensorFlow Probability, whose tests skip elsewhere."""
+    install(session, "tensorflow", "test")
+    # Without what they ask for: tf-keras names the TensorFlow that is not for CPUs alone.
+    needed = ("tensorflow-probability>=0.25", "tf-keras>=2.18", "dm-tree", "cloudpickle", "decorator")
+    session.install("--no-deps", *needed)
+    tests = "backends/tensorflow/tests/test_distributions.py"
+    session.run("pytest", tests, *session.posargs, env={**QUIET, **ONE_THREAD})
+
+
+@nox.session
 def build(session: nox.Session) -> None:
     """Wheels and source distributions of all four packages, in dist/."""
     session.install("build")
