@@ -27,6 +27,8 @@ from benchmarks.resident import MALLOC, with_peak
 from benchmarks.settings import LARGE, Setting, drawn
 
 MIB = 2**20
+#: Bytes that are kept of each point between forward and backward, at most.
+TAPE_PER_POINT = 64
 #: Of ours: its name, what it is, and what is differentiated.
 STEPS = (("theta", "flow", "theta"), ("points", "flow", "theta, points"), ("warp", "STCPAB", "theta, images"))
 SMALL = Setting(LARGE.cells, LARGE.batch, 25)
@@ -90,7 +92,7 @@ def rows(options: Options) -> Iterator[Row]:
         row = Row(str(LARGE), task, 1, unit="MiB")
         try:
             ours, results = shares(contestant, rounds)
-            row = replace(row, ours=ours, target=AtMost(results + 8, "MiB"))
+            row = replace(row, ours=ours, target=AtMost(results + TAPE_PER_POINT * LARGE.n_moved / MIB + 1, "MiB"))
             if contestant == "theta":
                 row = replace(row, other=shares("libcpab", rounds)[0])
         except ChildError as error:

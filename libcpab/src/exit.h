@@ -81,7 +81,7 @@ CPAB_INLINE Exit<LaneOf<N>> find_exit(const Cell<N, D> &cell, const Motion<N, D>
     Series<V> own = series_of<N, D>(l0, gradient, motion);
     const V guess = first_guess(l0, own.c[1], last);
     normalize(own);
-    exit.time = select(exit.leaves, refine(own, guess), V(1));
+    exit.time = select(exit.leaves, refine(own, guess, exit.leaves), V(1));
     V x[D];
     for (int d = 0; d < D; d++) x[d] = value_of(motion.at(exit.time, d));
     for (int k = 0; k <= D; k++) {

@@ -63,11 +63,20 @@ CPAB_INLINE V first_guess(V l0, V slope0, V last) {
 /*
  * Not by Newton's method: where a trajectory grazes the face, value and slope vanish together, and a
  * guess may lie beyond the minimum. The falling root of the local parabola is right there too.
+ *
+ * Each step cubes the error, so a guess that hardly moved is done; other lanes may need one more, which
+ * changes none that is done. `wanted` says whose root is asked for.
  */
 template <typename V>
-CPAB_INLINE V refine(const Series<V> &l, V s) {
-    for (int i = 0; i < Precision<typename V::Scalar>::root_steps; i++)
-        s = within_step(s + falling_root(l.value(s), l.slope(s), l.curvature(s) * V(0.5f)));
+CPAB_INLINE V refine(const Series<V> &l, V s, typename V::Bits wanted) {
+    using P = Precision<typename V::Scalar>;
+    auto moving = wanted;
+    for (int i = 0; i < P::root_steps && any(moving); i++) {
+        const V better = within_step(s + falling_root(l.value(s), l.slope(s), l.curvature(s) * V(0.5f)));
+        const V way = magnitude(better - s);
+        s = select(moving, better, s);
+        moving = moving & (way > V(P::settled));
+    }
     return select(leaves_at_once(l.c[0], l.c[1]), V(0), s);
 }
 
@@ -99,7 +108,7 @@ CPAB_INLINE V leaving_time(const Face<V> &face) {
     const V lowest = lowest_point(face);
     const auto dips =
         may_dip(l0, slope0, face.last_slope, face.slack) & (face.l.value(lowest) < -face.slack) & ~out;
-    const V s = refine(face.l, select(out, first_guess(l0, slope0, face.last), lowest));
+    const V s = refine(face.l, select(out, first_guess(l0, slope0, face.last), lowest), out | dips);
     return select(out | dips, s, V(2));
 }
 

@@ -14,7 +14,8 @@ namespace cpab {
  * a few roundings at float32's epsilon, and a value far below all that is promised for float64.
  *
  * The first quadratic guess of a crossing time is good to a few percent of the step; each further one
- * cubes that, and what remains costs only its square again (see face_crossing.h).
+ * cubes that, and what remains costs only its square again (see face_crossing.h). A guess that moved by at
+ * most `settled`, a part of the step whose cube is one rounding, needs no further one.
  */
 template <typename T>
 struct Precision;
@@ -25,6 +26,7 @@ struct Precision<float> {
     static constexpr double reach = 0.8;
     static constexpr float slack = 1e-6f;
     static constexpr int root_steps = 2;
+    static constexpr float settled = 5e-3f;
 };
 
 template <>
@@ -33,6 +35,7 @@ struct Precision<double> {
     static constexpr double reach = 1;
     static constexpr double slack = 1e-13;
     static constexpr int root_steps = 3;
+    static constexpr double settled = 6e-6;
 };
 
 }  // namespace cpab

@@ -33,7 +33,7 @@ int main(void) {
             for (int i = 0; i < n_uncountable; i++) {
                 const cpab_call call = call_make(tess, dtype, uncountable[i][0], uncountable[i][1], 1, 1);
                 const int64_t bytes = cpab_tape_bytes(&call);
-                CHECK(bytes >= 0 && bytes <= CPAB_MAX_TAPE);
+                CHECK(bytes >= 0);
                 if (dtype < CPAB_FLOAT32 || dtype > CPAB_FLOAT64) CHECK(bytes == 0);
             }
         cpab_tessellation_destroy(tess);

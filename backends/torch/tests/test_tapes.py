@@ -4,6 +4,7 @@ import pytest
 import torch
 
 import cpabx
+from cpabx.errors import OptionError
 from cpabx.native import functions as native
 from cpabx_torch import functions
 
@@ -151,13 +152,27 @@ def test_batches_of_cotangents(case, tapes):
             torch.testing.assert_close(a[i], b, rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize(("n_points", "room"), [(40_000, (4, 5)), (200_000, (0, 0))])
-def test_tapes_leave_room_for_gradients_of_shared_points(tapes, n_points, room):
-    """7 MiB in all; a tape that records a part, or nothing, changes no bit."""
+@pytest.mark.parametrize("most", [None, 100_000, 0])
+def test_tapes_leave_room_for_gradients_of_shared_points(tapes, monkeypatch, most):
+    """64 bytes a point in all, or what is allowed; a tape that records a part, or nothing, changes no bit."""
+    if most is not None:
+        monkeypatch.setenv("CPABX_MAX_TAPE", str(most))
     generator = torch.Generator().manual_seed(4)
-    points = (torch.rand(1, n_points, 2, generator=generator) * 2 - 1).requires_grad_()
+    points = (torch.rand(1, 5_000, 2, generator=generator) * 2 - 1).requires_grad_()
     theta = (0.3 * torch.randn(8, FAMILY.n_params, generator=generator)).requires_grad_()
     taped = gradients(FAMILY.transform, points, theta)
-    assert room[0] <= tapes[0] / 2**20 <= room[1]
+    beside = points.element_size() * 2
+    if most is None:
+        assert 64 - beside <= tapes[0] / (8 * 5_000) <= 64.1 - beside
+    else:
+        assert tapes[0] == most
     walked = gradients(FAMILY.transform, points, theta, create_graph=True)
     assert all(torch.equal(a, b) for a, b in zip(taped, walked, strict=True))
+
+
+@pytest.mark.parametrize("setting", ["7 MiB", "-1", "1.5"])
+def test_a_bound_that_is_no_number_of_bytes(case, monkeypatch, setting):
+    monkeypatch.setenv("CPABX_MAX_TAPE", setting)
+    function, given, theta = case
+    with pytest.raises(OptionError, match=f"(?s)CPABX_MAX_TAPE must be a whole number of bytes.*{setting}"):
+        function(given, theta)

@@ -6,37 +6,20 @@
 
 #include <limits>
 
-#include "../point.h"
-#include "point_arrays.h"
+#include "group.h"
 #include "trajectory_batch.h"
 
 namespace cpab {
 namespace CPAB_ISA {
 
-/* W points that are side by side in an array; where fewer are left, the last one fills the other lanes. */
-template <typename V, int D>
-struct Group : Points<V, D> {
-    int count;
-};
-
-/* The points from number `first` on, of n. */
-template <typename V, int D>
-inline Group<V, D> load_group(const Domain<typename V::Scalar, D> &domain, const typename V::Scalar *points,
-                              int64_t n, int64_t first) {
-    Group<V, D> group;
-    group.count = n - first < V::width ? int(n - first) : V::width;
-    PointArrays<V, D>::load(points + first * D, group.count, group.x);
-    set_points<V, D>(domain, group);
-    return group;
-}
-
 /* Points that are walked together. */
-template <typename T>
+template <typename V, int D>
 struct Block {
-    const T *points, *tangents; /* of the whole call */
-    int64_t first;              /* the number of the block's first point there */
+    const typename V::Scalar *points, *tangents; /* of the block; tangents may be NULL */
+    int64_t first;                               /* the number of the block's first point in the call */
     int n;
-    bool walked; /* false if the field is not finite: there is nothing to walk in */
+    bool walked;                      /* false if the field is not finite: there is nothing to walk in */
+    const SortedPoints<V, D> *sorted; /* or NULL; then points, and what belongs to them, are by slot */
 };
 
 /* What a walk keeps for a backward pass. */
@@ -51,7 +34,8 @@ class BlockWalk {
     static constexpr int W = V::width;
 
 public:
-    explicit BlockWalk(const Domain<T, D> &domain, int64_t n_cells) : domain_(domain), n_cells_(n_cells) {
+    BlockWalk(const Domain<T, D> &domain, int64_t n_cells, int64_t n_inner_cells)
+        : domain_(domain), n_cells_(n_cells), batch_(n_inner_cells), maps_(n_inner_cells) {
         for (int d = 0; d < D; d++) most_steps_ += 64 * domain.cells[d];
     }
 
@@ -71,25 +55,32 @@ public:
         constexpr int64_t most = TrajectoryBatch<N, D>::capacity;
         for (int64_t first = 0; first < n; first += most, tape.first++) {
             const int n_block = int(n - first < most ? n - first : most);
-            const Block<T> block{points, tangents, first, n_block, flow != nullptr};
-            if (flow && !walk(*flow, block, keeps, tape)) {
+            Block<V, D> block{points + first * D,
+                              tangents ? tangents + first * D : nullptr,
+                              first,
+                              n_block,
+                              flow != nullptr,
+                              nullptr};
+            if (flow && (!sort(*flow, block, tape.fixed) || !walk(*flow, block, keeps, tape))) {
                 outcome.no_memory = true;
                 break;
             }
             outcome.diverged |= body(block) && flow;
+            if (tape.fixed >= 0) tape.fixed++;
         }
         return outcome;
     }
 
+    const CellMaps<V, D> &maps() const { return maps_; }
+
     /* Calls body(group, end points, lanes where they are not finite, number of the first point) for all
-       groups of a block. Returns whether a trajectory diverged. */
+       groups of a block, points being numbered as in it. Returns whether a trajectory diverged. */
     template <typename Body>
-    bool each_group(const Block<T> &block, Body body) const {
+    bool each_group(const Block<V, D> &block, Body body) const {
         const V nan(std::numeric_limits<T>::quiet_NaN());
         Bits diverged = Bits::none();
         for (int at = 0; at < block.n; at += W) {
-            const Group<V, D> group =
-                load_group<V, D>(domain_, block.points, block.first + block.n, block.first + at);
+            const Group<V, D> group = load_group<V, D>(domain_, block.points, block.n, at);
             N ends[D];
             for (int d = 0; d < D; d++) ends[d] = N(nan);
             if (block.walked) end_points(block, group, at, ends);
@@ -97,44 +88,67 @@ public:
             for (int d = 0; d < D; d++) not_finite = not_finite | ~is_finite(value_of(ends[d]));
             for (int d = 0; d < D; d++) ends[d] = select(not_finite, N(nan), ends[d]);
             diverged = diverged | (not_finite & ~group.not_finite);
-            body(group, ends, not_finite, block.first + at);
+            body(group, ends, not_finite, at);
         }
         return any(diverged);
     }
 
 private:
+    /* Sorts the points of a block, if they are the same for all items and that pays: `fixed` is the block's
+       number among an item's, or -1. false if there is no memory. */
+    bool sort(const Flow<N, D> &flow, Block<V, D> &block, int64_t fixed) {
+        if constexpr (!Number<N>::is_dual) {
+            using Sorted = SortedPoints<V, D>;
+            if (fixed < 0 || !Sorted::worthwhile(block.n, n_cells_)) return true;
+            const bool kept = fixed < most_sorted;
+            Sorted &sorted = sorted_[kept ? fixed : most_sorted];
+            if ((!kept || sorted.size() == 0) && !sorted.sort(flow, domain_, n_cells_, block.points, block.n))
+                return false;
+            block.sorted = &sorted;
+            block.points = sorted.points();
+        }
+        return true;
+    }
+
     /* false if there is no memory. Apart from for_blocks(), or every caller of that would have a walk of its
        own compiled. */
-    CPAB_APART bool walk(const Flow<N, D> flow, const Block<T> &block, Keeps keeps, const TapeBlocks &tape) {
+    CPAB_APART bool walk(const Flow<N, D> flow, const Block<V, D> &block, Keeps keeps,
+                         const TapeBlocks &tape) {
         if (keeps == Keeps::segments && tape.tape && batch_.restore(tape, block.n, n_cells_)) return true;
         const bool to_tape = keeps == Keeps::on_tape && tape.tape && tape.tape->records();
-        const auto begin = [&](int at, Walker<N, D> &walker) {
-            const int64_t first = block.first + at;
-            const Group<V, D> group = load_group<V, D>(domain_, block.points, block.first + block.n, first);
-            V tangent[D];
-            const bool moves = load_tangents(block, group, first, tangent);
-            return begin_walk<N, D>(flow, domain_, group, moves ? tangent : nullptr, walker);
-        };
-        if (!batch_.walk(flow, block.n, most_steps_, keeps == Keeps::segments || to_tape, begin))
-            return false;
+        if (!walk(flow, block, keeps == Keeps::segments || to_tape)) return false;
         if (to_tape) batch_.save(tape, block.n, n_cells_);
         return true;
     }
 
+    bool walk(const Flow<N, D> &flow, const Block<V, D> &block, bool recording) {
+        if constexpr (!Number<N>::is_dual)
+            if (block.sorted)
+                return maps_.prepare(flow, *block.sorted) &&
+                       batch_.walk_sorted(flow, *block.sorted, maps_, most_steps_, recording);
+        const auto begin = [&](int at, Walker<N, D> &walker) {
+            const Group<V, D> group = load_group<V, D>(domain_, block.points, block.n, at);
+            V tangent[D];
+            const bool moves = load_tangents(block, group, at, tangent);
+            return begin_walk<N, D>(flow, domain_, group, moves ? tangent : nullptr, walker);
+        };
+        return batch_.walk(flow, block.n, most_steps_, recording, begin);
+    }
+
     /* false if points have no tangents. */
-    static bool load_tangents(const Block<T> &block, const Group<V, D> &group, int64_t first, V *tangent) {
+    static bool load_tangents(const Block<V, D> &block, const Group<V, D> &group, int at, V *tangent) {
         if (!Number<N>::is_dual || !block.tangents) return false;
-        PointArrays<V, D>::load(block.tangents + first * D, group.count, tangent);
+        PointArrays<V, D>::load(block.tangents + at * D, group.count, tangent);
         return true;
     }
 
-    void end_points(const Block<T> &block, const Group<V, D> &group, int at, N *ends) const {
+    void end_points(const Block<V, D> &block, const Group<V, D> &group, int at, N *ends) const {
         N moved[D];
         batch_.moved().load(at, moved);
         if constexpr (Number<N>::is_dual) {
             V tangent[D];
             for (int d = 0; d < D; d++) tangent[d] = V(0);
-            load_tangents(block, group, block.first + at, tangent);
+            load_tangents(block, group, at, tangent);
             for (int d = 0; d < D; d++) ends[d] = end_point(domain_, group, moved[d], tangent[d], d);
         } else {
             for (int d = 0; d < D; d++) ends[d] = end_point(domain_, group, moved[d], d);
@@ -149,6 +163,10 @@ private:
        has ever reached. */
     int64_t most_steps_ = 64 * CPAB_MAX_RATE;
     TrajectoryBatch<N, D> batch_;
+    CellMaps<V, D> maps_; /* of the block */
+    /* Of an item's first blocks, and of the block if that is none of these. */
+    static constexpr int most_sorted = 36;
+    SortedPoints<V, D> sorted_[most_sorted + 1];
 };
 
 }  // namespace CPAB_ISA

@@ -42,6 +42,11 @@ public:
                                            record);
     }
 
+    /* Adds what several points say about the nodes of these cells. */
+    CPAB_INLINE void add(const typename V::Index &cells, const NodeGradient<V, D> &gradient) {
+        add_records<Layout::gradient_used>(cells_.data(), Layout::gradient, cells, &gradient.velocity[0][0]);
+    }
+
     /* Adds the sum, or NaN if it is not finite, to the gradient [n_vertices, D] of a field in units of the
        domain that is integrated for `time`. */
     void add_to(T *grad_velocity, double time) {

@@ -24,6 +24,7 @@ struct PairedTaps {
     using Corners = Stencil<V, D, n_taps>;
     using Axes = ImageAxis<T>[D];
     static constexpr int ndim = D, corners = Corners::corners, taps_side_by_side = n_taps;
+    static constexpr bool has_slopes = n_taps == 2;
 
     static void gather_all(const Axes &axis, const T *channel, const Corners &stencil, V *at_corner) {
         gather_corners<adjacent>(axis, channel, stencil, at_corner);
@@ -64,6 +65,7 @@ struct FreeTaps {
     using Corners = FreeStencil<V, D, n_taps>;
     using Axes = ImageAxis<T>[D];
     static constexpr int ndim = D, corners = Corners::corners, taps_side_by_side = 1;
+    static constexpr bool has_slopes = false;
 
     static void gather_all(const Axes &, const T *channel, const Corners &stencil, V *at_corner) {
         for (int k = 0; k < corners; k++) at_corner[k] = gather<V>(channel, stencil.offset[k]);
@@ -100,6 +102,7 @@ class LaneSampler final : public Sampler<typename Taps::T> {
     using V = typename Taps::Lane;
     using Axes = typename Taps::Axes;
     using Corners = typename Taps::Corners;
+    using Bits = typename V::Bits;
     static constexpr int W = V::width, D = Taps::ndim, corners = Taps::corners;
 
 public:
@@ -118,6 +121,44 @@ public:
                               raster_.out_point_stride);
             }
         });
+    }
+
+    int64_t slope_bytes(int64_t n) const override {
+        return by_slopes() ? (n + W - 1) / W * raster_.channels * D * int64_t(sizeof(V)) : 0;
+    }
+
+    void values_and_slopes(const T *data, const T *points, int64_t n, T *out,
+                           unsigned char *slopes) const override {
+        for_groups(axis_, points, n, [&](const Corners &stencil, int64_t first, int count) {
+            for (int64_t c = 0; c < raster_.channels; c++) {
+                V at_corner[corners];
+                Taps::gather_all(axis_, data + c * raster_.channel_stride, stencil, at_corner);
+                store_strided(stencil.combined(at_corner, -1), count, at(out, c, first),
+                              raster_.out_point_stride);
+                for (int d = 0; d < D; d++, slopes += sizeof(V)) {
+                    const V slope = stencil.combined(at_corner, d);
+                    std::memcpy(slopes, &slope.v, sizeof(V));
+                }
+            }
+        });
+    }
+
+    bool gradients_by_slopes(const unsigned char *slopes, const T *grad_out, int64_t n,
+                             T *grad_points) const override {
+        V finite(0); /* or NaN */
+        for (int64_t first = 0; first < n; first += W) {
+            const int count = n - first < W ? int(n - first) : W;
+            SlopeSum gradient;
+            for (int64_t c = 0; c < raster_.channels; c++) {
+                const V grad = load_strided<V>(at(grad_out, c, first), count, raster_.out_point_stride);
+                V slope[D];
+                for (int d = 0; d < D; d++, slopes += sizeof(V)) std::memcpy(&slope[d].v, slopes, sizeof(V));
+                gradient.add(grad, slope);
+            }
+            for (int d = 0; d < D; d++) finite = finite + gradient.sum[d] * V(0);
+            PointArrays<V, D>::store(gradient.sum, count, grad_points + first * D);
+        }
+        return !any(~(finite == V(0)));
     }
 
     void gradients(const T *data, const T *points, const T *grad_out, int64_t n, T *grad_data,
@@ -144,18 +185,54 @@ private:
         return image_axis<T, Taps::taps_side_by_side>(raster_, d, first, last);
     }
 
+    /* Whether the gradients of points are sums of each channel's, or of what corners are given by all: one or
+       the other takes less. */
+    bool by_slopes() const { return Taps::has_slopes && raster_.channels <= 3; }
+
+    /* The sum over channels of gradients times slopes. */
+    struct SlopeSum {
+        V sum[D];
+        SlopeSum() {
+            for (int d = 0; d < D; d++) sum[d] = V(0);
+        }
+        CPAB_INLINE void add(const V &grad, const V *slope) {
+            for (int d = 0; d < D; d++) sum[d] = sum[d] + grad * slope[d];
+        }
+    };
+
     void point_gradients(const Corners &stencil, const T *data, const T *grad_out, int count,
                          T *grad_points) const {
-        V sum[corners], gradient[D];
-        for (int k = 0; k < corners; k++) sum[k] = V(0);
+        SlopeSum all;
+        Bits finite = Bits::none();
+        if (by_slopes()) {
+            finite = ~finite;
+            each_channel(stencil, data, grad_out, count, [&](const V &grad, const V *at_corner) {
+                V slope[D];
+                for (int d = 0; d < D; d++) slope[d] = stencil.combined(at_corner, d);
+                all.add(grad, slope);
+            });
+            for (int d = 0; d < D; d++) finite = finite & is_finite(all.sum[d]);
+        }
+        if (any(~finite)) { /* corners with a factor of 0 have no part in it, whatever the gradients are */
+            V sum[corners];
+            for (int k = 0; k < corners; k++) sum[k] = V(0);
+            each_channel(stencil, data, grad_out, count, [&](const V &grad, const V *at_corner) {
+                for (int k = 0; k < corners; k++) sum[k] = sum[k] + grad * at_corner[k];
+            });
+            for (int d = 0; d < D; d++) all.sum[d] = select(finite, all.sum[d], stencil.combined(sum, d));
+        }
+        PointArrays<V, D>::store(all.sum, count, grad_points);
+    }
+
+    /* Calls body(gradients of values, what is at the corners) for all channels of a group. */
+    template <typename Body>
+    void each_channel(const Corners &stencil, const T *data, const T *grad_out, int count, Body body) const {
         for (int64_t c = 0; c < raster_.channels; c++) {
             const V grad = load_strided<V>(at(grad_out, c, 0), count, raster_.out_point_stride);
             V at_corner[corners];
             Taps::gather_all(axis_, data + c * raster_.channel_stride, stencil, at_corner);
-            for (int k = 0; k < corners; k++) sum[k] = sum[k] + grad * at_corner[k];
+            body(grad, at_corner);
         }
-        for (int d = 0; d < D; d++) gradient[d] = stencil.combined(sum, d);
-        PointArrays<V, D>::store(gradient, count, grad_points);
     }
 
     void add_data_gradients(const Axes &axis, const Corners &stencil, const T *grad_out, int count,

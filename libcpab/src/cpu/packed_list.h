@@ -70,28 +70,42 @@ public:
         });
     }
 
-    /* How many bytes the list takes on a tape, where an index is a Small. */
+    /* How many bytes the list takes on a tape, where an index is a Small, and without one of the numbers. */
     template <typename Small>
-    int64_t bytes() const {
-        return int64_t(size_) * int64_t(Element::n_numbers * sizeof(T) + Element::n_indices * sizeof(Small));
+    int64_t bytes(bool lean) const {
+        const int64_t numbers = Element::n_numbers - lean;
+        return int64_t(size_) * (numbers * int64_t(sizeof(T)) + Element::n_indices * int64_t(sizeof(Small)));
     }
 
+    /* Without number `left_out`, unless that is -1. */
     template <typename Small>
-    void save(TapeWriter &to) const {
-        for (int64_t i = 0; i < Element::n_numbers; i++) to.put(&numbers_[i * length_], size_);
+    void save(TapeWriter &to, int left_out) const {
+        for (int64_t i = 0; i < Element::n_numbers; i++)
+            if (i != left_out) to.put(&numbers_[i * length_], size_);
         for (int64_t i = 0; i < Element::n_indices; i++)
             to.template put_as<Small>(&indices_[i * length_], size_);
     }
 
     /* Reads a list of n elements, for which there must be room. false if the tape does not have it. */
     template <typename Small>
-    bool restore(TapeReader &from, int n) {
+    bool restore(TapeReader &from, int n, int left_out) {
         size_ = n;
         for (int64_t i = 0; i < Element::n_numbers; i++)
-            if (!from.get(&numbers_[i * length_], n)) return false;
+            if (i != left_out && !from.get(&numbers_[i * length_], n)) return false;
         for (int64_t i = 0; i < Element::n_indices; i++)
             if (!from.template get_as<Small>(&indices_[i * length_], n)) return false;
         return true;
+    }
+
+    /* Makes number D what is left of 1 by those before it. */
+    template <int D>
+    void fill_rest() {
+        T *rest = &numbers_[int64_t(D) * length_];
+        for (int i = 0; i < size_; i++) {
+            T left = 1;
+            for (int k = 0; k < D; k++) left = left - numbers_[int64_t(k) * length_ + i];
+            rest[i] = left;
+        }
     }
 
     /* Whether all indices of a kind are below `end`. */

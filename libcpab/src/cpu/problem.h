@@ -87,6 +87,8 @@ struct Slices {
           total(p.n_batch * per_item),
           blocks((size + block_points - 1) / block_points) {}
 
+    int64_t per_item_blocks() const { return per_item * blocks; }
+
     template <typename T>
     Slice slice(const Problem<T> &p, int64_t unit) const {
         const int64_t first = unit % per_item * size;
@@ -94,8 +96,9 @@ struct Slices {
     }
 };
 
+/* `n_places` for each block, see TapeKey for the slopes. */
 template <typename T>
-TapeKey key_of(const Problem<T> &p) {
+TapeKey key_of(const Problem<T> &p, int64_t n_places = 1, int64_t slope_bytes = -1) {
     const cpab_tessellation &t = *p.tess;
     const Slices slices(p);
     return {sizeof(T),
@@ -104,7 +107,8 @@ TapeKey key_of(const Problem<T> &p) {
             {t.cells[0], t.cells[1], t.cells[2]},
             p.n_batch,
             p.n_points,
-            slices.total * slices.blocks,
+            slices.total * slices.blocks * n_places,
+            slope_bytes,
             {t.lower[0], t.lower[1], t.lower[2]},
             {t.upper[0], t.upper[1], t.upper[2]},
             p.time};

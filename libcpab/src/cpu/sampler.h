@@ -20,6 +20,19 @@ public:
 
     virtual void values(const T *data, const T *points, int64_t n, T *out) const = 0;
 
+    /* How many bytes values_and_slopes() writes of n points; 0 if this sampler knows no slopes: where others
+       are as quick, or too many. */
+    virtual int64_t slope_bytes(int64_t n) const = 0;
+
+    /* The values, and to memory without an alignment the derivatives of each by its point. */
+    virtual void values_and_slopes(const T *data, const T *points, int64_t n, T *out,
+                                   unsigned char *slopes) const = 0;
+
+    /* The gradients with respect to points that gradients() gives, to the last bit, by these slopes. false if
+       one of them is not finite: then they mean nothing. */
+    virtual bool gradients_by_slopes(const unsigned char *slopes, const T *grad_out, int64_t n,
+                                     T *grad_points) const = 0;
+
     /* The gradients of sum(grad_out * values): with respect to the data, added to grad_data, and to the
        points. Each may be NULL. */
     virtual void gradients(const T *data, const T *points, const T *grad_out, int64_t n, T *grad_data,

@@ -19,6 +19,7 @@ class TapeWriter {
 public:
     explicit TapeWriter(unsigned char *to) : to_(to) {}
     explicit operator bool() const { return to_ != nullptr; }
+    unsigned char *data() const { return to_; } /* of what there is room for, without an alignment */
 
     template <typename T>
     void put(const T *from, int64_t n) {
@@ -44,6 +45,9 @@ class TapeReader {
 public:
     TapeReader() = default;
     TapeReader(const unsigned char *from, int64_t bytes) : from_(from), bytes_(bytes) {}
+
+    /* So many bytes as they lie on the tape, or NULL. */
+    const unsigned char *bytes(int64_t n) { return take(n, 1); }
 
     template <typename T>
     bool get(T *to, int64_t n) {
@@ -77,6 +81,7 @@ private:
 /* What a tape was recorded for. */
 struct TapeKey {
     int64_t number_size, ndim, outside, cells[3], n_batch, n_points, n_blocks;
+    int64_t slope_bytes; /* of a block of pixels that a warp samples; -1 for points */
     double lower[3], upper[3], time;
 };
 
@@ -148,10 +153,11 @@ private:
     bool records_ = false, replays_ = false;
 };
 
-/* The tape of a call, if it has one, and the number there of the first block that a worker is given. */
+/* The tape of a call, if it has one, and the number there of the first block that a worker is given. If the
+   points of the call are the same for all items, `fixed` is that block's number among an item's. */
 struct TapeBlocks {
     Tape *tape = nullptr;
-    int64_t first = 0;
+    int64_t first = 0, fixed = -1;
 };
 
 }  // namespace cpab

@@ -158,11 +158,9 @@ int64_t cpab_tape_bytes(const cpab_call *call) {
     const cpab_tessellation &tess = *call->tess;
     const int64_t n_batch = call->n_batch, n_points = call->n_points;
     if (tess.ndim == 1 || n_batch <= 0 || n_points <= 0) return 0;
-    const int64_t number_size = call->dtype == CPAB_FLOAT32 ? sizeof(float) : sizeof(double);
-    constexpr int64_t most = CPAB_MAX_TAPE;      /* a call that goes back needs up to a mebibyte for itself */
-    const int64_t n_steps = 2 * (tess.ndim + 1); /* of a point: many for fields that vary slowly */
-    const int64_t per_point = tess.ndim * number_size + n_steps * ((tess.ndim + 2) * number_size + 8);
-    return n_points > most / n_batch / per_point ? most : n_batch * (n_points * per_point + 1024);
+    constexpr int64_t most = INT64_MAX / CPAB_TAPE_PER_POINT - 128;
+    if (n_points > most / n_batch) return 0;
+    return n_batch * (n_points * CPAB_TAPE_PER_POINT + 128) + 256; /* and where blocks are */
 }
 
 cpab_status cpab_velocity(cpab_call *call, const void *points, const void *velocity_, void *out) {

@@ -30,13 +30,13 @@ public:
           domain_(tess.cells, tess.lower, tess.scale),
           field_(tess),
           tangent_(tess),
-          walk_(domain_, tess.n_cells),
-          dual_walk_(domain_, tess.n_cells),
+          walk_(domain_, tess.n_cells, tess.n_inner_cells),
+          dual_walk_(domain_, tess.n_cells, tess.n_inner_cells),
           gradient_(tess) {}
 
     bool allocate(const Needs &needs) {
         has_tangent_ = needs.tangent;
-        return field_.allocate() &&
+        return field_.allocate() && slots_.allocate(block_points * D) &&
                (needs.tangent ? tangent_.allocate() && dual_walk_.allocate() : walk_.allocate()) &&
                (!needs.log_det || (walk_.allocate() && ahead_.allocate())) &&
                (!needs.gradient || (gradient_.allocate() && ends_.allocate(block_points * D)));
@@ -71,23 +71,26 @@ public:
     }
 
     Outcome move(const T *points, int64_t n, T *out, const TapeBlocks &tape) override {
-        return for_blocks<V>(points, nullptr, n, Keeps::on_tape, tape, [&](const Block<T> &block) {
-            return walk_.each_group(block, [&](const Group<V, D> &group, const V *ends, Bits, int64_t first) {
-                Arrays::store(ends, group.count, out + first * D);
-            });
+        return for_blocks<V>(points, nullptr, n, Keeps::on_tape, tape, [&](const Block<V, D> &block) {
+            T *to = block.sorted ? slots_.data() : out + block.first * D;
+            const bool diverged =
+                walk_.each_group(block, [&](const Group<V, D> &group, const V *ends, Bits, int at) {
+                    Arrays::store(ends, group.count, to + at * D);
+                });
+            if (block.sorted) block.sorted->to_points(to, out + block.first * D);
+            return diverged;
         });
     }
 
     Outcome move_tangent(const T *points, const T *tangent_points, int64_t n, T *out_tangent) override {
         using N = Dual<V>;
-        return for_blocks<N>(points, tangent_points, n, Keeps::nothing, {}, [&](const Block<T> &block) {
-            return dual_walk_.each_group(block,
-                                         [&](const Group<V, D> &group, const N *ends, Bits, int64_t first) {
-                                             V tangent[D];
-                                             for (int d = 0; d < D; d++)
-                                                 tangent[d] = nan_where_end_is(ends[d].a, ends[d].b);
-                                             Arrays::store(tangent, group.count, out_tangent + first * D);
-                                         });
+        return for_blocks<N>(points, tangent_points, n, Keeps::nothing, {}, [&](const Block<V, D> &block) {
+            T *to = out_tangent + block.first * D;
+            return dual_walk_.each_group(block, [&](const Group<V, D> &group, const N *ends, Bits, int at) {
+                V tangent[D];
+                for (int d = 0; d < D; d++) tangent[d] = nan_where_end_is(ends[d].a, ends[d].b);
+                Arrays::store(tangent, group.count, to + at * D);
+            });
         });
     }
 
@@ -97,14 +100,14 @@ public:
         Outcome outcome;
         outcome.no_memory = !log_det_.allocate();
         if (outcome.no_memory) return outcome;
-        return for_blocks<V>(points, nullptr, n, Keeps::segments, {}, [&](const Block<T> &block) {
+        return for_blocks<V>(points, nullptr, n, Keeps::segments, {}, [&](const Block<V, D> &block) {
             bool diverged = false;
             for (int row = 0; row < (jacobian ? D : 1); row++) {
                 seed_with_axis(row, block.n);
                 if (block.walked) backward_of_row(row);
-                diverged |= walk_.each_group(
-                    block, [&](const Group<V, D> &group, const V *ends, Bits, int64_t first) {
-                        const int at = int(first - block.first);
+                diverged |=
+                    walk_.each_group(block, [&](const Group<V, D> &group, const V *ends, Bits, int at) {
+                        const int64_t first = block.first + at;
                         if (jacobian) store_row(row, at, group.count, ends, jacobian + first * D * D);
                         if (log_det && row == 0) store_log_det(at, group.count, ends, log_det + first);
                     });
@@ -123,7 +126,7 @@ public:
     }
 
     Outcome pull_back_log_det(const T *points, const T *grad_log_det, int64_t n, T *grad_points) override {
-        return for_blocks<V>(points, nullptr, n, Keeps::segments, {}, [&](const Block<T> &block) {
+        return for_blocks<V>(points, nullptr, n, Keeps::segments, {}, [&](const Block<V, D> &block) {
             const bool diverged = seed_log_det(block, grad_log_det);
             if (block.walked) backward_of_log_det();
             store_cotangents<V>(block, grad_points);
@@ -185,7 +188,7 @@ private:
             sum = sum + trace<V, D>(cell) * recorded.segment.duration;
             log_det_.store(recorded.point, &sum);
         };
-        walk_.batch().backward(flow_, keep_cotangents, add_divergence);
+        walk_.batch().backward(flow_, false, keep_cotangents, add_divergence);
     }
 
     /* Row i of the Jacobians of a group, whose points are the block's from number `at` on. */
@@ -211,41 +214,53 @@ private:
     template <typename N>
     Outcome pull_back_all(const T *points, const T *tangent_points, const T *grad_out, int64_t n,
                           T *grad_points, Ends<T> *ends, const TapeBlocks &tape) {
-        return for_blocks<N>(points, tangent_points, n, Keeps::segments, tape, [&](const Block<T> &block) {
+        return for_blocks<N>(points, tangent_points, n, Keeps::segments, tape, [&](const Block<V, D> &block) {
             if (ends) report<N>(block, *ends); /* before grad_out is read */
             const bool diverged = seed<N>(block, grad_out);
             if (block.walked)
                 walk<N>().batch().backward(
-                    flow<N>(), keep_cotangents,
+                    flow<N>(), block.sorted != nullptr, keep_cotangents,
                     [&](const RecordedSegments<N, D> &recorded, const auto &, const auto &gradient) {
                         gradient_.add(recorded, gradient, [](int, int) { return V(0); });
                     });
+            if constexpr (!Number<N>::is_dual)
+                if (block.walked && block.sorted) backward_of_stays(*block.sorted);
             store_cotangents<N>(block, grad_points);
             return diverged;
         });
     }
 
+    void backward_of_stays(const SortedPoints<V, D> &points) {
+        walk_.batch().collect_stays(
+            flow_, points, walk_.maps(),
+            [&](const Index &cells, const NodeGradient<V, D> &gradient) { gradient_.add(cells, gradient); });
+    }
+
     template <typename N>
-    void report(const Block<T> &block, Ends<T> &ends) {
-        walk<N>().each_group(block, [&](const Group<V, D> &group, const N *reached, Bits, int64_t first) {
+    void report(const Block<V, D> &block, Ends<T> &ends) {
+        T *to = block.sorted ? slots_.data() : ends_.data();
+        walk<N>().each_group(block, [&](const Group<V, D> &group, const N *reached, Bits, int at) {
             V values[D];
             for (int d = 0; d < D; d++) values[d] = value_of(reached[d]);
-            Arrays::store(values, group.count, &ends_[(first - block.first) * D]);
+            Arrays::store(values, group.count, to + at * D);
         });
+        if (block.sorted) block.sorted->to_points(to, ends_.data());
         ends.reached(block.first, ends_.data(), block.n);
     }
 
     /* Makes grad_out the cotangents of the block's trajectories. Returns whether one of these diverged. */
     template <typename N>
-    bool seed(const Block<T> &block, const T *grad_out) {
-        return walk<N>().each_group(block, [&](const Group<V, D> &group, const N *, Bits not_finite,
-                                               int64_t first) {
+    bool seed(const Block<V, D> &block, const T *grad_out) {
+        const T *from = grad_out + block.first * D;
+        if (block.sorted) block.sorted->to_slots(from, slots_.data());
+        if (block.sorted) from = slots_.data();
+        return walk<N>().each_group(block, [&](const Group<V, D> &group, const N *, Bits not_finite, int at) {
             V grad[D];
             N lam[D];
-            Arrays::load(grad_out + first * D, group.count, grad);
+            Arrays::load(from + at * D, group.count, grad);
             for (int d = 0; d < D; d++)
                 lam[d] = N(end_cotangent<V, D>(domain_, grad[d], not_finite | ~first_lanes_(group.count), d));
-            walk<N>().batch().cotangents().store(int(first - block.first), lam);
+            walk<N>().batch().cotangents().store(at, lam);
             gradient_.set_not_finite(any(not_finite));
         });
     }
@@ -255,35 +270,34 @@ private:
 
     /* Writes what arrived at the points of a block. */
     template <typename N>
-    void store_cotangents(const Block<T> &block, T *grad_points) {
+    void store_cotangents(const Block<V, D> &block, T *grad_points) {
         if (!grad_points) return;
-        walk<N>().each_group(block, [&](const Group<V, D> &group, const N *, Bits not_finite, int64_t first) {
+        T *to = grad_points + block.first * D;
+        walk<N>().each_group(block, [&](const Group<V, D> &group, const N *, Bits not_finite, int at) {
             N lam[D];
             V grad[D];
-            walk<N>().batch().cotangents().load(int(first - block.first), lam);
+            walk<N>().batch().cotangents().load(at, lam);
             for (int d = 0; d < D; d++)
                 grad[d] = select(not_finite, V(nan()),
                                  point_cotangent<V, D>(domain_, GradientSum<V, D>::last_part(lam[d]), d));
-            Arrays::store(grad, group.count, grad_points + first * D);
+            Arrays::store(grad, group.count, to + at * D);
         });
     }
 
     /* -- the backward pass of the logarithm of a determinant, see divergence.h */
 
-    bool seed_log_det(const Block<T> &block, const T *grad_log_det) {
-        return walk_.each_group(
-            block, [&](const Group<V, D> &group, const V *, Bits not_finite, int64_t first) {
-                const int at = int(first - block.first);
-                V grad, lam[D];
-                PointArrays<V, 1>::load(grad_log_det + first, group.count, &grad);
-                Divergence<V, D> ahead{};
-                ahead.cotangent() = select(not_finite | ~first_lanes_(group.count), V(0), grad);
-                ahead.cell() = from_bits(Index(-1));
-                for (int d = 0; d < D; d++) lam[d] = V(0);
-                walk_.batch().cotangents().store(at, lam);
-                ahead_.store(at, ahead.values);
-                gradient_.set_not_finite(any(not_finite));
-            });
+    bool seed_log_det(const Block<V, D> &block, const T *grad_log_det) {
+        return walk_.each_group(block, [&](const Group<V, D> &group, const V *, Bits not_finite, int at) {
+            V grad, lam[D];
+            PointArrays<V, 1>::load(grad_log_det + block.first + at, group.count, &grad);
+            Divergence<V, D> ahead{};
+            ahead.cotangent() = select(not_finite | ~first_lanes_(group.count), V(0), grad);
+            ahead.cell() = from_bits(Index(-1));
+            for (int d = 0; d < D; d++) lam[d] = V(0);
+            walk_.batch().cotangents().store(at, lam);
+            ahead_.store(at, ahead.values);
+            gradient_.set_not_finite(any(not_finite));
+        });
     }
 
     void backward_of_log_det() {
@@ -300,7 +314,7 @@ private:
             const V share = ahead.cotangent() * recorded.segment.duration;
             gradient_.add(recorded, gradient, [&](int k, int d) { return share * cell.gradient[k][d]; });
         };
-        walk_.batch().backward(flow, arrive, add);
+        walk_.batch().backward(flow, false, arrive, add);
     }
 
     const cpab_tessellation &tess_;
@@ -316,7 +330,7 @@ private:
     PointColumns<V, 1, block_points> log_det_;
     PointColumns<V, Divergence<V, D>::size, block_points> ahead_;
     GradientSum<V, D> gradient_;
-    Array<T> ends_; /* of a block's points */
+    Array<T> ends_, slots_; /* of a block's points; what belongs to sorted ones, by slot */
 };
 
 }  // namespace CPAB_ISA

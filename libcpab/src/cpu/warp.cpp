@@ -6,6 +6,33 @@ namespace {
 
 using namespace cpab;
 
+/* The centres of the pixels, which all items share: computed once a call, unless there are many. */
+template <typename T>
+class Centres {
+public:
+    explicit Centres(const PixelGrid &grid) : grid_(grid) {}
+
+    /* false if there is no memory. */
+    bool prepare(int64_t n_points) {
+        if (n_points > most_kept) return true;
+        if (!all_.allocate(n_points * grid_.ndim)) return false;
+        grid_.centres(0, n_points, all_.data());
+        return true;
+    }
+
+    /* Of `count` pixels from number `first` on; `room` is for them if they were not kept. */
+    const T *of(int64_t first, int64_t count, T *room) const {
+        if (all_.size() > 0) return all_.data() + first * grid_.ndim;
+        grid_.centres(first, count, room);
+        return room;
+    }
+
+private:
+    static constexpr int64_t most_kept = 65536;
+    const PixelGrid &grid_;
+    Array<T> all_;
+};
+
 /* A call that has been checked, and its inputs; the pixels of the result are the points of the flow. */
 template <typename T>
 struct Warp {
@@ -15,33 +42,60 @@ struct Warp {
     const Raster &raster;
 
     const T *image_of(int64_t item) const { return images + item * raster.item_size; }
+    /* Of the block with this first point in a slice; all items have the same pixels. */
+    TapeBlocks blocks(Tape *tape, const Slice &s, int64_t first) const {
+        const int64_t block = s.block_of(first);
+        return {tape, block, block % Slices(flow).per_item_blocks()};
+    }
     int64_t out_offset(const Slice &s) const {
         return s.item * raster.out_item_size + s.first * raster.out_point_stride;
     }
 };
 
+/* Calls body(centres, first, count) for the blocks of a slice. */
 template <typename T, typename Body>
-void for_blocks(const Warp<T> &w, const Slice &s, Body body) {
-    T points[block_points * CPAB_MAX_NDIM];
+void for_blocks(const Centres<T> &centres, const Slice &s, Body body) {
+    T room[block_points * CPAB_MAX_NDIM];
     for (int64_t first = 0; first < s.count; first += block_points) {
         const int64_t count = std::min<int64_t>(block_points, s.count - first);
-        w.grid.centres(s.first + first, count, points);
-        body(points, first, count);
+        body(centres.of(s.first + first, count, room), first, count);
     }
+}
+
+/* The tape of a warp has two places for each block: of trajectories, and of the slopes of images where these
+   end, by which a gradient of the velocity alone is quicker. */
+template <typename T>
+TapeKey key_of(const Warp<T> &w, const Sampler<T> &sampler) {
+    return key_of(w.flow, 2, sampler.slope_bytes(block_points));
+}
+
+template <typename T>
+int64_t place_of_slopes(const Warp<T> &w, const Slice &s, int64_t first) {
+    const Slices slices(w.flow);
+    return slices.total * slices.blocks + s.block_of(first);
 }
 
 template <typename T>
 cpab_status warp(const Warp<T> &w, T *out, const TapeMemory &memory) {
     const Owned<Sampler<T>> sampler(make_sampler<T>(w.raster));
-    if (!sampler) return CPAB_E_MEMORY;
+    Centres<T> centres(w.grid);
+    if (!sampler || !centres.prepare(w.flow.n_points)) return CPAB_E_MEMORY;
     Tape tape(memory);
-    tape.record(key_of(w.flow));
+    tape.record(key_of(w, *sampler));
     return for_slices(w.flow, Needs{}, [&](Worker<T> &worker, const Slice &s) {
         Outcome outcome;
-        for_blocks(w, s, [&](T *points, int64_t first, int64_t count) {
-            outcome.add(worker.move(points, count, points, {&tape, s.block_of(first)}));
-            sampler->values(w.image_of(s.item), points, count,
-                            out + w.out_offset(s) + first * w.raster.out_point_stride);
+        T ends[block_points * CPAB_MAX_NDIM];
+        for_blocks(centres, s, [&](const T *points, int64_t first, int64_t count) {
+            outcome.add(worker.move(points, count, ends, w.blocks(&tape, s, first)));
+            T *to = out + w.out_offset(s) + first * w.raster.out_point_stride;
+            const int64_t bytes = sampler->slope_bytes(count);
+            const TapeWriter slopes = bytes > 0 && tape.records()
+                                          ? tape.reserve(place_of_slopes(w, s, first), bytes)
+                                          : TapeWriter(nullptr);
+            if (slopes)
+                sampler->values_and_slopes(w.image_of(s.item), ends, count, to, slopes.data());
+            else
+                sampler->values(w.image_of(s.item), ends, count, to);
         });
         return outcome;
     });
@@ -62,6 +116,13 @@ public:
     }
 
     const T *gradients() const { return gradients_; }
+
+    /* Knows gradients at once, if a tape has slopes and they are finite. */
+    bool by_slopes(TapeReader tape, const T *grad_out, int64_t count) {
+        const int64_t bytes = sampler_.slope_bytes(count);
+        const unsigned char *slopes = bytes > 0 ? tape.bytes(bytes) : nullptr;
+        return slopes && sampler_.gradients_by_slopes(slopes, grad_out, count, gradients_);
+    }
 
     void reached(int64_t first, const T *ends, int count) override {
         const int64_t at = first * raster_.ndim;
@@ -84,9 +145,10 @@ cpab_status warp_vjp(const Warp<T> &w, const T *grad_out, T *grad_images, T *gra
     const Problem<T> &p = w.flow;
     const Raster &raster = w.raster;
     const Owned<Sampler<T>> sampler(make_sampler<T>(raster));
-    if (!sampler) return CPAB_E_MEMORY;
+    Centres<T> centres(w.grid);
+    if (!sampler || !centres.prepare(p.n_points)) return CPAB_E_MEMORY;
     Tape tape(memory);
-    if (grad_velocity && !tape.replay(key_of(p))) return CPAB_E_TAPE;
+    if (grad_velocity && !tape.replay(key_of(w, *sampler))) return CPAB_E_TAPE;
     const cpab_status status = check_range(p);
     if (status != CPAB_OK) return status;
     if (grad_velocity) std::fill(grad_velocity, grad_velocity + p.n_batch * p.field_size(), T(0));
@@ -106,17 +168,24 @@ cpab_status warp_vjp(const Warp<T> &w, const T *grad_out, T *grad_images, T *gra
         Seeds<T> seeds(*sampler, raster, w.image_of(s.item), in_order ? to_images : nullptr);
         if (grad_velocity) worker.start_slice();
         if (!outcome.no_memory)
-            for_blocks(w, s, [&](T *points, int64_t first, int64_t count) {
+            for_blocks(centres, s, [&](const T *points, int64_t first, int64_t count) {
                 const T *block_grad = grad + first * raster.out_point_stride;
                 T *kept = ends.size() ? &ends[first * raster.ndim] : nullptr;
                 if (grad_velocity) {
+                    if (!grad_images &&
+                        seeds.by_slopes(tape.find(place_of_slopes(w, s, first)), block_grad, count)) {
+                        outcome.add(worker.pull_back(points, nullptr, seeds.gradients(), count, nullptr,
+                                                     nullptr, w.blocks(&tape, s, first)));
+                        return;
+                    }
                     seeds.start_block(block_grad, kept);
                     outcome.add(worker.pull_back(points, nullptr, seeds.gradients(), count, nullptr, &seeds,
-                                                 {&tape, s.block_of(first)}));
+                                                 w.blocks(&tape, s, first)));
                     return;
                 }
-                outcome.add(worker.move(points, count, kept ? kept : points, {}));
-                if (in_order) sampler->gradients(nullptr, points, block_grad, count, to_images, nullptr);
+                T room[block_points * CPAB_MAX_NDIM], *moved = kept ? kept : room;
+                outcome.add(worker.move(points, count, moved, w.blocks(nullptr, s, first)));
+                if (in_order) sampler->gradients(nullptr, moved, block_grad, count, to_images, nullptr);
             });
         turns.take(s.unit, [&]() {
             if (grad_velocity) worker.add_gradient(grad_velocity + s.item * p.field_size());

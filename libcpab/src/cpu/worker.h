@@ -65,7 +65,8 @@ public:
 
     /* Gradients are collected from start_slice() to add_gradient(), which adds them to an item's. With
        a field's tangent, they are the derivatives of gradients along it and `tangent_points`. `ends` may
-       be NULL. Blocks that the tape has are not walked again. */
+       be NULL. Blocks that the tape has are not walked again. Where points are the same for all items (see
+       TapeBlocks), grad_points must be NULL. */
     virtual void start_slice() = 0;
     virtual Outcome pull_back(const T *points, const T *tangent_points, const T *grad_out, int64_t n,
                               T *grad_points, Ends<T> *ends, const TapeBlocks &tape) = 0;

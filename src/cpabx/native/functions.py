@@ -39,10 +39,12 @@ from __future__ import annotations
 
 import inspect
 import math
+import os
 from collections.abc import Callable, Iterator, Sequence
 from threading import get_ident
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from cpabx.errors import OptionError, shown
 from cpabx.native.device import launch
 from cpabx.native.interrupts import watch
 from cpabx.native.library import Library, load
@@ -317,15 +319,27 @@ def all_functions() -> Iterator[Function]:
 def tape_bytes(tessellation: Tessellation, itemsize: int, n_batch: int, n_points: int, *, beside: int = 0) -> int:
     """How large a tape should be; 0 where there is nothing to record.
 
-    Enough for most fields, and at most 7 MiB together with the bytes that the backward call needs ``beside`` it. With
-    less than enough a part is recorded. Results are the same to the last bit with a tape and without. Between the
-    calls, fields and points must not change.
+    64 bytes a point, less the bytes that the backward call needs ``beside`` it, which is enough for most fields. The
+    environment variable ``CPABX_MAX_TAPE`` bounds it, in bytes: then a part is recorded, and with 0 nothing. Results
+    are the same to the last bit with a tape and without. Between the calls, fields, points and images must not change.
+
+    Raises:
+        OptionError: that variable is no whole number.
     """
     library = load()
     kinds = [itemsize == 8, library.device]
     sizes = [library.call_size, tessellation.handle, library.ffi.NULL, *kinds, n_batch, n_points, 1]
     enough = int(library.lib.cpab_tape_bytes(library.ffi.new("cpab_call *", sizes)))
-    return max(0, min(enough, int(library.lib.CPAB_MAX_TAPE) - beside))
+    return max(0, _bounded(enough - beside))
+
+
+def _bounded(tape: int) -> int:
+    most = os.environ.get("CPABX_MAX_TAPE")
+    if not most:
+        return tape
+    if not (most.isascii() and most.isdigit()):
+        raise OptionError("CPABX_MAX_TAPE must be a whole number of bytes", shown(most), "Correct or unset it.")
+    return min(tape, int(most))
 
 
 def scratch_bytes(
