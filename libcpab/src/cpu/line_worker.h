@@ -1,6 +1,7 @@
 /*
  * The worker for 1D: moves points and takes gradients back by the closed forms of line.h, whose cost per
- * point is O(log cells). Derivatives of these are left to the walk, and so are fields that LineField refuses.
+ * point is O(log cells), or by the polynomials that line_pieces.h makes of these for very many points.
+ * Derivatives of these are left to the walk, and so are fields that LineField refuses.
  */
 #ifndef CPAB_CPU_LINE_WORKER_H
 #define CPAB_CPU_LINE_WORKER_H
@@ -8,6 +9,7 @@
 #include <limits>
 
 #include "../line_gradient.h"
+#include "line_pieces.h"
 #include "packing.h"
 #include "point_arrays.h"
 #include "tiles.h"
@@ -27,6 +29,7 @@ public:
     explicit LineWorker(const cpab_tessellation &tess)
         : walker_(tess),
           field_(tess),
+          pieces_(tess),
           n_(tess.cells[0]),
           lower_(T(tess.lower[0])),
           scale_(T(tess.scale[0])),
@@ -34,7 +37,9 @@ public:
 
     bool allocate(const Needs &needs) {
         walks_only_ = needs.tangent || needs.log_det;
-        return walker_.allocate(needs) && field_.allocate() && (!needs.gradient || sum_.allocate(n_));
+        many_points_ = !walks_only_ && pieces_.worth(needs.n_points);
+        return walker_.allocate(needs) && field_.allocate() && (!needs.gradient || sum_.allocate(n_)) &&
+               (!many_points_ || pieces_.allocate());
     }
 
     void release() override { delete this; }
@@ -66,14 +71,21 @@ public:
     /* A closed form has no segments: tapes stay as they are. */
     Outcome move(const T *points, int64_t n, T *out, const TapeBlocks &) override {
         if (walks()) return walker().move(points, n, out, TapeBlocks{});
-        return for_ways<false>(points, n, [&](const Way<V> &, V moved, Bits, int64_t first, int count) {
+        const auto keep = [&](const auto &, V moved, Bits, int64_t first, int count) {
             store(moved, count, out + first);
-        });
+        };
+        if (!in_pieces_) return for_points<Way<V>>(points, n, by_ways<false>(), keep);
+        return for_points<PiecePlace<V>>(
+            points, n, [&](const V *u, PiecePlace<V> *at, int n_vectors) { find(u, at, n_vectors, true); },
+            keep);
     }
 
     void start_slice() override {
         if (walks()) return walker().start_slice();
-        sum_.start();
+        if (in_pieces_)
+            pieces_.start();
+        else
+            sum_.start();
         gradient_not_finite_ = false;
     }
 
@@ -81,23 +93,25 @@ public:
                       Ends<T> *ends, const TapeBlocks &) override {
         if (walks())
             return walker().pull_back(points, tangent_points, grad_out, n, grad_points, ends, TapeBlocks{});
-        return for_ways<true>(
-            points, n, [&](const Way<V> &way, V moved, Bits not_finite, int64_t first, int count) {
-                if (ends) report(*ends, moved, first, count);
-                const Bits left_out = not_finite | ~first_lanes_(count);
-                const V lam = select(left_out, V(0), load(grad_out + first, count) * V(size_));
-                const LineGradient<V> gradient = cpab::CPAB_ISA::pull_back(way, lam);
-                sum_.add(way, gradient);
-                gradient_not_finite_ |= any(not_finite);
-                if (grad_points)
-                    store(select(not_finite, V(nan()), gradient.point * V(scale_)), count,
-                          grad_points + first);
-            });
+        if (in_pieces_) return pull_back_pieces(points, grad_out, n, grad_points, ends);
+        return for_points<Way<V>>(points, n, by_ways<true>(),
+                                  [&](const Way<V> &way, V moved, Bits not_finite, int64_t first, int count) {
+                                      if (ends) report(*ends, moved, first, count);
+                                      const Bits left_out = not_finite | ~first_lanes_(count);
+                                      const V lam =
+                                          select(left_out, V(0), load(grad_out + first, count) * V(size_));
+                                      const LineGradient<V> gradient = cpab::CPAB_ISA::pull_back(way, lam);
+                                      sum_.add(way, gradient);
+                                      gradient_not_finite_ |= any(not_finite);
+                                      if (grad_points)
+                                          store(select(not_finite, V(nan()), gradient.point * V(scale_)),
+                                                count, grad_points + first);
+                                  });
     }
 
     void add_gradient(T *grad_velocity) override {
         if (walks()) return walker().add_gradient(grad_velocity);
-        const double *gradient = sum_.finish(field_);
+        const double *gradient = in_pieces_ ? pieces_.finish() : sum_.finish(field_);
         for (int64_t v = 0; v <= n_; v++) grad_velocity[v] += gradient_not_finite_ ? nan() : T(gradient[v]);
     }
 
@@ -123,7 +137,46 @@ private:
 
     CPAB_APART void prepare_line() {
         line_usable_ = field_.prepare(velocity_, time_);
+        in_pieces_ = line_usable_ && many_points_ && pieces_.prepare(velocity_, time_);
         line_ready_ = true;
+    }
+
+    Outcome pull_back_pieces(const T *points, const T *grad_out, int64_t n, T *grad_points, Ends<T> *ends) {
+        const auto turn = [&](const V *u, PiecePlace<V> *at, int n_vectors) {
+            bool all_near = !ends;
+            for (int i = 0; i < n_vectors; i++) all_near &= !any(~(magnitude(u[i]) < V(T(pieces_.near))));
+            find(u, at, n_vectors, !all_near);
+            for (int i = 0; i < n_vectors; i++) pieces_.differentiate(u[i], at[i]);
+        };
+        return for_points<PiecePlace<V>>(
+            points, n, turn,
+            [&](const PiecePlace<V> &at, V moved, Bits not_finite, int64_t first, int count) {
+                if (ends) report(*ends, moved, first, count);
+                const Bits left_out = not_finite | ~first_lanes_(count);
+                const V lam = select(left_out, V(0), load(grad_out + first, count));
+                pieces_.add(at, lam);
+                gradient_not_finite_ |= any(not_finite);
+                if (grad_points)
+                    store(select(not_finite, V(nan()), lam * at.factor), count, grad_points + first);
+            });
+    }
+
+    /* Where points are among the pieces; and where they go, if that is wanted, or else 0. */
+    CPAB_INLINE void find(const V *u, PiecePlace<V> *at, int n_vectors, bool wanted) const {
+        for (int i = 0; i < n_vectors; i++) {
+            at[i] = pieces_.find(u[i]);
+            at[i].displacement = V(0);
+        }
+        for (int i = 0; wanted && i < n_vectors; i++) pieces_.displace(u[i], at[i]);
+    }
+
+    /* Follows vectors of points by closed forms. */
+    template <bool back>
+    auto by_ways() const {
+        return [line = field_.template line<V>()](const V *u, Way<V> *ways, int n_vectors) {
+            for (int i = 0; i < n_vectors; i++) set_out<back>(line, u[i], ways[i]);
+            follow<back>(line, ways, n_vectors);
+        };
     }
 
     static V load(const T *from, int count) {
@@ -153,21 +206,21 @@ private:
         ends.reached(first, all, count);
     }
 
-    /* Moves all points, vector by vector: body(way, end points, lanes where they are not finite, number of
-       the first point, count). */
-    template <bool back, typename Body>
-    Outcome for_ways(const T *points, int64_t n, Body body) {
+    /* Moves all points, some vectors at a time: displace(points, in cells, ways, n) sets
+       ways[i].displacement; body(way, end points, lanes where they are not finite, number of the first point,
+       count). */
+    template <typename Found, typename Displace, typename Body>
+    Outcome for_points(const T *points, int64_t n, Displace displace, Body body) {
         Outcome outcome;
-        const Line<V> line = field_.template line<V>();
-        Way<V> ways[ways_together];
+        Found ways[ways_together];
+        V u[ways_together];
         for (int64_t first = 0; first < n; first += ways_together * W) {
             int n_ways = 0;
             for (; n_ways < ways_together && first + n_ways * W < n; n_ways++) {
                 const Start start = start_at(points, n, first + n_ways * W);
-                set_out<back>(line, select(start.not_finite, V(0), (start.x - V(lower_)) * V(scale_)),
-                              ways[n_ways]);
+                u[n_ways] = select(start.not_finite, V(0), (start.x - V(lower_)) * V(scale_));
             }
-            follow<back>(line, ways, n_ways);
+            displace(u, ways, n_ways);
             for (int i = 0; i < n_ways; i++) {
                 const Start start = start_at(points, n, first + i * W);
                 /* A point at rest stays where it is to the last bit, -0.0 included. */
@@ -185,13 +238,15 @@ private:
     Walker walker_;
     LineField<T, D> field_;
     LineGradientSum<V, D> sum_;
+    LinePieces<V, D> pieces_;
     const int64_t n_;
     const T lower_, scale_, size_; /* of the domain: its low end, cells per unit, units per cell */
     const FirstLanes<V> first_lanes_;
     const T *velocity_ = nullptr, *tangent_ = nullptr;
     double time_ = 0;
     bool walks_only_ = false, walker_ready_ = false, line_ready_ = false, line_usable_ = false;
-    bool gradient_not_finite_ = false; /* a point of this slice has no gradient */
+    bool many_points_ = false, in_pieces_ = false; /* many_points_: for pieces, if the field is */
+    bool gradient_not_finite_ = false;             /* a point of this slice has no gradient */
 };
 
 }  // namespace CPAB_ISA

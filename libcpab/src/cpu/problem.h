@@ -82,12 +82,17 @@ struct Slices {
 
     template <typename T>
     explicit Slices(const Problem<T> &p)
-        : size(std::max<int64_t>(4096, p.tess->n_cells)),
+        : size(std::max<int64_t>(p.tess->ndim == 1 ? line_slice(p.n_points) : 4096, p.tess->n_cells)),
           per_item(std::max<int64_t>(1, (p.n_points + size - 1) / size)),
           total(p.n_batch * per_item),
           blocks((size + block_points - 1) / block_points) {}
 
     int64_t per_item_blocks() const { return per_item * blocks; }
+
+    /* In 1D, gradients of long slices are shared out once (cpu/line_pieces.h). */
+    static int64_t line_slice(int64_t n_points) {
+        return std::min<int64_t>(131072, std::max<int64_t>(4096, n_points / 16 / 4096 * 4096));
+    }
 
     template <typename T>
     Slice slice(const Problem<T> &p, int64_t unit) const {
@@ -153,8 +158,10 @@ cpab_status for_slices(const Problem<T> &p, const Needs &needs, Body body) {
     std::atomic<bool> out_of_memory{false};
     FirstFailure diverged;
     Interrupt interrupt;
+    Needs all_needs = needs;
+    all_needs.n_points = p.n_points;
     auto work = [&]() {
-        const Owned<Worker<T>> worker(make_worker<T>(*p.tess, needs));
+        const Owned<Worker<T>> worker(make_worker<T>(*p.tess, all_needs));
         if (!worker) {
             out_of_memory = true;
             return;

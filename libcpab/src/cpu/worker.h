@@ -28,6 +28,7 @@ struct Outcome {
 /* What a worker must have room for. */
 struct Needs {
     bool gradient = false, tangent = false, log_det = false;
+    int64_t n_points = 0; /* of an item, in all of its slices */
 };
 
 /* Is told where points end, in a backward call: `count` of them from number `first` on, before their grad_out
