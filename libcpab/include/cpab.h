@@ -35,8 +35,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#if defined(_WIN32)
+#if defined(_WIN32) && defined(CPAB_EXPORTS)
 #    define CPAB_API __declspec(dllexport)
+#elif defined(_WIN32)
+#    define CPAB_API __declspec(dllimport)
 #elif defined(__GNUC__)
 #    define CPAB_API __attribute__((visibility("default")))
 #else

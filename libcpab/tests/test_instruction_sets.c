@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "environment.h"
 #include "image.h"
 #include "real.h"
 

@@ -3,9 +3,12 @@
 
 #include <pthread.h>
 #include <stdlib.h>
-#include <sys/wait.h>
-#include <unistd.h>
+#if !defined(_WIN32) /* which has no fork */
+#    include <sys/wait.h>
+#    include <unistd.h>
+#endif
 
+#include "environment.h"
 #include "real.h"
 #include "space.h"
 

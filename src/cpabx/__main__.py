@@ -15,6 +15,7 @@ import cpabx
 from cpabx import hookspecs, native
 from cpabx.errors import CpabxError, MissingPackageError, NativeLibraryError, OptionError
 from cpabx.native import driver
+from cpabx.plugins import calling
 
 #: The entry point group of commands.
 GROUP = "cpabx.commands"
@@ -71,9 +72,13 @@ def run_added(name: str, arguments: list[str]) -> int:
 
     Raises:
         MissingPackageError: the package is not installed.
+        BackendLoadError: importing the command fails.
     """
     for entry in entry_points(group=GROUP, name=name):
-        return int(entry.load()(arguments))
+        package = entry.dist.name if entry.dist else entry.value
+        with calling(entry, f"the command {name!r} ({package})"):
+            command = entry.load()
+        return int(command(arguments))
     package = added()[name]
     raise MissingPackageError(
         f"{name} is a command of {package}", "an environment without it", f"pip install {package}"

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import functools
 import os
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
@@ -96,10 +97,8 @@ class Plugins:
             if not isinstance(name, str) or name not in self.backends:
                 entry = self.entry(name)
                 hooks = self._hooks_of(name)
-                try:
+                with calling(entry):
                     backend = hooks.cpabx_backend()
-                except Exception as error:
-                    raise _broken(entry, error) from error
                 checked = _checked(entry, backend)
                 self.tensor_modules(name)
                 self.backends[name] = checked
@@ -114,7 +113,8 @@ class Plugins:
             if load:
                 try:
                     made = self.load(name)
-                    info = BackendInfo(name, providers, made.framework_version, made.supports, notes=made.notes)
+                    with calling(entries[0]):
+                        info = BackendInfo(name, providers, made.framework_version, made.supports, notes=made.notes)
                 except BackendLoadError as error:
                     info = BackendInfo(name, providers, problem=str(error))
             result.append(info)
@@ -144,14 +144,11 @@ class Plugins:
         """
         with self._lock:
             if name not in self._hooks:
-                entry = self.entry(name)
-                try:
+                with calling(self.entry(name)) as entry:
                     manager = pluggy.PluginManager("cpabx")
                     manager.add_hookspecs(hookspecs)
                     manager.register(entry.load(), name=name)
                     manager.check_pending()
-                except Exception as error:
-                    raise _broken(entry, error) from error
                 self._hooks[name] = manager.hook
             return self._hooks[name]
 
@@ -163,12 +160,9 @@ class Plugins:
         Raises:
             BackendLoadError: the plugin cannot say so.
         """
-        try:
-            modules = self._hooks_of(name).cpabx_tensor_modules()
-        except BackendLoadError:
-            raise
-        except Exception as error:
-            raise _broken(self.entry(name), error) from error
+        hooks = self._hooks_of(name)
+        with calling(self.entry(name)):
+            modules = hooks.cpabx_tensor_modules()
         if not isinstance(modules, tuple) or not all(isinstance(module, str) for module in modules):
             raise BackendLoadError(
                 f"{_who(self.entry(name))} must return a tuple of module names from its hook cpabx_tensor_modules",
@@ -242,15 +236,27 @@ def _advice(name: str, installed: Installed) -> str:
     return "Install a package that provides it, or ask for one of these."
 
 
-def _broken(entry: EntryPoint, error: Exception) -> BackendLoadError:
-    return BackendLoadError(
-        f"{_who(entry)} must load",
-        f"{type(error).__name__}: {error}",
-        _repair(entry, error),
-    )
+@contextlib.contextmanager
+def calling(entry: EntryPoint, who: str = "") -> Iterator[EntryPoint]:
+    """While code of a plugin runs, whatever it raises is an error about it: SystemExit does not end this process.
+
+    Args:
+        entry: of the plugin.
+        who: what the error calls it; by default a backend.
+
+    Raises:
+        BackendLoadError: the plugin raised anything else than KeyboardInterrupt, which is its user's.
+    """
+    try:
+        yield entry
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        said = f"{type(error).__name__}: {error}"
+        raise BackendLoadError(f"{who or _who(entry)} must load", said, _repair(entry, error)) from error
 
 
-def _repair(entry: EntryPoint, error: Exception) -> str:
+def _repair(entry: EntryPoint, error: BaseException) -> str:
     """What to do about an error of a plugin: install what it needs, if that is what is missing."""
     package = entry.dist.name if entry.dist else entry.name
     if isinstance(error, ModuleNotFoundError) and error.name:

@@ -8,17 +8,12 @@
 
 extern "C" {
 
-#if CPAB_HAS_THREADS
-#    define CPAB_THREADS_TEXT ", threads"
-#else
-#    define CPAB_THREADS_TEXT ", one thread"
-#endif
 #if defined(__VERSION__)
 #    define CPAB_COMPILER_TEXT "; compiler " __VERSION__
 #else
 #    define CPAB_COMPILER_TEXT ""
 #endif
-#define CPAB_INFO(isa) "1D, 2D, 3D; float32, float64; CPU, " isa CPAB_THREADS_TEXT CPAB_COMPILER_TEXT
+#define CPAB_INFO(isa) "1D, 2D, 3D; float32, float64; CPU, " isa ", threads" CPAB_COMPILER_TEXT
 
 static const char *build_info() {
     const char *isa = cpab::instruction_set();

@@ -1,45 +1,12 @@
 /* The threads of a call: those of a team that was lent, or its own. */
 #include "parallel.h"
 
-#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 
 #include "../../include/cpab.h"
 
-#if defined(__linux__)
-#    include <sched.h>
-#elif defined(_WIN32)
-#    include <thread>
-#else
-#    include <unistd.h>
-#endif
-
 namespace cpab {
-
-namespace {
-
-/* How many processors this process may use. */
-int32_t processors() {
-#if defined(__linux__)
-    for (int most = 1024; most <= 1 << 20; most *= 4) { /* machines may have more than a cpu_set_t counts */
-        cpu_set_t *set = CPU_ALLOC(most);
-        if (!set) break;
-        const size_t size = CPU_ALLOC_SIZE(most);
-        const bool known = sched_getaffinity(0, size, set) == 0;
-        const int count = known ? CPU_COUNT_S(size, set) : 0;
-        CPU_FREE(set);
-        if (known) return std::max(1, count);
-    }
-    return 1;
-#elif defined(_WIN32)
-    return static_cast<int32_t>(std::max(1u, std::thread::hardware_concurrency()));
-#else
-    return static_cast<int32_t>(std::max(1L, sysconf(_SC_NPROCESSORS_ONLN)));
-#endif
-}
-
-}  // namespace
 
 int32_t default_threads() {
     const char *setting = std::getenv("CPABX_NUM_THREADS");
@@ -107,24 +74,21 @@ void run_in_team(const Team &team, void (*task)(void *), void *data, int32_t n_t
     if (!of_team.caller_came) task(data);
 }
 
-#if CPAB_HAS_THREADS
-void *start(void *argument) {
+void start(void *argument) {
     SharedTask &shared = *static_cast<SharedTask *>(argument);
     shared.task(shared.data);
-    return nullptr;
 }
 
 /* No pool, hence nothing that a fork could leave behind. */
 void run_in_own_threads(void (*task)(void *), void *data, int32_t n_threads) {
     constexpr int32_t most = 256;
-    pthread_t threads[most];
+    Thread threads[most];
     int32_t n_started = 0;
     SharedTask shared = {task, data, nullptr, {0}, false};
-    while (n_started + 1 < n_threads && n_started < most &&
-           pthread_create(&threads[n_started], nullptr, start, &shared) == 0)
+    while (n_started + 1 < n_threads && n_started < most && threads[n_started].start(start, &shared))
         n_started++;
     task(data);
-    for (int32_t i = 0; i < n_started; i++) pthread_join(threads[i], nullptr);
+    for (int32_t i = 0; i < n_started; i++) threads[i].join();
 }
 
 /* The threads of a team do not exist in a forked child, and their owner may wait for them for ever. */
@@ -135,14 +99,9 @@ bool forget_team_at_fork() {
         lent_team = {nullptr, nullptr};
         team_lock.leave();
     };
-    static const bool registered = pthread_atfork(before, in_parent, in_child) == 0;
+    static const bool registered = at_fork(before, in_parent, in_child);
     return registered;
 }
-#else
-void run_in_own_threads(void (*task)(void *), void *data, int32_t) { task(data); }
-
-bool forget_team_at_fork() { return true; }
-#endif
 
 }  // namespace
 

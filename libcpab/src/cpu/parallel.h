@@ -5,12 +5,7 @@
 #include <atomic>
 #include <cstdint>
 
-#if defined(_WIN32)
-#    define CPAB_HAS_THREADS 0
-#else
-#    define CPAB_HAS_THREADS 1
-#    include <pthread.h>
-#endif
+#include "threads.h"
 
 namespace cpab {
 
@@ -32,41 +27,22 @@ void run_threads(int32_t n_threads, Body &body) {
 /* Lets threads do something in the order of their turns, whatever order they arrive in. */
 class Turns {
 public:
-#if CPAB_HAS_THREADS
-    Turns() {
-        pthread_mutex_init(&mutex_, nullptr);
-        pthread_cond_init(&moved_, nullptr);
-    }
-    ~Turns() {
-        pthread_cond_destroy(&moved_);
-        pthread_mutex_destroy(&mutex_);
-    }
-    Turns(const Turns &) = delete;
-    Turns &operator=(const Turns &) = delete;
-
     /* Every turn from 0 on must be taken once, by a thread that waits for no later one. */
     template <typename Action>
     void take(int64_t turn, Action action) {
-        pthread_mutex_lock(&mutex_);
-        while (next_ != turn) pthread_cond_wait(&moved_, &mutex_);
-        pthread_mutex_unlock(&mutex_);
+        monitor_.take();
+        while (next_ != turn) monitor_.wait();
+        monitor_.leave();
         action();
-        pthread_mutex_lock(&mutex_);
+        monitor_.take();
         next_++;
-        pthread_cond_broadcast(&moved_);
-        pthread_mutex_unlock(&mutex_);
+        monitor_.wake_all();
+        monitor_.leave();
     }
 
 private:
-    pthread_mutex_t mutex_;
-    pthread_cond_t moved_;
+    Monitor monitor_;
     int64_t next_ = 0;
-#else
-    template <typename Action>
-    void take(int64_t, Action action) {
-        action();
-    }
-#endif
 };
 
 /* The smallest batch index among those that an error was reported for. */
