@@ -151,7 +151,7 @@ private:
 };
 
 /* Without libcpab_cuda there is no such kernel, and TensorFlow takes the operations to the CPU. */
-const bool registered =
+const bool registered_on_cuda =
     has_libcpab_cuda() && register_for<CudaKernel>(tensorflow::DEVICE_GPU, "cpabx::CudaKernel");
 
 }  // namespace

@@ -17,10 +17,11 @@ constexpr std::index_sequence_for<Arrays...> numbers_of_arrays(cpab_status (*)(c
     return {};
 }
 
-/* A function of the type of this one, whose arrays come as one array. */
-template <auto like>
+/* A function of this type, whose arrays come as one array. */
+template <typename Like>
 cpab_status call(void (*function)(), cpab_call *call, void *const *arrays) {
-    return call_with(reinterpret_cast<decltype(like)>(function), call, arrays, numbers_of_arrays(like));
+    const auto typed = reinterpret_cast<Like *>(function);
+    return call_with(typed, call, arrays, numbers_of_arrays(typed));
 }
 
 }  // namespace
@@ -37,45 +38,60 @@ const std::vector<Function> &functions() {
     const Array grad_log_det{"grad_log_det", Shape::numbers, true};
 
     static const std::vector<Function> table = {
-        {"CpabxTransform", Kind::flow, {points, velocity}, {out}, CPAB_TRANSFORM, call<cpab_transform>},
+        {"CpabxTransform",
+         Kind::flow,
+         {points, velocity},
+         {out},
+         CPAB_TRANSFORM,
+         call<decltype(cpab_transform)>},
         {"CpabxTransformVjp",
          Kind::flow,
          {points, velocity, grad_out},
          {grad_points, grad_velocity},
          CPAB_TRANSFORM_VJP,
-         call<cpab_transform_vjp>},
+         call<decltype(cpab_transform_vjp)>},
         {"CpabxTransformJvp",
          Kind::flow,
          {points, velocity, tangent_points, tangent_velocity},
          {{"out_tangent", Shape::cloud}},
          CPAB_TRANSFORM_JVP,
-         call<cpab_transform_jvp>},
+         call<decltype(cpab_transform_jvp)>},
         {"CpabxTransformVjpJvp",
          Kind::flow,
          {points, velocity, grad_out, tangent_points, tangent_velocity},
          {grad_points, grad_velocity},
          CPAB_TRANSFORM_VJP_JVP,
-         call<cpab_transform_vjp_jvp>},
-        {"CpabxVelocity", Kind::field, {points, velocity}, {out}, CPAB_VELOCITY, call<cpab_velocity>},
+         call<decltype(cpab_transform_vjp_jvp)>},
+        {"CpabxVelocity",
+         Kind::field,
+         {points, velocity},
+         {out},
+         CPAB_VELOCITY,
+         call<decltype(cpab_velocity)>},
         {"CpabxJacobian",
          Kind::flow,
          {points, velocity},
          {{"jacobian", Shape::matrices}, {"log_det", Shape::numbers}},
          CPAB_JACOBIAN,
-         call<cpab_jacobian>},
+         call<decltype(cpab_jacobian)>},
         {"CpabxJacobianVjp",
          Kind::flow,
          {points, velocity, grad_jacobian, grad_log_det},
          {grad_points, grad_velocity},
          CPAB_JACOBIAN_VJP,
-         call<cpab_jacobian_vjp>},
-        {"CpabxWarp", Kind::warp, {images, velocity}, {{"out", Shape::warped}}, CPAB_WARP, call<cpab_warp>},
+         call<decltype(cpab_jacobian_vjp)>},
+        {"CpabxWarp",
+         Kind::warp,
+         {images, velocity},
+         {{"out", Shape::warped}},
+         CPAB_WARP,
+         call<decltype(cpab_warp)>},
         {"CpabxWarpVjp",
          Kind::warp,
          {images, velocity, {"grad_out", Shape::warped}},
          {grad_images, grad_velocity},
          CPAB_WARP_VJP,
-         call<cpab_warp_vjp>},
+         call<decltype(cpab_warp_vjp)>},
     };
     return table;
 }

@@ -13,11 +13,11 @@ using tensorflow::Tensor;
 
 /* As many as TensorFlow's operations have, and those of libcpab where these are less. None, for a
    CPABX_NUM_THREADS that is no number, makes the call an error. */
-int32_t n_threads(OpKernelContext *context) {
-    cpab_library library = {};
-    library.struct_size = sizeof(library);
-    cpab_library_describe(&library);
-    return std::min(library.n_threads, context->device()->tensorflow_cpu_worker_threads()->num_threads);
+int32_t n_threads(const Library &library, OpKernelContext *context) {
+    cpab_library described = {};
+    described.struct_size = sizeof(described);
+    library.describe(&described);
+    return std::min(described.n_threads, context->device()->tensorflow_cpu_worker_threads()->num_threads);
 }
 
 template <typename T>
@@ -40,7 +40,10 @@ void add_up_of(const Tensor &of_each, Tensor *sum) {
 class HostKernel : public Kernel {
 public:
     explicit HostKernel(OpKernelConstruction *construction) : Kernel(construction) {
-        OP_REQUIRES_OK(construction, read(construction, libcpab()));
+        const absl::StatusOr<const Library *> library = libcpab();
+        OP_REQUIRES_OK(construction, library.status());
+        library_ = *library;
+        OP_REQUIRES_OK(construction, read(construction, *library_));
     }
 
 protected:
@@ -51,9 +54,9 @@ protected:
 
     absl::Status call(OpKernelContext *context, cpab_call *call, const std::vector<void *> &arrays) override {
         call->device = CPAB_CPU;
-        call->n_threads = n_threads(context);
+        call->n_threads = n_threads(*library_, context);
         const cpab_status status =
-            function().call(libcpab().functions[function().number], call, arrays.data());
+            function().call(library_->functions[function().number], call, arrays.data());
         return outcome(status, call->time, call->failed_item);
     }
 
@@ -64,9 +67,12 @@ protected:
             add_up_of<double>(of_each, sum);
         return absl::OkStatus();
     }
+
+private:
+    const Library *library_ = nullptr;
 };
 
-const bool registered = register_for<HostKernel>(tensorflow::DEVICE_CPU, "cpabx::HostKernel");
+const bool registered_on_cpu = register_for<HostKernel>(tensorflow::DEVICE_CPU, "cpabx::HostKernel");
 
 }  // namespace
 }  // namespace cpabx

@@ -7,13 +7,16 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
-#include "cpab.h"
+#include "library.h"
 
 namespace cpabx {
 
+/* A status in words. Where a call has a status there is a library. */
+inline const cpab_message *explain(cpab_status status) { return (*libcpab())->explain(status); }
+
 /* An error in the words of the exception that an eager call raises. */
 inline absl::Status error_of(cpab_status status, const std::string &received, const std::string &remedy) {
-    const std::string text = absl::StrCat(cpab_explain(status)->required, "; got ", received, ". ", remedy);
+    const std::string text = absl::StrCat(explain(status)->required, "; got ", received, ". ", remedy);
     if (status == CPAB_E_MEMORY) return absl::ResourceExhaustedError(text);
     if (status == CPAB_E_INTERRUPTED) return absl::CancelledError(text);  // where Python handles signals
     return absl::InvalidArgumentError(text);
@@ -22,7 +25,7 @@ inline absl::Status error_of(cpab_status status, const std::string &received, co
 /* The error that the status code of a call stands for. */
 inline absl::Status outcome(cpab_status status, double time, int64_t failed_item = -1) {
     if (status == CPAB_OK) return absl::OkStatus();
-    const cpab_message *message = cpab_explain(status);
+    const cpab_message *message = explain(status);
     std::string received = message->received;
     if (status == CPAB_E_RANGE || status == CPAB_E_DIVERGED)
         absl::StrAppend(&received, " at batch item ", failed_item, " (time ", time, ")");
@@ -36,7 +39,7 @@ inline absl::Status outcome(cpab_status status, double time, int64_t failed_item
 
 /* The same of a call that a device was given before, and tells of only now. */
 inline absl::Status earlier_outcome(cpab_status status, int64_t failed_item, const std::string &where) {
-    const cpab_message *message = cpab_explain(status);
+    const cpab_message *message = explain(status);
     return error_of(
         status,
         absl::StrCat(message->received, " at batch item ", failed_item, " of an earlier call, on ", where),

@@ -1,7 +1,9 @@
 """The op library: whether it is there, for which TensorFlow, and what happens without it."""
 
 import re
+import subprocess
 import sys
+import textwrap
 
 import pytest
 import tensorflow as tf
@@ -61,19 +63,37 @@ def test_other_settings_are_refused(monkeypatch):
         op_library.load.__wrapped__()
 
 
-def test_another_tensorflow_is_refused_with_a_sentence(new_process):
-    """Before its library is loaded, which could do anything."""
-    out = new_process("""
-        import tensorflow as tf, cpabx
-        tf.__version__, tf.load_op_library = "2.20.0", None
-        try:
-            cpabx.set_backend("tensorflow")
-        except cpabx.errors.BackendLoadError as error:
-            print(error)
-    """)
-    assert f"the op library was built for TensorFlow {tf.__version__}" in out
-    assert "found TensorFlow 2.20.0" in out
-    assert "CPABX_TENSORFLOW_OP=off" in out
+def test_for_another_tensorflow_graphs_call_python(new_process):
+    """Its library, which could do anything, is not loaded; and ``info`` says for which there is one."""
+    note, *kinds = new_process(
+        "import tensorflow as tf; tf.__version__ = '2.99.0'\n" + textwrap.dedent(GRAPH)
+    ).splitlines()
+    assert re.fullmatch(r"graphs use tf.numpy_function \(op library built for TensorFlow [\d., ]+, not 2.99\)", note)
+    assert ".".join(tf.__version__.split(".")[:2]) in note
+    assert "PyFuncStateless" in kinds
+    assert not any(kind.startswith("Cpabx") for kind in kinds)
+
+
+def test_there_may_be_one_for_each_minor_version(monkeypatch, tmp_path):
+    for minor in ("2.9", "2.16", "2.21"):
+        (tmp_path / "op" / minor).mkdir(parents=True)
+        (tmp_path / "op" / minor / "libcpabx_tensorflow.so").touch()
+    monkeypatch.setattr(sys.modules["cpabx_tensorflow"], "__path__", [str(tmp_path)])
+    monkeypatch.setattr(op_library, "built", op_library.built.__wrapped__)
+    monkeypatch.setattr(tf, "__version__", "2.16.2")
+    assert op_library.path() == tmp_path / "op/2.16/libcpabx_tensorflow.so"
+    monkeypatch.setattr(tf, "__version__", "2.20.0")
+    assert op_library.path() is None
+    assert "built for TensorFlow 2.9, 2.16, 2.21, not 2.20" in op_library.state()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the op library is built on Linux")
+def test_it_links_no_library_of_ours():
+    """Which would be searched by a path that other folders of packages do not have."""
+    found = subprocess.run(["readelf", "-d", op_library.path()], capture_output=True, text=True, check=True).stdout
+    assert "libtensorflow_framework.so" in found
+    assert "libcpab.so" not in found
+    assert not re.search("RPATH|RUNPATH", found)
 
 
 @pytest.mark.parametrize("version", ["2.20.0", "2.22.0", "3.21.0"])

@@ -1,5 +1,6 @@
 """SavedModels are served by new processes that know the op library, and nothing of cpabx."""
 
+import re
 import shutil
 
 import keras
@@ -23,7 +24,7 @@ SHAPE = (9, 8, 2)
 SERVE = """
     import sys
     import numpy as np, tensorflow as tf
-    tf.load_op_library(sys.argv[1])
+    tf.load_op_library(sys.argv[1])  # which finds libcpab by CPABX_LIBRARY_DIR, or beside itself
     for name in sys.argv[2:]:
         serve = tf.saved_model.load(name).signatures["serving_default"]
         saved = np.load(f"{name}.npz")
@@ -33,6 +34,11 @@ SERVE = """
     assert not any(module.startswith("cpabx") for module in sys.modules)
     print(*(line.split()[-1] for line in open("/proc/self/maps") if "libcpab.so" in line))
 """
+
+
+def installed():
+    """What a process that serves is told of the libcpab that is installed here."""
+    return {"CPABX_LIBRARY_DIR": str(native.load().path.parent)}
 
 
 def images(n):
@@ -60,7 +66,7 @@ def export(model, directory, name):
 def test_layers_are_served_from_the_installed_library(new_process, tmp_path):
     for name in LAYER_NAMES:
         export(trained(name), tmp_path, name)
-    assert str(native.load().path) in new_process(SERVE, op_library.path(), *LAYER_NAMES)
+    assert str(native.load().path) in new_process(SERVE, op_library.path(), *LAYER_NAMES, **installed())
 
 
 def test_layers_are_served_from_copies_of_two_libraries(new_process, tmp_path):
@@ -68,13 +74,17 @@ def test_layers_are_served_from_copies_of_two_libraries(new_process, tmp_path):
     export(trained("STCPAB"), tmp_path, "STCPAB")
     (tmp_path / "libraries").mkdir()
     copies = [shutil.copy(path, tmp_path / "libraries") for path in (op_library.path(), native.load().path)]
-    assert set(new_process(SERVE, copies[0], "STCPAB").split()) == {str(copies[1])}
+    assert set(new_process(SERVE, copies[0], "STCPAB", CPABX_LIBRARY_DIR="").split()) == {str(copies[1])}
 
 
-def test_a_library_without_libcpab_is_an_error_that_names_it(new_process, tmp_path):
-    alone = shutil.copy(op_library.path(), tmp_path)
-    with pytest.raises(AssertionError, match=r"libcpab\.so: cannot open shared object file"):
-        new_process(SERVE, alone)
+@pytest.mark.parametrize("folder", ["", "elsewhere"])
+def test_a_library_without_libcpab_is_an_error_that_says_where_it_looked(new_process, tmp_path, folder):
+    export(trained("STCPAB"), tmp_path, "STCPAB")
+    (tmp_path / "alone").mkdir()
+    alone = shutil.copy(op_library.path(), tmp_path / "alone")
+    looked = re.escape(str(folder or tmp_path / "alone"))
+    with pytest.raises(AssertionError, match=rf"need libcpab; got {looked}/libcpab\.so.*CPABX_LIBRARY_DIR"):
+        new_process(SERVE, alone, "STCPAB", CPABX_LIBRARY_DIR=folder)
 
 
 def test_functions_and_their_derivatives_are_served(new_process, tmp_path):
@@ -116,7 +126,7 @@ def test_functions_and_their_derivatives_are_served(new_process, tmp_path):
     assert len({kind for kind in kinds if kind.startswith("Cpabx")}) == 8
     tf.saved_model.save(module, tmp_path / "everything", signatures=module.serve)
     np.savez(tmp_path / "everything.npz", **inputs, **module.serve(**inputs))
-    new_process(SERVE, op_library.path(), "everything")
+    new_process(SERVE, op_library.path(), "everything", **installed())
 
 
 def test_loaded_models_can_be_trained_on_where_the_backend_is(tmp_path):

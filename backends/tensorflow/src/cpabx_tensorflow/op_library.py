@@ -1,8 +1,8 @@
 """The op library: libcpab's functions as operations of TensorFlow, for graphs and for tensors on CUDA devices.
 
-Built with the wheel, for one version of TensorFlow; without it graphs call back into Python (:mod:`.host`). It
-uses the libcpab that the process has loaded, else that of cpabx or one beside itself; and where there is a libcpab_cuda
-beside that, its operations run on CUDA devices, too.
+Built with the wheel, one for each minor version of TensorFlow that was there then; with another version graphs call
+back into Python (:mod:`.host`). It opens the libcpab that the process has loaded, else that of ``CPABX_LIBRARY_DIR`` or
+one beside itself; and where there is a libcpab_cuda beside that, its operations run on CUDA devices, too.
 """
 
 from __future__ import annotations
@@ -29,18 +29,24 @@ _SETTING = "CPABX_TENSORFLOW_OP"
 
 
 def path() -> Path | None:
-    """The op library, which a SavedModel needs where it is served; None if the wheel was built without it."""
-    # An editable install has two directories: the sources, and where the library was installed.
-    directories = [Path(entry) for entry in sys.modules["cpabx_tensorflow"].__path__]
-    return next((d / _FILE_NAME for d in directories if (d / _FILE_NAME).is_file()), None)
+    """The op library for this TensorFlow, which a SavedModel needs where it is served; None if there is none."""
+    return built().get(_minor(tf.__version__))
+
+
+@functools.cache
+def built() -> dict[str, Path]:
+    """The op libraries of the wheel, by the minor version of TensorFlow that each is for."""
+    # An editable install has two directories: the sources, and where the libraries were installed.
+    directories = [Path(entry) / "op" for entry in sys.modules["cpabx_tensorflow"].__path__]
+    return {file.parent.name: file for directory in directories for file in directory.glob(f"*/{_FILE_NAME}")}
 
 
 @functools.cache
 def load() -> ModuleType | None:
-    """The operations; None where they are not built, or switched off by ``CPABX_TENSORFLOW_OP=off``.
+    """The operations; None if there are none for this TensorFlow, or ``CPABX_TENSORFLOW_OP=off`` switches them off.
 
     Raises:
-        ImportError: the library was built for another TensorFlow, or does not load.
+        ImportError: the library was built for another C++, or does not load.
         OptionError: ``CPABX_TENSORFLOW_OP`` is neither ``on`` nor ``off``.
     """
     library = path()
@@ -96,8 +102,15 @@ def state() -> str:
     """What graphs call, for ``python -m cpabx info``."""
     if load() is not None:
         return f"graphs{' and CUDA devices' * has_cuda()} use the op library {path()}"
-    reason = "not built" if path() is None else f"switched off by {_SETTING}"
+    reason = _why_not_built() if path() is None else f"switched off by {_SETTING}"
     return f"graphs use tf.numpy_function (op library {reason})"
+
+
+def _why_not_built() -> str:
+    if not built():
+        return "not built"
+    others = ", ".join(sorted(built(), key=lambda minor: [int(number) for number in minor.split(".")]))
+    return f"built for TensorFlow {others}, not {_minor(tf.__version__)}"
 
 
 _WAY_OUT = (
@@ -113,13 +126,17 @@ def _wanted() -> bool:
     return setting == "on"
 
 
-def _check_framework(built: dict[str, Any]) -> None:
+def _check_framework(record: dict[str, Any]) -> None:
     """Minor versions and the C++ ABI must agree: TensorFlow promises no more to libraries than that."""
     found = {"tensorflow": tf.__version__, "cxx11_abi": int(tf.sysconfig.CXX11_ABI_FLAG)}
-    if _interface(built) != _interface(found):
-        theirs, ours = (f"TensorFlow {it['tensorflow']} with C++ ABI {it['cxx11_abi']}" for it in (built, found))
+    if _interface(record) != _interface(found):
+        theirs, ours = (f"TensorFlow {it['tensorflow']} with C++ ABI {it['cxx11_abi']}" for it in (record, found))
         raise ImportError(f"the op library was built for {theirs}, found {ours}. {_WAY_OUT}")
 
 
-def _interface(record: dict[str, Any]) -> tuple[list[str], int]:
-    return record["tensorflow"].split(".")[:2], record["cxx11_abi"]
+def _interface(record: dict[str, Any]) -> tuple[str, int]:
+    return _minor(record["tensorflow"]), record["cxx11_abi"]
+
+
+def _minor(version: str) -> str:
+    return ".".join(version.split(".")[:2])

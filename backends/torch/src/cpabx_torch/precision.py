@@ -16,7 +16,13 @@ _HALF = (torch.float16, torch.bfloat16)
 def is_autocast(tensor: Tensor) -> bool:
     """Whether operations on the tensor's device are to choose their precision themselves."""
     kind = tensor.device.type
-    return torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind)
+    return _has_autocast(kind) and torch.is_autocast_enabled(kind)
+
+
+def _has_autocast(kind: str) -> bool:
+    if torch.compiler.is_dynamo_compiling():  # which does not ask this in every version of torch
+        return kind != "meta"
+    return torch.amp.is_autocast_available(kind)
 
 
 def without_autocast(tensor: Tensor) -> contextlib.AbstractContextManager[object]:
