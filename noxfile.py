@@ -22,6 +22,7 @@ PLUGINS = {
     "tensorflow": ["./backends/tensorflow[tensorflow-cpu]", "./experiments"],
     "third-party": ["./backends/template", "./examples/plugins/jax"],
     "jax": ["./examples/plugins/jax"],
+    "onnx": ["./backends/torch", "./runtimes/onnxruntime"],
     "peers": [],
     "all": ["./backends/torch", "./backends/tensorflow[tensorflow-cpu]", "./experiments"],
 }
@@ -234,6 +235,13 @@ def jax(session: nox.Session) -> None:
     install(session, "jax", "test")
     env = {**ONE_THREAD, "XLA_FLAGS": COMPILE_FAST, "CPABX_TEST_BACKENDS": "jax"}
     session.run("pytest", "examples/plugins/jax/tests", *session.posargs, env=env)
+
+
+@nox.session
+def onnx(session: nox.Session) -> None:
+    """The operators for onnxruntime, in models that are written by hand or exported from torch (1 minute)."""
+    install(session, "onnx", "test", "onnx")
+    session.run("pytest", "runtimes/onnxruntime/tests", *session.posargs, env=ONE_THREAD)
 
 
 @nox.session
@@ -466,7 +474,7 @@ def lint(session: nox.Session) -> None:
     session.install(*group("lint"))
     session.run("ruff", "check")
     session.run("ruff", "format", "--check")
-    places = [Path(p) for p in ("libcpab", "backends/tensorflow", "benchmarks", "examples/plugins/jax/cc")]
+    places = [Path(p) for p in ("libcpab", "backends/tensorflow", "benchmarks", "examples/plugins/jax/cc", "runtimes")]
     files = (path for place in places for path in place.rglob("*") if "build" not in path.parts)
     sources = sorted(str(path) for path in files if path.suffix in {".h", ".c", ".cpp", ".cu"})
     session.run("clang-format", "--dry-run", "-Werror", *sources)
@@ -552,7 +560,7 @@ def release(session: nox.Session) -> None:
 
 @nox.session
 def build(session: nox.Session) -> None:
-    """Wheels and source distributions of all four packages, in dist/, by the compiler of this machine."""
+    """Wheels and source distributions of all five packages, in dist/, by the compiler of this machine."""
     session.install("build")
-    for project in (".", "backends/torch", "backends/tensorflow", "experiments"):
+    for project in (".", "backends/torch", "backends/tensorflow", "runtimes/onnxruntime", "experiments"):
         session.run("python", "-m", "build", "--outdir", os.path.abspath("dist"), project)

@@ -16,9 +16,10 @@
  *
  * Conventions. Arrays are dense and row-major, sizes are int64_t, the last axis is (x), (x, y) or
  * (x, y, z). Coordinates and velocities are in units of the domain. Nothing is printed, no
- * state is kept but the team of cpab_set_team() and each thread's cpab_set_interrupt(), no pointer to data is
- * stored after a call returns. Every function may be called from many threads at once, each with a cpab_call
- * of its own; a tessellation is immutable and may be shared between them.
+ * state is kept but the team of cpab_set_team() and each thread's cpab_set_thread_team() and
+ * cpab_set_interrupt(), no pointer to data is stored after a call returns. Every function may be called from
+ * many threads at once, each with a cpab_call of its own; a tessellation is immutable and may be shared
+ * between them.
  *
  * Devices. There are two libraries with this interface: libcpab works in the memory of the CPU, and
  * libcpab_cuda in that of a CUDA device. The second starts work on the stream that it is given and returns
@@ -157,6 +158,13 @@ CPAB_API const cpab_message *cpab_explain(cpab_status status);
 typedef void (*cpab_team_run)(void (*task)(void *data), void *data, unsigned n_threads, unsigned flags);
 typedef int (*cpab_team_size)(void);
 CPAB_API cpab_status cpab_set_team(cpab_team_run run, cpab_team_size size);
+
+/*
+ * The same of the calls that this thread makes, and of no others: they run in this team, whatever
+ * cpab_set_team() has lent. It is for a caller whose threads are another's, who lends them to one call and
+ * takes them back after it. run() may call the task more often than it has threads, one call after the other.
+ */
+CPAB_API cpab_status cpab_set_thread_team(cpab_team_run run, cpab_team_size size);
 
 /*
  * Who may end a call before it is done. From then on, calls that this thread makes ask wanted() on it, every

@@ -58,6 +58,12 @@ static void run_three(void (*task)(void *), void *data, unsigned n_threads, unsi
     run_team(3, task, data);
 }
 
+/* One thread that comes back to its task, as those of a queue of tasks do. */
+static void run_again(void (*task)(void *), void *data, unsigned n_threads, unsigned flags) {
+    (void)n_threads, (void)flags;
+    for (int i = 0; i < 5; i++, n_errands++) task(data);
+}
+
 static void run_none(void (*task)(void *), void *data, unsigned n_threads, unsigned flags) {
     (void)task, (void)data, (void)n_threads, (void)flags;
     n_errands++;
@@ -93,5 +99,7 @@ int main(void) {
         space_free(&s);
     }
     CHECK(cpab_set_team(run_one, NULL) == CPAB_E_NULL && cpab_set_team(NULL, three) == CPAB_E_NULL);
+    CHECK(cpab_set_thread_team(run_one, NULL) == CPAB_E_NULL);
+    CHECK(cpab_set_thread_team(NULL, three) == CPAB_E_NULL);
     return check_result();
 }

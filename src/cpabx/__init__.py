@@ -7,7 +7,7 @@ layer, ``cpabx.layers.STCPAB(...)``, give a network a diffeomorphic spatial tran
 
 from importlib.metadata import version as _version
 
-from cpabx import augment, distributions, errors, layers, losses, plot, stretch, transforms
+from cpabx import augment, distributions, errors, export, layers, losses, plot, stretch, transforms
 from cpabx.fitted import FittedTransformation
 from cpabx.hookspecs import hookimpl
 from cpabx.landmarks import FittedLandmarks, fit_landmarks
@@ -40,6 +40,7 @@ __all__ = [
     "clear_caches",
     "distributions",
     "errors",
+    "export",
     "fit_landmarks",
     "get_backend",
     "hookimpl",

@@ -17,6 +17,7 @@ from cpabx.errors import DeviceError, UnsupportedError, shown
 from cpabx.sampling.labels import take_pixels
 
 if TYPE_CHECKING:
+    from cpabx.portable.operations import Operations
     from cpabx.sampling.options import Sampling
     from cpabx.tessellation import Tessellation
 
@@ -317,6 +318,16 @@ class Backend(abc.ABC):
         is in the order of an array's axes.
         """
         return None
+
+    def portable_operations(self) -> Operations:
+        """What the portable walk is made of, see :mod:`cpabx.portable`; with it, :meth:`sample` and :meth:`expm` are
+        made of plain operations wherever :func:`cpabx.portable.context.is_portable`.
+        """
+        raise _missing(self, "CPAB transformations in plain operations")
+
+    def exports(self) -> ModuleType:
+        """The module with the functions that :mod:`cpabx.export` calls, as far as the framework has such files."""
+        raise _missing(self, "files for other programs")
 
     def vjp(self, function: Any, arguments: Sequence[Tensor], cotangent: Tensor) -> tuple[Tensor, ...]:
         """Vector-Jacobian product of ``function(*arguments)`` by automatic differentiation.

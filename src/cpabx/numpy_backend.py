@@ -11,6 +11,7 @@ import numpy as np
 from cpabx.backend import DTYPES, Backend, numpy_normal
 from cpabx.hookspecs import hookimpl
 from cpabx.native import arrays
+from cpabx.portable.operations import NumpyOperations
 from cpabx.sampling import Sampling
 from cpabx.tessellation import Tessellation
 
@@ -134,6 +135,9 @@ class NumpyBackend(Backend):
         self, points: Array, velocity: Array, tessellation: Tessellation, time: float
     ) -> tuple[Array, Array]:
         return arrays.jacobian(points, velocity, tessellation, time)
+
+    def portable_operations(self) -> NumpyOperations:
+        return NumpyOperations()
 
     def sample(self, images: Array, grid: Array, sampling: Sampling) -> Array:
         points = grid.reshape(len(grid), math.prod(grid.shape[1:-1]), grid.shape[-1])

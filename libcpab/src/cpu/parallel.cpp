@@ -38,8 +38,10 @@ private:
 
 Lock team_lock;
 Team lent_team = {nullptr, nullptr};
+thread_local Team team_of_thread = {nullptr, nullptr};
 
 Team current_team() {
+    if (team_of_thread.run) return team_of_thread;
     team_lock.take();
     const Team team = lent_team;
     team_lock.leave();
@@ -96,7 +98,7 @@ bool forget_team_at_fork() {
     const auto before = [] { team_lock.take(); };
     const auto in_parent = [] { team_lock.leave(); };
     const auto in_child = [] {
-        lent_team = {nullptr, nullptr};
+        lent_team = team_of_thread = {nullptr, nullptr};
         team_lock.leave();
     };
     static const bool registered = at_fork(before, in_parent, in_child);
@@ -116,11 +118,26 @@ void run_tasks(void (*task)(void *), void *data, int32_t n_threads) {
 
 }  // namespace cpab
 
-extern "C" cpab_status cpab_set_team(cpab_team_run run, cpab_team_size size) {
+namespace {
+
+cpab_status check_team(cpab_team_run run, cpab_team_size size) {
     if (!run != !size) return CPAB_E_NULL;
-    if (run && !cpab::forget_team_at_fork()) return CPAB_E_MEMORY;
+    return !run || cpab::forget_team_at_fork() ? CPAB_OK : CPAB_E_MEMORY;
+}
+
+}  // namespace
+
+extern "C" cpab_status cpab_set_team(cpab_team_run run, cpab_team_size size) {
+    const cpab_status status = check_team(run, size);
+    if (status != CPAB_OK) return status;
     cpab::team_lock.take();
     cpab::lent_team = {run, size};
     cpab::team_lock.leave();
     return CPAB_OK;
+}
+
+extern "C" cpab_status cpab_set_thread_team(cpab_team_run run, cpab_team_size size) {
+    const cpab_status status = check_team(run, size);
+    if (status == CPAB_OK) cpab::team_of_thread = {run, size};
+    return status;
 }

@@ -49,6 +49,8 @@ cpab_status cpab_set_team(cpab_team_run run, cpab_team_size size) {
     return !run == !size ? CPAB_OK : CPAB_E_NULL;
 }
 
+cpab_status cpab_set_thread_team(cpab_team_run run, cpab_team_size size) { return cpab_set_team(run, size); }
+
 void cpab_set_interrupt(cpab_interrupt_wanted) {}
 
 int64_t cpab_tables(const cpab_tessellation *tess, int32_t dtype, void *host) {

@@ -29,6 +29,7 @@ from cpabx.testing.matrices import TestMatrices
 from cpabx.testing.nonsense import TestNonsense
 from cpabx.testing.not_finite import TestNotFinite
 from cpabx.testing.own_families import TestOwnFamilies
+from cpabx.testing.portable import TestPortable
 from cpabx.testing.priors import TestPriors
 from cpabx.testing.recurrent import TestRecurrent
 from cpabx.testing.refinement import TestRefinement
@@ -79,6 +80,7 @@ __all__ = [
     "TestNotFinite",
     "TestOneForAll",
     "TestOwnFamilies",
+    "TestPortable",
     "TestPriors",
     "TestRecurrent",
     "TestRefinement",

@@ -16,6 +16,7 @@ from cpabx.errors import OptionError, TessellationError
 from cpabx.native import arrays
 from cpabx.numpy_backend import NumpyBackend
 from cpabx.options import flag, one_of
+from cpabx.portable.dispatch import flow, is_in_one_pass
 from cpabx.sampling import PixelGrid, Sampling, pixel_grid
 from cpabx.sampling.grid import RunTimeGrid, checked_units
 from cpabx.tessellation import Interval, Tessellation
@@ -284,7 +285,7 @@ class Cpab(DifferentiableFlow):
         return self._transform(points, theta, backend, time=finite_time(time))
 
     def apply(self, backend: Backend, points: Tensor, theta: Tensor, *, time: float = 1.0) -> Tensor:
-        return backend.cpab(points, self._velocity(backend, theta), self.tessellation, time)
+        return flow(backend, points, self._velocity(backend, theta), self.tessellation, time)
 
     def _warp(
         self,
@@ -296,7 +297,7 @@ class Cpab(DifferentiableFlow):
         *,
         time: float = 1.0,
     ) -> Tensor:
-        if not isinstance(grid, RunTimeGrid):  # the fused call takes a size that is fixed
+        if is_in_one_pass() and not isinstance(grid, RunTimeGrid):  # that call takes a size that is fixed
             velocity = self._velocity(backend, theta)
             fused = backend.cpab_warp(images, velocity, self.tessellation, time, grid.size, sampling)
             if fused is not None:

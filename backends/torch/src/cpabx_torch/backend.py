@@ -18,12 +18,14 @@ from cpabx.errors import DeviceError, UnsupportedError
 from cpabx.sampling import Sampling
 from cpabx.tessellation import Tessellation
 from cpabx.tracing import constant_while_tracing
-from cpabx_torch import devices, draws, flow, warp
+from cpabx_torch import devices, draws, exporting, flow, warp
 from cpabx_torch import sampling as samplers
 from cpabx_torch.constants import CONSTANTS
 from cpabx_torch.differentiation import ORDINARY, has_values, sees_constants
 from cpabx_torch.exponential import expm
+from cpabx_torch.exporting import check_form, in_plain_operations
 from cpabx_torch.fallback import through_cpu
+from cpabx_torch.portable import TorchOperations
 from cpabx_torch.precision import at_least_single, is_autocast, without_autocast
 
 
@@ -70,7 +72,7 @@ class TorchBackend(Backend):
             if torch.compiler.is_exporting():  # whose inputs are not exported
                 _refuse_strict_export()
             return torch.as_tensor(values).to(dtype=like.dtype, device=like.device)
-        if torch.compiler.is_compiling():
+        if torch.compiler.is_compiling() or torch.jit.is_tracing():
             return self.asarray(values.astype(self.dtype(like)), like=like)
         if not sees_constants(like):
             return self.asarray(values, like=like)
@@ -131,7 +133,12 @@ class TorchBackend(Backend):
     def take(self, tensor: Tensor, index: np.ndarray[Any, Any], axis: int) -> Tensor:
         if torch.compiler.is_dynamo_compiling():
             where = torch.as_tensor(index).to(tensor.device)
-        elif torch.compiler.is_compiling() or index.flags.writeable or not sees_constants(tensor):
+        elif (
+            torch.compiler.is_compiling()
+            or torch.jit.is_tracing()
+            or index.flags.writeable
+            or not sees_constants(tensor)
+        ):
             where = torch.tensor(index, device=tensor.device)
         else:
             where = self._constants.get(index, torch.int64, tensor.device)
@@ -162,9 +169,10 @@ class TorchBackend(Backend):
         return torch.where(condition, a, b)
 
     def expm(self, matrices: Tensor) -> Tensor:
-        return expm(matrices) if matrices.is_cuda else torch.linalg.matrix_exp(matrices)
+        return expm(matrices) if matrices.is_cuda or in_plain_operations() else torch.linalg.matrix_exp(matrices)
 
     def cpab(self, points: Tensor, velocity: Tensor, tessellation: Tessellation, time: float) -> Tensor:
+        check_form()
         if self._is_elsewhere(points):
             return through_cpu(flow.transform, points, velocity, tessellation, time)  # type: ignore[no-any-return]
         return flow.transform(points, velocity, tessellation, time)
@@ -197,7 +205,8 @@ class TorchBackend(Backend):
 
     def sample(self, images: Tensor, grid: Tensor, sampling: Sampling) -> Tensor:
         points = grid.reshape(grid.shape[0], math.prod(grid.shape[1:-1]), grid.shape[-1])
-        sampled = samplers.sample(images, points, sampling)
+        sample = samplers.sample_plainly if in_plain_operations() else samplers.sample
+        sampled = sample(images, points, sampling)
         return sampled.reshape(*sampled.shape[:2], *grid.shape[1:-1])
 
     def sample_series(self, series: Tensor, places: Tensor, lengths: Tensor, sampling: Sampling) -> Tensor:
@@ -215,6 +224,7 @@ class TorchBackend(Backend):
         output_size: Sequence[int],
         sampling: Sampling,
     ) -> Tensor:
+        check_form()
         given = (images, velocity, tessellation, time, output_size, sampling)
         return through_cpu(warp.warp, *given) if self._is_elsewhere(images) else warp.warp(*given)
 
@@ -237,6 +247,12 @@ class TorchBackend(Backend):
                 "Move points and theta to the CPU, or let each call do so: cpabx.set_backend('torch', fallback='cpu').",
             )
         return True
+
+    def portable_operations(self) -> TorchOperations:
+        return TorchOperations()
+
+    def exports(self) -> ModuleType:
+        return exporting
 
     def vjp(self, function: Callable[..., Any], arguments: Sequence[Tensor], cotangent: Tensor) -> tuple[Tensor, ...]:
         nested = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in (*arguments, cotangent))

@@ -121,7 +121,8 @@ def _frozen_sizes() -> UnsupportedError:
     return UnsupportedError(
         "flows and sampling must be recorded by a tracer for which sizes may change",
         "torch.jit.trace, which writes down those of one call",
-        "Use torch.export.export with dynamic_shapes, or torch.compile.",
+        "Use torch.export.export with dynamic_shapes, torch.compile, or trace in: with cpabx.export.portable(strides), "
+        "where pictures keep the size of the example.",
     )
 
 

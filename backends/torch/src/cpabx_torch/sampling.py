@@ -31,6 +31,14 @@ def sample(images: Tensor, points: Tensor, sampling: Sampling) -> Tensor:
     return _grid_sample(images, points, sampling) + _lost(points)
 
 
+def sample_plainly(images: Tensor, points: Tensor, sampling: Sampling) -> Tensor:
+    """As :func:`sample`, in operations that exporters and tracers have: torch's own in 1D and 2D, and plain ones."""
+    if points.shape[-1] == 3:  # ONNX has that from its version 20 on, and few runtimes
+        return interpolate(images, points, sampling)
+    somewhere = torch.where(points.isfinite(), points, 0.0)  # what a runtime does with others is its own affair
+    return _grid_sample(images, somewhere, sampling) + _lost(points)
+
+
 def _grid_sample(images: Tensor, points: Tensor, sampling: Sampling) -> Tensor:
     """By torch, for which there is no 1D: a signal is an image of one row, seen at y = 0."""
     mode = sampling.mode

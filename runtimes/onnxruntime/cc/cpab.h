@@ -1,0 +1,1 @@
+../../../libcpab/include/cpab.h
