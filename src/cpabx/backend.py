@@ -18,6 +18,7 @@ from cpabx.sampling.labels import take_pixels
 
 if TYPE_CHECKING:
     from cpabx.portable.operations import Operations
+    from cpabx.portable.strides import Strides
     from cpabx.sampling.options import Sampling
     from cpabx.tessellation import Tessellation
 
@@ -324,6 +325,14 @@ class Backend(abc.ABC):
         made of plain operations wherever :func:`cpabx.portable.context.is_portable`.
         """
         raise _missing(self, "CPAB transformations in plain operations")
+
+    def cpab_portable(
+        self, points: Tensor, velocity: Tensor, tessellation: Tessellation, time: float, strides: Strides
+    ) -> Tensor:
+        """:meth:`cpab` by the portable walk, one stride after another. A framework with loops may make one of them."""
+        from cpabx.portable.walk import transform
+
+        return transform(self.portable_operations(), points, velocity, tessellation, time, strides)
 
     def exports(self) -> ModuleType:
         """The module with the functions that :mod:`cpabx.export` calls, as far as the framework has such files."""

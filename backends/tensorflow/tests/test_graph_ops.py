@@ -202,12 +202,6 @@ def test_vectorized_map_is_the_batch():
 # -- XLA -------------------------------------------------------------------------------------------
 
 
-def test_xla_is_refused_by_name():
-    family = cpabx.Cpab((2, 2))
-    with pytest.raises(tf.errors.InvalidArgumentError, match=r"unsupported operations.*CpabxWarp"):
-        tf.function(family.warp, jit_compile=True)(tf.ones((1, 5, 4, 1)), family.identity(1, backend="tensorflow"))
-
-
 def test_keras_goes_without_xla():
     model = keras.Sequential([keras.Input((6, 5, 1)), layers.STCPAB((2, 2), localization="fcn")])
     with pytest.warns(UserWarning, match="doesn't support `jit_compile=True`"):

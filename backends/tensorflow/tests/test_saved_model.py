@@ -69,6 +69,41 @@ def test_layers_are_served_from_the_installed_library(new_process, tmp_path):
     assert str(native.load().path) in new_process(SERVE, op_library.path(), *LAYER_NAMES, **installed())
 
 
+def test_signals_volumes_and_several_layers_are_served(new_process, tmp_path):
+    """Each with all results of a call, for a batch of another size."""
+    options = {"localization": "fcn"}
+    pair = [layers.STCPAB((2, 2), **options), layers.STAffineCPAB((2, 2), interpolate="twice", **options)]
+    made = {
+        "signals": (layers.STCPAB((4,), **options), (9, 2)),
+        "recurrent": (layers.STRecurrent((3,), 2, **options), (9, 2)),
+        "volumes": (layers.STCPAB((2, 1, 2), **options), (4, 3, 5, 1)),
+        "affine_volumes": (layers.STAffineDiffeo(ndim=3, **options), (4, 3, 5, 1)),
+        "side_by_side": (layers.STParallel(pair), SHAPE),
+        "merged": (layers.STParallel(pair, merge="channels"), SHAPE),
+    }
+    for name, (layer, shape) in made.items():
+        export_with_extras(layer, shape, tmp_path / name)
+    new_process(SERVE, op_library.path(), *made)
+
+
+def export_with_extras(layer, shape, path):
+    """The SavedModel of a layer away from the identity, with theta and grid, and what it gives."""
+    inputs = keras.Input(shape, name="images")
+    model = keras.Model(inputs, layer(inputs, return_theta=True, return_grid=True))
+    rng = np.random.default_rng(0)
+    model.set_weights([w + 0.05 * rng.standard_normal(w.shape) for w in model.get_weights()])
+    model.export(path, verbose=False)
+    x = rng.uniform(size=(3, *shape)).astype("float32")
+    serve = tf.saved_model.load(path).signatures["serving_default"]
+    (key,) = serve.structured_input_signature[1]
+    served = serve(**{key: tf.constant(x)})
+    expected = tf.nest.flatten(model(x))
+    assert len(served) == len(expected)
+    for name, values in zip(sorted(served, key=lambda key: int(key.split("_")[-1])), expected, strict=True):
+        np.testing.assert_allclose(served[name], values, rtol=0, atol=1e-5)
+    np.savez(f"{path}.npz", **{key: x}, **served)
+
+
 def test_layers_are_served_from_copies_of_two_libraries(new_process, tmp_path):
     """Where nothing of ours is installed: the op library finds libcpab beside itself."""
     export(trained("STCPAB"), tmp_path, "STCPAB")

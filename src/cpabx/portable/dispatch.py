@@ -9,7 +9,6 @@ import numpy as np
 from cpabx.portable.context import way_in_force
 from cpabx.portable.counting import Counter
 from cpabx.portable.strides import Strides
-from cpabx.portable.walk import transform
 
 if TYPE_CHECKING:
     from cpabx.backend import Backend, Tensor
@@ -21,7 +20,7 @@ def flow(backend: Backend, points: Tensor, velocity: Tensor, tessellation: Tesse
     way = way_in_force()
     if isinstance(way, Strides):
         with np.errstate(all="ignore"):  # of what numpy computes where it is not chosen
-            return transform(backend.portable_operations(), points, velocity, tessellation, time, way)
+            return backend.cpab_portable(points, velocity, tessellation, time, way)
     if isinstance(way, Counter):
         way.add(backend.to_numpy(points), backend.to_numpy(velocity), tessellation, time)
     return backend.cpab(points, velocity, tessellation, time)

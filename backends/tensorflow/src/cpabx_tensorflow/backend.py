@@ -12,11 +12,12 @@ import tensorflow as tf
 
 from cpabx.backend import Backend
 from cpabx.errors import DtypeError, ShapeError
+from cpabx.portable.strides import Strides
 from cpabx.sampling.options import Sampling
 from cpabx.tessellation import Tessellation
 
 # The layers are imported here so that Keras can load a model of theirs as soon as the backend is chosen.
-from cpabx_tensorflow import autograph, draws, flow, layers, op_library
+from cpabx_tensorflow import autograph, draws, flow, layers, op_library, portable
 from cpabx_tensorflow.expm import expm
 from cpabx_tensorflow.sampling import interpolate, take_pixels
 from cpabx_tensorflow.warp import warp
@@ -151,6 +152,7 @@ class TensorFlowBackend(Backend):
         return flow.transform(points, velocity, tessellation, time)
 
     def cpab_velocity(self, points: tf.Tensor, velocity: tf.Tensor, tessellation: Tessellation) -> tf.Tensor:
+        portable.check_not_portable("CPAB velocities at points")
         return flow.velocity(points, velocity, tessellation)
 
     def cpab_jvp(
@@ -162,11 +164,13 @@ class TensorFlowBackend(Backend):
         tessellation: Tessellation,
         time: float,
     ) -> tf.Tensor:
+        portable.check_not_portable("Jacobian-vector products of CPAB")
         return flow.transform_jvp(points, velocity, tangent_points, tangent_velocity, tessellation, time)
 
     def cpab_jacobian(
         self, points: tf.Tensor, velocity: tf.Tensor, tessellation: Tessellation, time: float
     ) -> tuple[tf.Tensor, tf.Tensor]:
+        portable.check_not_portable("Jacobians of CPAB")
         return flow.jacobian(points, velocity, tessellation, time)
 
     def sample(self, images: tf.Tensor, grid: tf.Tensor, sampling: Sampling) -> tf.Tensor:
@@ -188,6 +192,19 @@ class TensorFlowBackend(Backend):
         sampling: Sampling,
     ) -> tf.Tensor:
         return warp(images, velocity, tessellation, time, output_size, sampling)
+
+    def portable_operations(self) -> portable.TensorOperations:
+        return portable.TensorOperations()
+
+    def cpab_portable(
+        self, points: tf.Tensor, velocity: tf.Tensor, tessellation: Tessellation, time: float, strides: Strides
+    ) -> tf.Tensor:
+        return portable.transform(points, velocity, tessellation, time, strides)
+
+    def exports(self) -> ModuleType:
+        from cpabx_tensorflow import exporting
+
+        return exporting
 
     def vjp(
         self, function: Callable[..., Any], arguments: Sequence[tf.Tensor], cotangent: tf.Tensor

@@ -14,7 +14,7 @@ import tensorflow as tf
 from cpabx import native
 from cpabx.native import arrays, report
 from cpabx.native.functions import Function
-from cpabx_tensorflow import op_library
+from cpabx_tensorflow import op_library, portable
 from cpabx_tensorflow.host import on_host, threads
 from cpabx_tensorflow.problem import Problem, problem_of
 
@@ -46,6 +46,7 @@ class Differentiable:
 
     def __call__(self, inputs: Sequence[tf.Tensor], problem: Problem) -> Any:
         """One result is returned as it is, several as a tuple."""
+        portable.check_not_xla(f"{self.function.name} of libcpab")
         if (library := op_library.in_graph()) is not None:
             return getattr(library, self.node)(*inputs, **problem.attributes())
         if tf.executing_eagerly() and (gpu := op_library.gpu_of(inputs)) is not None:

@@ -15,7 +15,7 @@ from cpabx.layers.inputs import Shape, check_images, check_input_shape, not_floa
 from cpabx.layers.options import WarpOptions, check_family, side_by_side
 from cpabx.layers.results import Prediction, side_by_side_results, with_extras
 from cpabx.transforms import Transformation
-from cpabx_tensorflow import activation, families
+from cpabx_tensorflow import activation, families, portable
 from cpabx_tensorflow import localization as networks
 
 _register = keras.saving.register_keras_serializable(package="cpabx")
@@ -35,6 +35,8 @@ class SpatialTransformer(SpatialTransformerMixin, keras.layers.Layer):  # type: 
         mode, padding_mode, align_corners, fill: as in :meth:`cpabx.Transformation.warp`.
         bound: the most that theta may differ from the identity's: a positive number, or one for each parameter. Theta
             is identity + bound * tanh((prediction - identity) / bound), the prediction itself where the layer starts.
+        export: ``"portable"`` computes CPAB in standard operations of TensorFlow, for XLA, TFLite and ONNX: see
+            :mod:`cpabx_tensorflow.portable`.
         **keras_options: ``name``, ``dtype``, ``trainable``. Theta and the warp are computed in float32
             at least, the result has the compute dtype.
 
@@ -54,6 +56,7 @@ class SpatialTransformer(SpatialTransformerMixin, keras.layers.Layer):  # type: 
         align_corners: bool = False,
         fill: Any = 0.0,
         bound: Any = None,
+        export: str | None = None,
         **keras_options: Any,
     ) -> None:
         # autocast=False: images come as they are, so that half precision does not move them.
@@ -62,7 +65,8 @@ class SpatialTransformer(SpatialTransformerMixin, keras.layers.Layer):  # type: 
         check_family(transformation)
         if not keras.backend.is_float_dtype(self.compute_dtype):
             raise DtypeError("dtype must be a floating-point type", repr(self.compute_dtype), "For instance 'float32'.")
-        self.supports_jit = False  # the native transform is no operation that XLA could compile
+        self.export = portable.checked_export(export)
+        self.supports_jit = export == "portable"  # the native transform is no operation that XLA could compile
         self.options = WarpOptions.checked(output_size, mode, padding_mode, align_corners, transformation.ndim, fill)
         self.transformation = transformation
         given = self._build_networks(localization, bound, self._network)
@@ -121,9 +125,15 @@ class SpatialTransformer(SpatialTransformerMixin, keras.layers.Layer):  # type: 
     def _joined(self, thetas: list[tf.Tensor]) -> tf.Tensor:
         return tf.concat(thetas, axis=-1)
 
-    @staticmethod
-    def _warp(options: WarpOptions, transformation: Transformation, images: tf.Tensor, theta: tf.Tensor) -> tf.Tensor:
-        return options.warp(transformation, images, theta)
+    def _warp(
+        self, options: WarpOptions, transformation: Transformation, images: tf.Tensor, theta: tf.Tensor
+    ) -> tf.Tensor:
+        with portable.exported(self.export):
+            return options.warp(transformation, images, theta)
+
+    def _grid(self, options: WarpOptions, images: tf.Tensor, theta: tf.Tensor) -> tf.Tensor:
+        with portable.exported(self.export):
+            return options.grid(self.transformation, images, theta)
 
     def _series(self, images: Any, lengths: Any) -> tuple[tf.Tensor, WarpOptions]:
         """Images, checked and without padding, and how they are warped."""
@@ -165,7 +175,7 @@ class SpatialTransformer(SpatialTransformerMixin, keras.layers.Layer):  # type: 
         found = self._predict(images, options, training=training)
         output = self._warp(options, found.transformation, found.images, found.own)
         theta = found.theta if return_theta else None
-        grid = options.grid(self.transformation, images, found.theta) if return_grid else None
+        grid = self._grid(options, images, found.theta) if return_grid else None
         return with_extras(keras.ops.cast(output, self.compute_dtype), theta, grid)
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
@@ -192,6 +202,11 @@ class SpatialTransformer(SpatialTransformerMixin, keras.layers.Layer):  # type: 
 
     # -- saving ----------------------------------------------------------------------------------
 
+    def _trackable_children(self, save_type: str = "checkpoint", **options: Any) -> Any:
+        if save_type == "savedmodel":
+            portable.check_saved(self.transformation, self.export)
+        return super()._trackable_children(save_type, **options)
+
     def get_config(self) -> dict[str, Any]:
         """Arguments as JSON; a localization network of the user's as Keras writes it."""
         size = self.options.output_size
@@ -202,6 +217,7 @@ class SpatialTransformer(SpatialTransformerMixin, keras.layers.Layer):  # type: 
             "output_size": None if size is None else list(size),
             **self.options.sampling.config,
             "bound": self.bound,
+            "export": self.export,
         }
 
     def family_config(self) -> dict[str, Any]:
@@ -247,8 +263,8 @@ class STParallel(keras.layers.Layer):  # type: ignore[misc]
 
     def __init__(self, layers: Sequence[SpatialTransformer], *, merge: str | None = None, **keras_options: Any) -> None:
         super().__init__(autocast=False, **keras_options)
-        self.supports_jit = False
         self.layers = side_by_side(layers, merge, SpatialTransformer)
+        self.supports_jit = all(layer.supports_jit for layer in self.layers)
         self.merge = merge
 
     def build(self, input_shape: Any) -> None:
