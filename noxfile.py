@@ -559,6 +559,27 @@ def release(session: nox.Session) -> None:
 
 
 @nox.session
+def export(session: nox.Session) -> None:
+    """Layers in every form that they can be served in, with errors and times: ``-- --targets XLA`` for some."""
+    install(session, "all", "onnx", "test")
+    for package in ("./runtimes/onnxruntime", "ai-edge-litert>=1.2", "torchao>=0.15"):
+        # One that is not there, or does not install, is a row that says so, or a test that is left out.
+        session.run("python", "-m", "pip", "install", package, success_codes=[0, 1])
+    env = {**QUIET, **ONE_THREAD, "CPABX_TEST_BACKENDS": "torch,tensorflow"}
+    tests = ["tests/cross/test_documents.py", "backends/torch/tests/test_tracers.py", "-k", "deployment or tracers"]
+    session.run("pytest", *tests, env=env)
+    session.run("python", "-m", "benchmarks.export", *session.posargs, env=env)
+
+
+@nox.session
+def scale(session: nox.Session) -> None:
+    """Layers on two processes of this machine, by torch, and by the engines of examples/scale."""
+    install(session, "torch", "scale", "test")
+    paths = [f"backends/torch/tests/test_{name}.py" for name in ("distributed", "scale")]
+    session.run("pytest", *paths, *session.posargs, env={**ONE_THREAD, "CPABX_TEST_BACKENDS": "torch"})
+
+
+@nox.session
 def build(session: nox.Session) -> None:
     """Wheels and source distributions of all five packages, in dist/, by the compiler of this machine."""
     session.install("build")

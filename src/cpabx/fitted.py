@@ -209,3 +209,9 @@ class FittedTransformation:
         losses = ", ".join(f"{np.mean(level):.4g}" for level in self.loss)
         means = f", mean loss by level {losses}" if losses else ""
         return f"<FittedTransformation: {which}{len(self)} x {self.transformation!r}{ended}{means}>"
+
+    def _repr_html_(self) -> str | None:
+        """What notebooks show."""
+        from cpabx import notebook
+
+        return notebook.html(self)

@@ -1,4 +1,4 @@
-"""How far long work is: a bar on the terminal, by rich."""
+"""How far long work is: a bar by rich, on the terminal, and in notebooks where ipywidgets is installed."""
 
 from __future__ import annotations
 

@@ -136,6 +136,12 @@ class Tessellation:
     def __repr__(self) -> str:
         return f"Tessellation({self.cells}, domain={self.domain}, outside={self.outside!r})"
 
+    def _repr_html_(self) -> str | None:
+        """What notebooks show."""
+        from cpabx import notebook
+
+        return notebook.html(self)
+
 
 def _sizes(handle: Any) -> Any:
     """How large a native tessellation is, as a ``cpab_tessellation_sizes *``."""

@@ -6,6 +6,7 @@ projects is run where these are installed (``nox -s peers``).
 """
 
 import doctest
+import importlib
 import importlib.util
 import re
 from pathlib import Path
@@ -26,6 +27,16 @@ TOPICS = {
     "tensorflow": re.compile(r"\b(tensorflow|tf|keras)\b"),
     "peers": re.compile(r"\b(libcpab|difw)\b"),
     "torchvision": re.compile(r"\btorchvision\b"),
+    "cpabx_onnx": re.compile(r"\bcpabx_onnx\b"),
+    "onnxruntime": re.compile(r"\bonnxruntime\b"),
+    "ai_edge_litert": re.compile(r"\bai_edge_litert\b"),
+}
+#: Packages that a block may need beside a framework, with all that their use imports; the others are left to a test.
+BESIDE = {
+    "torchvision": ("torchvision",),
+    "cpabx_onnx": ("cpabx_onnx", "onnxruntime", "onnxscript"),
+    "onnxruntime": ("onnxruntime", "onnxscript"),
+    "ai_edge_litert": ("ai_edge_litert",),
 }
 #: Directives of Sphinx, and languages that are not run here.
 NOT_PYTHON = re.compile(r"\{[a-z-]+\}.*|toml|bash|c|text")
@@ -62,13 +73,14 @@ def blocks_of(page):
 def runs_of(page):
     """The backends that a page is run for; what it says in torch about other projects needs these, not a backend."""
     topics = set().union(*(block.topics for block in blocks_of(page)))
-    return ["numpy"] if "peers" in topics else sorted(topics - {"torchvision"}) or ["numpy"]
+    return ["numpy"] if "peers" in topics else sorted(topics - set(BESIDE)) or ["numpy"]
 
 
-def has_torchvision():
-    """Whether it is there, and was built for the torch that is."""
+def is_there(topic):
+    """Whether its packages are there, and were built for the framework that is."""
     try:
-        import torchvision  # noqa: F401 - it is enough that it can be imported
+        for name in BESIDE[topic]:
+            importlib.import_module(name)
     except (ImportError, RuntimeError):
         return False
     return True
@@ -100,8 +112,10 @@ def test_page(page, backend):
     if backend.name not in runs_of(page):
         pytest.skip(f"says nothing about {backend.name}")
     names = {"__name__": "__main__", **given(page, backend)}
-    here = {backend.name, "torchvision"} if backend.name == "torch" and has_torchvision() else {backend.name}
-    for block in blocks_of(page):
+    blocks = blocks_of(page)
+    beside = set().union(*(block.topics for block in blocks)) & set(BESIDE)
+    here = {backend.name, *(topic for topic in beside if is_there(topic))}
+    for block in blocks:
         if block.topics <= here:
             block.run(names)
 

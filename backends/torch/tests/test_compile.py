@@ -173,6 +173,17 @@ def test_layers_of_every_dimension_side_by_side(ndim):
     assert agrees(compiled(layer), layer, torch.rand(3, *shape, generator=torch.Generator().manual_seed(0)))
 
 
+@pytest.mark.parametrize("channels", [None, 2])
+def test_activation(channels):
+    """And its inverse, for any batch."""
+    activation = layers.CPABActivation(channels)
+    torch.nn.init.normal_(activation.theta, std=0.3)
+    for function in (activation, activation.inverse):
+        once = compiled(function)
+        for n in (3, 5):
+            assert agrees(once, function, 4 * draw_images(n) - 2)
+
+
 def test_inductor(monkeypatch, tmp_path):
     """The default compiler of torch, on a model that holds a layer."""
     # What is kept on disk may call operators as another version of the plugin declared them, which torch does not see.

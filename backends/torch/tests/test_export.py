@@ -1,4 +1,4 @@
-"""torch.export: one program for any batch, saved, and run in a process that has no layer."""
+"""torch.export: one program for any batch, saved, also compiled, and run in a process that has no layer."""
 
 import subprocess
 import sys
@@ -7,20 +7,35 @@ import pytest
 import torch
 
 import cpabx
-from backends.torch.tests.models import draw, trained
+from backends.torch.tests.models import SHAPE, draw, trained
 from cpabx.layers import LAYER_NAMES
-from cpabx.testing.layers import LAYERS
+from cpabx.testing.layers import LAYERS, layers_in
+from cpabx_torch.layers import CPABActivation, STParallel
 
 pytestmark = pytest.mark.slow
 
 #: All that the other process needs: the operators are registered when the backend is loaded.
 SERVE = """
 import sys, torch, cpabx
-cpabx.set_backend("torch")
+cpabx.get_backend("torch")
 for name in sys.argv[2:]:
     program = torch.export.load(f"{sys.argv[1]}/{name}.pt2").module()
-    images = torch.load(f"{sys.argv[1]}/images.pt")
+    images = torch.load(f"{sys.argv[1]}/{name}.images.pt")
     torch.save([program(batch) for batch in images], f"{sys.argv[1]}/{name}.pt")
+assert "cpabx_torch.layers" not in sys.modules
+"""
+
+#: The same of a package of AOTInductor; as long as nothing has registered the operators, torch says what is missing.
+SERVE_PACKAGE = """
+import sys, torch
+try:
+    torch._inductor.aoti_load_package(sys.argv[1])
+except RuntimeError as error:
+    assert "Could not find schema for cpabx::" in str(error), error
+import cpabx
+cpabx.get_backend("torch")
+program = torch._inductor.aoti_load_package(sys.argv[1])
+torch.save([program(batch) for batch in torch.load(sys.argv[2])], sys.argv[3])
 assert "cpabx_torch.layers" not in sys.modules
 """
 
@@ -29,18 +44,52 @@ def exported(model, images):
     return torch.export.export(model, (images,), dynamic_shapes=({0: torch.export.Dim("n")},))
 
 
+def batches_of(shape):
+    return [torch.rand(n, *shape, generator=torch.Generator().manual_seed(n)) for n in (1, 2, 5)]
+
+
+def served():
+    """Models of every kind and dimension, by name, and the shape of one image."""
+    for name in LAYER_NAMES:
+        yield name, torch.nn.Sequential(trained(name), torch.nn.Flatten(), torch.nn.Linear(240, 3)), SHAPE
+    for shape in ((2, 9), (2, 4, 5, 3)):
+        layers = layers_in(len(shape) - 1)
+        members = [trained(one.name, input_shape=shape, **one.arguments) for one in layers.values()]
+        yield f"STParallel-{len(shape) - 1}D", STParallel(members, merge="channels"), shape
+    yield "STParallel-list", STParallel([trained("STCPAB"), trained("STAffine", output_size=(5, 4))]), SHAPE
+    activation = CPABActivation(SHAPE[0])
+    torch.nn.init.normal_(activation.theta, std=0.3)
+    yield "CPABActivation", activation, SHAPE
+
+
 def test_saved_programs_run_in_another_process(tmp_path):
-    models = {
-        name: torch.nn.Sequential(trained(name), torch.nn.Flatten(), torch.nn.Linear(240, 3)) for name in LAYER_NAMES
-    }
-    batches = [draw(n, seed=n) for n in (1, 2, 5)]
-    torch.save(batches, tmp_path / "images.pt")
-    for name, model in models.items():
-        torch.export.save(exported(model, draw()), tmp_path / f"{name}.pt2")
-    subprocess.run([sys.executable, "-c", SERVE, str(tmp_path), *models], check=True, timeout=120)
-    for name, model in models.items():
+    models = {name: (model, batches_of(shape)) for name, model, shape in served()}
+    for name, (model, batches) in models.items():
+        torch.save(batches, tmp_path / f"{name}.images.pt")
+        torch.export.save(exported(model, torch.cat(batches)), tmp_path / f"{name}.pt2")
+    subprocess.run([sys.executable, "-c", SERVE, str(tmp_path), *models], check=True, timeout=240)
+    for name, (model, batches) in models.items():
         for got, images in zip(torch.load(tmp_path / f"{name}.pt"), batches, strict=True):
             torch.testing.assert_close(got, model(images), rtol=1e-5, atol=1e-6)
+
+
+def test_a_compiled_package_runs_in_another_process(tmp_path):
+    """Of AOTInductor, for any batch: it needs the operators of the plugin, and nothing else of it."""
+    features = torch.nn.Sequential(torch.nn.AdaptiveAvgPool2d(2), torch.nn.Flatten())
+    activation = CPABActivation()
+    torch.nn.init.normal_(activation.theta, std=0.3)
+    model = torch.nn.Sequential(activation, trained("STCPAB", cells=(2, 2), localization=features)).eval()
+    package, images, results = (str(tmp_path / name) for name in ("model.pt2", "images.pt", "results.pt"))
+    batches = batches_of(SHAPE)
+    torch.save(batches, images)
+    with torch.no_grad():
+        program = exported(model, torch.cat(batches))
+        quick = {"aot_inductor.compile_wrapper_opt_level": "O0"}  # g++ is what takes time here
+        torch._inductor.aoti_compile_and_package(program, package_path=package, inductor_configs=quick)
+    command = [sys.executable, "-c", SERVE_PACKAGE, package, images, results]
+    subprocess.run(command, check=True, timeout=240)
+    for got, batch in zip(torch.load(results), batches, strict=True):
+        torch.testing.assert_close(got, model(batch), rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", ["STHomography", "STCPAB"])

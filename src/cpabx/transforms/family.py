@@ -234,3 +234,9 @@ class Family(abc.ABC):
     def __repr__(self) -> str:
         arguments = ", ".join(f"{name}={value!r}" for name, value in self.config.items())
         return f"{type(self).__name__}({arguments})"
+
+    def _repr_html_(self) -> str | None:
+        """What notebooks show."""
+        from cpabx import notebook
+
+        return notebook.html(self)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 
 from cpabx.errors import DtypeError
 from cpabx.layers.activation import activation_family, check_channels, checked_channels
-from cpabx_torch import localization
+from cpabx_torch import localization, tracers
 from cpabx_torch.precision import at_least_single, without_autocast
 
 
@@ -52,7 +52,7 @@ class CPABActivation(nn.Module):
             ShapeError: another number of channels.
             DtypeError: no tensor of floats.
         """
-        return self._through(values, 1.0)
+        return tracers.leaf(self, values) if isinstance(values, fx.Proxy) else self._through(values, 1.0)
 
     def inverse(self, values: Tensor) -> Tensor:
         """What :meth:`forward` came from, exactly; arguments and result are alike."""
@@ -73,6 +73,8 @@ class CPABActivation(nn.Module):
                 moved = self.transformation.transform(first.reshape(self.channels, -1, 1), theta, time=time)
                 y = moved.reshape(first.shape).movedim(0, 1)
             return y.to(values.dtype)
+
+    __prepare_scriptable__ = tracers.refuse_script
 
     def extra_repr(self) -> str:
         return f"channels={self.channels}, {self.transformation!r}"

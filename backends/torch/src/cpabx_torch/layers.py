@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 
 from cpabx.layers.families import SpatialTransformerMixin, layer_classes
 from cpabx.layers.inputs import check_images, check_input_shape, not_floats
 from cpabx.layers.options import WarpOptions, check_family, side_by_side
 from cpabx.layers.results import Prediction, side_by_side_results, with_extras
 from cpabx.transforms import Transformation
-from cpabx_torch import activation
+from cpabx_torch import activation, tracers
 from cpabx_torch import localization as networks
 from cpabx_torch.precision import at_least_single
 
@@ -124,6 +124,8 @@ class SpatialTransformer(SpatialTransformerMixin, nn.Module):
             ShapeError: the images have another number of axes, or a size that the localization does not take.
             DtypeError: they are no floats, or of another type than the parameters.
         """
+        if isinstance(images, fx.Proxy):
+            return tracers.leaf(self, images, lengths=lengths, return_theta=return_theta, return_grid=return_grid)
         images, options = self._series(images, lengths)
         found = self._predict(images, options)
         output = self._warp(options, found.transformation, found.images, found.own)
@@ -144,6 +146,8 @@ class SpatialTransformer(SpatialTransformerMixin, nn.Module):
         for module in self.modules():
             if module is not self and callable(reset := getattr(module, "reset_parameters", None)):
                 reset()
+
+    __prepare_scriptable__ = tracers.refuse_script
 
     def extra_repr(self) -> str:
         sampling = ", ".join(f"{name}={value!r}" for name, value in self.options.sampling.config.items())
@@ -199,6 +203,8 @@ class STParallel(nn.Module):
     ) -> Any:
         """The layers' results; with ``return_theta``, ``return_grid`` lists of their thetas, their grids as well."""
         extras = {"lengths": lengths, "return_theta": return_theta, "return_grid": return_grid}
+        if isinstance(images, fx.Proxy):
+            return tracers.leaf(self, images, **extras)
         return side_by_side_results([layer(images, **extras) for layer in self.layers], self._merged)
 
     def _merged(self, outputs: list[Tensor]) -> list[Tensor] | Tensor:
@@ -208,6 +214,8 @@ class STParallel(nn.Module):
         """Starts all layers anew."""
         for layer in self.layers:
             layer.reset_parameters()  # type: ignore[operator]
+
+    __prepare_scriptable__ = tracers.refuse_script
 
     def extra_repr(self) -> str:
         return f"merge={self.merge!r}"

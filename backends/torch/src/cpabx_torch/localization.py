@@ -129,9 +129,14 @@ class LazyThetaLinear(nn.LazyLinear):
 
 def start_at_identity(layer: Any) -> None:
     """The transformation becomes exactly the identity, whatever the input (section 4.1)."""
+    identity = torch.tensor(layer.identity, dtype=torch.float64, device=layer.bias.device)
+    if (mesh := getattr(layer.bias, "device_mesh", None)) is not None:  # of processes that have a part each
+        from torch.distributed.tensor import distribute_tensor
+
+        identity = distribute_tensor(identity, mesh, layer.bias.placements)
     with torch.no_grad():
         layer.weight.zero_()
-        layer.bias.copy_(torch.tensor(layer.identity, dtype=torch.float64))
+        layer.bias.copy_(identity)
 
 
 _CONVOLUTIONS: dict[int, Any] = {1: nn.LazyConv1d, 2: nn.LazyConv2d, 3: nn.LazyConv3d}
