@@ -18,7 +18,7 @@ nox.options.error_on_missing_interpreters = False
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 PLUGINS = {
     "numpy": ["./experiments"],
-    "torch": ["./backends/torch", "./experiments"],
+    "torch": ["./backends/torch", "./runtimes/onnxruntime", "./experiments"],
     "tensorflow": ["./backends/tensorflow[tensorflow-cpu]", "./experiments"],
     "third-party": ["./backends/template", "./examples/plugins/jax"],
     "jax": ["./examples/plugins/jax"],
@@ -31,7 +31,10 @@ CONFORMANCE = "tests/cross/test_conformance.py"
 #: Which tests see which installation. A plugin's own tests run beside the conformance suite.
 PATHS = {
     "numpy": ["tests", "experiments/tests"],
-    "torch": ["tests/cross", "experiments/tests", "backends/torch/tests", "benchmarks/tests"],
+    "torch": [
+        *("tests/cross", "experiments/tests", "backends/torch/tests", "benchmarks/tests"),
+        "runtimes/onnxruntime/tests",
+    ],
     "tensorflow": ["tests/cross", "experiments/tests", "backends/tensorflow/tests"],
     "third-party": [
         "backends/template/tests",

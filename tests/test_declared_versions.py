@@ -11,7 +11,8 @@ from tests.declared_versions import PROJECTS, ROOT, declared, low_of, lows
 
 PAGE = (ROOT / "docs/versions.md").read_text(encoding="utf-8")
 #: | name | lowest | highest |
-ROWS = {name: (low, high) for name, low, high in re.findall(r"^\| `?([\w-]+)`? \| ([\d.]+) \| ([\d.]+) \|", PAGE, re.M)}
+ROW = re.compile(r"^\| ([\w-]+) \| ([\d.]+) \| ([\d.]+|not run) \|$", re.MULTILINE)
+ROWS = {name: (low, high) for name, low, high in ROW.findall(PAGE)}
 
 
 def test_every_range_begins_with_one_version():
@@ -30,6 +31,8 @@ def test_tests_are_not_run_with_less_than_is_declared():
 def test_the_page_says_what_was_tested(name):
     low, high = ROWS[name]
     assert {Version(low)} == set(map(Version, lows()[name]))
+    if high == "not run":
+        return
     assert all(Version(high) in requirement.specifier for requirement in declared() if requirement.name == name)
 
 

@@ -7,7 +7,7 @@ import cpabx
 from cpabx.registration.curvature import Curvature, precision
 from cpabx.registration.lbfgs import Minimum, Stop, minimise
 from cpabx.registration.pyramid import Level, checked_levels, default_levels, shrunk
-from cpabx.registration.stretching import area_penalty
+from cpabx.registration.stretching import area_penalty, stretched
 from cpabx.sampling import pixel_grid
 
 NUMPY = cpabx.get_backend("numpy")
@@ -144,3 +144,18 @@ def test_area_penalty(ndim):
     assert penalty(0.2) == pytest.approx(0.25)
     folded = [penalty(factor) for factor in (0.02, 0.01, 0.0, -0.5, -1.0)]
     assert (np.diff(folded) > 0).all()
+
+
+@pytest.mark.parametrize("ndim", [1, 2, 3])
+def test_areas_cost_something_only_where_they_are_found_to_be_stretched(ndim):
+    """The penalty is computed for these items alone: it is 0 for all others, up to the limits themselves."""
+    backend, limits, free = NUMPY, (0.1, 5.0), 0.5
+    pixels = np.stack(np.meshgrid(*[np.arange(6.0)] * ndim, indexing="ij")[::-1], axis=-1)
+    sizes = np.exp(np.linspace(np.log(0.01), np.log(20), 41))
+    grids = pixels * (sizes ** (1 / ndim)).reshape(-1, *[1] * (ndim + 1))
+    grids = np.concatenate([grids, [pixels * np.nan]])
+    costs = area_penalty(backend, grids, limits, free)
+    found = stretched(backend, grids, limits, free)
+    assert set(np.flatnonzero(~(costs <= 0))) <= set(found)
+    assert len(found) == np.count_nonzero(~(costs <= 0))  # none of these sizes is at a limit
+    assert 5 < len(found) < 37

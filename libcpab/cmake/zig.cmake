@@ -19,13 +19,17 @@ list(GET zig_systems ${zig_system} CMAKE_SYSTEM_NAME)
 
 set(CMAKE_C_COMPILER ${CPAB_ZIG} cc -target ${CPAB_ZIG_TARGET})
 set(CMAKE_CXX_COMPILER ${CPAB_ZIG} c++ -target ${CPAB_ZIG_TARGET})
-# By itself it keeps frame pointers, and without -O checks for undefined behaviour, and builds its runtimes once more.
-set(CMAKE_C_FLAGS_INIT "-O2 -fomit-frame-pointer")
-set(CMAKE_CXX_FLAGS_INIT "-O2 -fomit-frame-pointer")
+# By itself it keeps frame pointers, and without -O checks for undefined behaviour. What is said here, CMake says to every
+# program that it links, so that zig builds its runtimes once: for each set of options it has others.
+set(zig_flags "-O2 -fomit-frame-pointer")
+if(NOT CMAKE_SYSTEM_NAME STREQUAL "Windows") # whose libraries have their symbols in files of their own
+  string(APPEND zig_flags " -fPIC -s")
+endif()
+set(CMAKE_C_FLAGS_INIT ${zig_flags})
+set(CMAKE_CXX_FLAGS_INIT ${zig_flags})
 foreach(language C CXX) # -O3 is its word for -O2
   set(CMAKE_${language}_FLAGS_RELEASE_INIT "-O3 -Xclang -O3 -DNDEBUG")
 endforeach()
-set(CMAKE_SHARED_LINKER_FLAGS_INIT -s) # nothing here strips files of other systems
 set(CMAKE_OSX_SYSROOT "")
 set(CMAKE_STRIP true)
 set(CMAKE_INSTALL_NAME_TOOL true) # names are right from the start

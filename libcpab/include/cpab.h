@@ -270,10 +270,10 @@ typedef struct cpab_report {
  * them again. It is memory of the caller's, of any size and without an alignment: as many points are recorded
  * as have room, and the others walked again. Results are bit for bit those of the calls without a tape.
  * cpab_transform() and cpab_warp() write it, the _vjp of both read it, the latter only for a gradient of the
- * velocity, and other calls ignore it. A warp also leaves there what the gradient needs of the images. Between
- * the two calls, velocity, points, images and the instruction set must not change: if they do, the gradients
- * mean nothing, though nothing is read or written out of bounds. A tape of a call with other sizes, another
- * time, tessellation or number type is CPAB_E_TAPE.
+ * velocity, and other calls ignore it. A warp also leaves there what the gradient needs of the images.
+ * Between the two calls, velocity, points, images and the instruction set must not change: if they do, the
+ * gradients mean nothing, though nothing is read or written out of bounds. A tape of a call with other sizes,
+ * another time, tessellation or number type is CPAB_E_TAPE.
  */
 typedef struct cpab_call {
     size_t struct_size;

@@ -70,12 +70,18 @@ CPAB_INLINE V first_guess(V l0, V slope0, V last) {
 template <typename V>
 CPAB_INLINE V refine(const Series<V> &l, V s, typename V::Bits wanted) {
     using P = Precision<typename V::Scalar>;
-    auto moving = wanted;
-    for (int i = 0; i < P::root_steps && any(moving); i++) {
+    [[maybe_unused]] auto moving = wanted;
+    for (int i = 0; i < P::root_steps; i++) {
+        if constexpr (V::width > 1)
+            if (!any(moving)) break;
         const V better = within_step(s + falling_root(l.value(s), l.slope(s), l.curvature(s) * V(0.5f)));
-        const V way = magnitude(better - s);
-        s = select(moving, better, s);
-        moving = moving & (way > V(P::settled));
+        if constexpr (V::width == 1) {
+            s = better; /* a thread of a GPU would only wait for its neighbours */
+        } else {
+            const V way = magnitude(better - s);
+            s = select(moving, better, s);
+            moving = moving & (way > V(P::settled));
+        }
     }
     return select(leaves_at_once(l.c[0], l.c[1]), V(0), s);
 }

@@ -18,7 +18,8 @@ PROJECTS = (".", "backends/torch")
 def write_metadata(project: Path, folder: Path) -> None:
     """What ``importlib.metadata`` reads of a project, from its pyproject.toml, into a folder of the path."""
     described = tomllib.loads((project / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    name, version = described["name"], described["version"]
+    name = described["name"]
+    version = (Path(__file__).parents[2] / "libcpab" / "VERSION").read_text(encoding="utf-8").strip()
     target = folder / f"{name.replace('-', '_')}-{version}.dist-info"
     target.mkdir(parents=True)
     (target / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n", encoding="utf-8")

@@ -52,7 +52,7 @@ def test_info_tells_which_is_active(capsys):
 
 
 def test_a_wheel_without_it_says_so(monkeypatch):
-    monkeypatch.setattr(op_library, "path", lambda: None)
+    monkeypatch.setattr(op_library, "built", dict)
     monkeypatch.setattr(op_library, "load", op_library.load.__wrapped__)
     assert op_library.state() == "graphs use tf.numpy_function (op library not built)"
 
@@ -80,6 +80,7 @@ def test_there_may_be_one_for_each_minor_version(monkeypatch, tmp_path):
         (tmp_path / "op" / minor / "libcpabx_tensorflow.so").touch()
     monkeypatch.setattr(sys.modules["cpabx_tensorflow"], "__path__", [str(tmp_path)])
     monkeypatch.setattr(op_library, "built", op_library.built.__wrapped__)
+    monkeypatch.setattr(op_library, "load", op_library.load.__wrapped__)
     monkeypatch.setattr(tf, "__version__", "2.16.2")
     assert op_library.path() == tmp_path / "op/2.16/libcpabx_tensorflow.so"
     monkeypatch.setattr(tf, "__version__", "2.20.0")

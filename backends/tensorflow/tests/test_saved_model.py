@@ -83,13 +83,14 @@ def test_signals_volumes_and_several_layers_are_served(new_process, tmp_path):
     }
     for name, (layer, shape) in made.items():
         export_with_extras(layer, shape, tmp_path / name)
-    new_process(SERVE, op_library.path(), *made)
+    new_process(SERVE, op_library.path(), *made, **installed())
 
 
 def export_with_extras(layer, shape, path):
     """The SavedModel of a layer away from the identity, with theta and grid, and what it gives."""
     inputs = keras.Input(shape, name="images")
-    model = keras.Model(inputs, layer(inputs, return_theta=True, return_grid=True))
+    outputs = tf.nest.flatten(layer(inputs, return_theta=True, return_grid=True))  # a signature nests none
+    model = keras.Model(inputs, outputs)
     rng = np.random.default_rng(0)
     model.set_weights([w + 0.05 * rng.standard_normal(w.shape) for w in model.get_weights()])
     model.export(path, verbose=False)

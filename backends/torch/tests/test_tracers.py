@@ -61,7 +61,17 @@ def test_a_layer_alone_is_no_network(name):
         torch.fx.symbolic_trace(members()[name])
 
 
+@pytest.fixture
+def any_algorithms():
+    """Whatever tests before have asked for: torch's own quantised layers have no deterministic one."""
+    before = torch.are_deterministic_algorithms_enabled()
+    torch.use_deterministic_algorithms(False)
+    yield
+    torch.use_deterministic_algorithms(before)
+
+
 @each
+@pytest.mark.usefixtures("any_algorithms")
 def test_quantised_networks_keep_the_layer(name):
     """FX quantisation makes integers of what is around the layer; what it returns has the error of these alone."""
     quantize_fx = pytest.importorskip("torch.ao.quantization.quantize_fx", reason="this torch left it to torchao")

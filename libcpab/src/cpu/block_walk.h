@@ -61,7 +61,7 @@ public:
                               n_block,
                               flow != nullptr,
                               nullptr};
-            if (flow && (!sort(*flow, block, tape.fixed) || !walk(*flow, block, keeps, tape))) {
+            if (flow && (!sort(*flow, block, tape) || !walk(*flow, block, keeps, tape))) {
                 outcome.no_memory = true;
                 break;
             }
@@ -94,14 +94,14 @@ public:
     }
 
 private:
-    /* Sorts the points of a block, if they are the same for all items and that pays: `fixed` is the block's
-       number among an item's, or -1. false if there is no memory. */
-    bool sort(const Flow<N, D> &flow, Block<V, D> &block, int64_t fixed) {
+    /* Sorts the points of a block, if they are the same for all items and that pays. false if there is no
+       memory. */
+    bool sort(const Flow<N, D> &flow, Block<V, D> &block, const TapeBlocks &blocks) {
         if constexpr (!Number<N>::is_dual) {
             using Sorted = SortedPoints<V, D>;
-            if (fixed < 0 || !Sorted::worthwhile(block.n, n_cells_)) return true;
-            const bool kept = fixed < most_sorted;
-            Sorted &sorted = sorted_[kept ? fixed : most_sorted];
+            if (blocks.fixed < 0 || !Sorted::worthwhile(block.n, n_cells_)) return true;
+            const bool kept = blocks.recurs && blocks.fixed < most_sorted;
+            Sorted &sorted = sorted_[kept ? blocks.fixed : most_sorted];
             if ((!kept || sorted.size() == 0) && !sorted.sort(flow, domain_, n_cells_, block.points, block.n))
                 return false;
             block.sorted = &sorted;

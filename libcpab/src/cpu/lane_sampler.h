@@ -124,7 +124,9 @@ public:
     }
 
     int64_t slope_bytes(int64_t n) const override {
-        return by_slopes() ? (n + W - 1) / W * raster_.channels * D * int64_t(sizeof(V)) : 0;
+        constexpr int64_t most = CPAB_TAPE_PER_POINT / 4; /* steps have a better use for the rest of a tape */
+        if (!by_slopes() || raster_.channels * D * int64_t(sizeof(T)) > most) return 0;
+        return (n + W - 1) / W * raster_.channels * D * int64_t(sizeof(V));
     }
 
     void values_and_slopes(const T *data, const T *points, int64_t n, T *out,

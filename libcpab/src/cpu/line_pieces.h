@@ -38,7 +38,7 @@ public:
 
     /* Whether they pay, for so many points of an item. Double precision takes more of them than pay. */
     bool worth(int64_t n_points) const {
-        return sizeof(T) == 4 && n_ <= most_bins / 8 && n_points >= 2048 * (8 + n_);
+        return sizeof(T) == 4 && n_ <= most_bins / 16 && n_points >= 4096 * (8 + n_);
     }
 
     bool allocate() {

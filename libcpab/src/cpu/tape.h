@@ -158,6 +158,7 @@ private:
 struct TapeBlocks {
     Tape *tape = nullptr;
     int64_t first = 0, fixed = -1;
+    bool recurs = false; /* other items follow, so what is known of these points is worth keeping */
 };
 
 }  // namespace cpab

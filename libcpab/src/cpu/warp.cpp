@@ -13,8 +13,8 @@ public:
     explicit Centres(const PixelGrid &grid) : grid_(grid) {}
 
     /* false if there is no memory. */
-    bool prepare(int64_t n_points) {
-        if (n_points > most_kept) return true;
+    bool prepare(int64_t n_batch, int64_t n_points) {
+        if (n_batch < 2 || n_points > most_kept) return true;
         if (!all_.allocate(n_points * grid_.ndim)) return false;
         grid_.centres(0, n_points, all_.data());
         return true;
@@ -45,7 +45,7 @@ struct Warp {
     /* Of the block with this first point in a slice; all items have the same pixels. */
     TapeBlocks blocks(Tape *tape, const Slice &s, int64_t first) const {
         const int64_t block = s.block_of(first);
-        return {tape, block, block % Slices(flow).per_item_blocks()};
+        return {tape, block, block % Slices(flow).per_item_blocks(), flow.n_batch > 1};
     }
     int64_t out_offset(const Slice &s) const {
         return s.item * raster.out_item_size + s.first * raster.out_point_stride;
@@ -79,7 +79,7 @@ template <typename T>
 cpab_status warp(const Warp<T> &w, T *out, const TapeMemory &memory) {
     const Owned<Sampler<T>> sampler(make_sampler<T>(w.raster));
     Centres<T> centres(w.grid);
-    if (!sampler || !centres.prepare(w.flow.n_points)) return CPAB_E_MEMORY;
+    if (!sampler || !centres.prepare(w.flow.n_batch, w.flow.n_points)) return CPAB_E_MEMORY;
     Tape tape(memory);
     tape.record(key_of(w, *sampler));
     return for_slices(w.flow, Needs{}, [&](Worker<T> &worker, const Slice &s) {
@@ -146,7 +146,7 @@ cpab_status warp_vjp(const Warp<T> &w, const T *grad_out, T *grad_images, T *gra
     const Raster &raster = w.raster;
     const Owned<Sampler<T>> sampler(make_sampler<T>(raster));
     Centres<T> centres(w.grid);
-    if (!sampler || !centres.prepare(p.n_points)) return CPAB_E_MEMORY;
+    if (!sampler || !centres.prepare(p.n_batch, p.n_points)) return CPAB_E_MEMORY;
     Tape tape(memory);
     if (grad_velocity && !tape.replay(key_of(w, *sampler))) return CPAB_E_TAPE;
     const cpab_status status = check_range(p);

@@ -53,7 +53,7 @@ def linearised(points: Array, velocity: Array, residual: Array, tess: Tessellati
         return Linearised(touched, rows, left, moved)
     k = t * n
     # The orthogonal matrix itself would take most of the time: what it makes of two more columns is all that is asked.
-    upper = np.linalg.qr(np.column_stack([flat, moved, left]), mode="r")
+    upper: Array = np.asarray(np.linalg.qr(np.column_stack([flat, moved, left]), mode="r"))
     others = float((upper[k:, k + 1] ** 2).sum())
     return Linearised(touched, upper[:k, :k].reshape(k, t, n), upper[:k, k + 1], upper[:k, k], m - k, others)
 

@@ -91,7 +91,11 @@ class Walk:
 
     def stride(self) -> None:
         """One more."""
-        self.state = stride(self.ops, self._table, self.state, self.strides)
+        self.state = self.after(self.state)
+
+    def after(self, state: State) -> State:
+        """Where trajectories are one stride later."""
+        return stride(self.ops, self._table, state, self.strides)
 
     def result(self) -> Tensor:
         """Where the points are, NaN if their time is not over."""

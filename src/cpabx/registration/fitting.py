@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from cpabx.backend import Backend, Tensor
 from cpabx.priors import GaussianPrior
-from cpabx.registration.curvature import Curvature, precision
+from cpabx.registration.curvature import Curvature, precision, selection
 from cpabx.registration.layout import channels_last_array, items, pixel_shape
 from cpabx.registration.lbfgs import Minimum, Stop, minimise
 from cpabx.registration.losses import Batch, Loss
@@ -112,10 +112,11 @@ def _one_level(
     objective, host, weights = objective_for(problem, family, size, unit * (2 * problem.weight))
     metric = Curvature(family, host, weights, unit * (2 * max(problem.weight, LEAST)))
     vertex_velocities = np.asarray(family.basis.to_dense().matrix)
+    nodal = selection(vertex_velocities) is not None
     widest = max(high - low for low, high in family.domain)
 
     def longest(steps: Array) -> Array:
-        fastest = np.abs(steps @ vertex_velocities.T).max(axis=1, initial=0)
+        fastest = np.abs(steps if nodal else steps @ vertex_velocities.T).max(axis=1, initial=0)
         return np.asarray(np.minimum(1, LONGEST * widest / np.maximum(fastest, 1e-300)))
 
     minimise(objective, best, metric=metric, longest=longest, stop=problem.stop, watch=watch)

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cpabx.backend import Backend, Tensor
+from cpabx.basis.maps import frozen
 from cpabx.errors import DivergenceError, RangeError
 from cpabx.registration.layout import items
-from cpabx.registration.stretching import area_penalty
+from cpabx.registration.stretching import area_penalty, stretched
 from cpabx.sampling import PixelGrid, Sampling
 from cpabx.transforms import Transformation
 
@@ -101,26 +102,36 @@ class Objective:
         warped = backend.sample(moving, self._on_grid(target), SAMPLING)
         value = self.loss(warped, fixed, weights, chosen)
         if self.stretching.weight:
-            held = self._held(theta, points, target)
-            value = value + area_penalty(backend, held, self.stretching.limits, self.stretching.free) * float(
-                self.stretching.weight
-            )
+            value = value + self._penalty(self._held(theta, points, target)) * float(self.stretching.weight)
         return value
+
+    def _penalty(self, held: Tensor) -> Tensor:
+        """(n,): how far areas are beyond, computed for the items where they are."""
+        backend, bounds = self.backend, (self.stretching.limits, self.stretching.free)
+        n, beyond = int(backend.shape(held)[0] or 0), stretched(backend, held, *bounds)
+        if len(beyond) == n:
+            return area_penalty(backend, held, *bounds)
+        places = np.full(n, len(beyond))
+        places[beyond] = np.arange(len(beyond))
+        nothing = backend.asarray(np.zeros(1), like=held)
+        if not len(beyond):
+            return nothing
+        own = area_penalty(backend, backend.take(held, beyond, axis=0), *bounds)
+        return backend.take(backend.concat([own, nothing], axis=0), places, axis=0)
 
     def _held(self, theta: Tensor, points: Tensor, target: Tensor) -> Tensor:
         """Where pixels go in all, in pixels."""
         whole = self.family.apply(self.backend, points, theta) if self.symmetric else target
+        return self._on_grid(whole * self.backend.constant(self._pixels, like=whole))
+
+    @functools.cached_property
+    def _pixels(self) -> Array:
+        """(n,) in a unit of length. One array for all calls: a backend makes one constant of it."""
         size, domain = self.grid.size, self.grid.domain
-        scale = np.array([n / (high - low) for n, (low, high) in zip(size[::-1], domain, strict=True)])
-        return self._on_grid(whole * self.backend.constant(_frozen(scale), like=whole))
+        return frozen(np.array([n / (high - low) for n, (low, high) in zip(size[::-1], domain, strict=True)]))
 
     def _on_grid(self, points: Tensor) -> Tensor:
         return self.backend.reshape(points, (-1, *self.grid.size, len(self.grid.size)))
 
 
 SAMPLING = Sampling(padding_mode="border")
-
-
-def _frozen(array: Any) -> Any:
-    array.flags.writeable = False
-    return array

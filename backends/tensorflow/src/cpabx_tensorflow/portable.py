@@ -93,9 +93,7 @@ def transform(
     walk = Walk(TensorOperations(), points, velocity, tessellation, time, strides)
 
     def one_more(state: State) -> list[State]:
-        walk.state = state
-        walk.stride()
-        return [walk.state]
+        return [walk.after(state)]
 
     def goes_on(state: State) -> tf.Tensor:
         return tf.reduce_any(state.left > 0)

@@ -15,6 +15,7 @@ from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
 
 from cpabx.backend import Backend
 from cpabx.errors import DeviceError, UnsupportedError
+from cpabx.portable import Strides
 from cpabx.sampling import Sampling
 from cpabx.tessellation import Tessellation
 from cpabx.tracing import constant_while_tracing
@@ -25,7 +26,7 @@ from cpabx_torch.differentiation import ORDINARY, has_values, sees_constants
 from cpabx_torch.exponential import expm
 from cpabx_torch.exporting import check_form, in_plain_operations
 from cpabx_torch.fallback import through_cpu
-from cpabx_torch.portable import TorchOperations
+from cpabx_torch.portable import TorchOperations, portable
 from cpabx_torch.precision import at_least_single, is_autocast, without_autocast
 
 
@@ -69,10 +70,10 @@ class TorchBackend(Backend):
 
     def constant(self, values: np.ndarray[Any, Any], *, like: Tensor) -> Tensor:
         if torch.compiler.is_dynamo_compiling():  # the array is an input of the graph
-            if torch.compiler.is_exporting():  # whose inputs are not exported
+            if _is_exporting():  # whose inputs are not exported
                 _refuse_strict_export()
             return torch.as_tensor(values).to(dtype=like.dtype, device=like.device)
-        if torch.compiler.is_compiling() or torch.jit.is_tracing():
+        if torch.compiler.is_compiling() or torch.jit.is_tracing():  # type: ignore
             return self.asarray(values.astype(self.dtype(like)), like=like)
         if not sees_constants(like):
             return self.asarray(values, like=like)
@@ -115,7 +116,7 @@ class TorchBackend(Backend):
     def run_time_size(self, images: Tensor, axis: int) -> Any:
         # A compiler fixes sizes, and compiles again for others; an exported program must be one for all.
         size = images.shape[axis]
-        return size if isinstance(size, torch.SymInt) and torch.compiler.is_exporting() else None
+        return size if isinstance(size, torch.SymInt) and _is_exporting() else None
 
     def count_up(self, n: Any) -> Tensor:
         return torch.arange(n, dtype=torch.float64)
@@ -135,7 +136,7 @@ class TorchBackend(Backend):
             where = torch.as_tensor(index).to(tensor.device)
         elif (
             torch.compiler.is_compiling()
-            or torch.jit.is_tracing()
+            or torch.jit.is_tracing()  # type: ignore
             or index.flags.writeable
             or not sees_constants(tensor)
         ):
@@ -251,6 +252,11 @@ class TorchBackend(Backend):
     def portable_operations(self) -> TorchOperations:
         return TorchOperations()
 
+    def cpab_portable(
+        self, points: Tensor, velocity: Tensor, tessellation: Tessellation, time: float, strides: Strides
+    ) -> Tensor:
+        return portable(points, velocity, tessellation, time, strides)
+
     def exports(self) -> ModuleType:
         return exporting
 
@@ -304,6 +310,11 @@ def _named(tensor: Tensor) -> str:
     if type(tensor) in _NOT_ARRAYS:
         return f"a {type(tensor).__name__}"
     return "a nested tensor" if tensor.is_nested else f"a tensor of layout {tensor.layout}"
+
+
+@constant_while_tracing  # some versions of torch.compile take the answer for yes
+def _is_exporting() -> bool:
+    return torch.compiler.is_exporting()
 
 
 @constant_while_tracing  # a tracer cannot raise errors of ours

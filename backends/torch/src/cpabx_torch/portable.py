@@ -9,6 +9,33 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from cpabx.portable import Strides
+from cpabx.portable.walk import State, Walk, transform
+from cpabx.tessellation import Tessellation
+
+
+def portable(points: Tensor, velocity: Tensor, tessellation: Tessellation, time: float, strides: Strides) -> Tensor:
+    """:meth:`cpabx.backend.Backend.cpab_portable`; in files of ONNX a loop, which ends when all trajectories have."""
+    if not torch.onnx.is_in_onnx_export():  # loops have no gradients, and tracers do not know them
+        return transform(TorchOperations(), points, velocity, tessellation, time, strides)  # type: ignore[no-any-return]
+    walk = Walk(TorchOperations(), points.expand(velocity.shape[0], -1, -1), velocity, tessellation, time, strides)
+    n = tessellation.ndim
+
+    def goes_on(count: Tensor, *state: Tensor) -> Tensor:
+        return (count < strides.number) & (state[n + 1] > 0).any()
+
+    def one_more(count: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
+        return count + 1, *_flat(walk.after(State(list(state[:n]), *state[n:])))
+
+    start = tuple(x.clone() for x in _flat(walk.state))
+    _, *ended = torch.while_loop(goes_on, one_more, (torch.zeros((), dtype=torch.int64), *start))  # type: ignore[no-untyped-call]
+    walk.state = State(list(ended[:n]), *ended[n:])
+    return walk.result()  # type: ignore[no-any-return]
+
+
+def _flat(state: State) -> tuple[Tensor, ...]:
+    return *state.x, state.cell, state.left, state.most
+
 
 class TorchOperations:
     """As :class:`cpabx.portable.Operations` says; exporters and tracers see operators of torch alone."""
@@ -33,10 +60,10 @@ class TorchOperations:
 
     def detach(self, x: Tensor) -> Tensor:
         # A trace is compared with another one, made without gradients: it must not depend on them.
-        return x.detach() if x.requires_grad or torch.jit.is_tracing() else x
+        return x.detach() if x.requires_grad or torch.jit.is_tracing() else x  # type: ignore
 
     def stack(self, tensors: Sequence[Tensor]) -> Tensor:
-        return torch.stack(torch.broadcast_tensors(*tensors), -1)
+        return torch.stack(torch.broadcast_tensors(*tensors), -1)  # type: ignore[no-untyped-call]
 
     def joined(self, a: Tensor, b: Tensor) -> Tensor:
         return torch.cat([a, b.expand(a.shape[0], -1, -1)], -1)

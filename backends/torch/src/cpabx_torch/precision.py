@@ -10,6 +10,8 @@ import contextlib
 import torch
 from torch import Tensor
 
+from cpabx.tracing import constant_while_tracing
+
 _HALF = (torch.float16, torch.bfloat16)
 
 
@@ -19,9 +21,8 @@ def is_autocast(tensor: Tensor) -> bool:
     return _has_autocast(kind) and torch.is_autocast_enabled(kind)
 
 
+@constant_while_tracing  # which torch.compile does not know in every version
 def _has_autocast(kind: str) -> bool:
-    if torch.compiler.is_dynamo_compiling():  # which does not ask this in every version of torch
-        return kind != "meta"
     return torch.amp.is_autocast_available(kind)
 
 
