@@ -158,9 +158,9 @@ int64_t cpab_tape_bytes(const cpab_call *call) {
     const cpab_tessellation &tess = *call->tess;
     const int64_t n_batch = call->n_batch, n_points = call->n_points;
     if (tess.ndim == 1 || n_batch <= 0 || n_points <= 0) return 0;
-    constexpr int64_t most = INT64_MAX / CPAB_TAPE_PER_POINT - 128;
-    if (n_points > most / n_batch) return 0;
-    return n_batch * (n_points * CPAB_TAPE_PER_POINT + 128) + 256; /* and where blocks are */
+    constexpr int64_t most = INT64_MAX / CPAB_TAPE_PER_POINT - 4, beside = 2; /* where blocks are */
+    if (n_points > most / n_batch - beside) return 0;
+    return (n_batch * (n_points + beside) + 4) * CPAB_TAPE_PER_POINT;
 }
 
 cpab_status cpab_velocity(cpab_call *call, const void *points, const void *velocity_, void *out) {
