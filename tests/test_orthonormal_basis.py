@@ -88,8 +88,8 @@ def test_a_basis_is_kept_once():
     """The matrix, and what frameworks multiply with, are views of one array, in copies as well."""
     for family in (Cpab((3, 2)), Cpab((3, 2), basis="normalized"), Cpab((2, 2), volume_preserving=True)):
         for same in (family, pickle.loads(pickle.dumps(family)), copy.deepcopy(family)):
-            assert np.shares_memory(same.basis.matrix, same.basis._transposed)
-            assert same.basis._transposed.flags.c_contiguous
+            assert np.shares_memory(same.basis.matrix, same.basis.rows)
+            assert same.basis.rows.flags.c_contiguous
             np.testing.assert_array_equal(same.basis.matrix, family.basis.matrix)
 
 

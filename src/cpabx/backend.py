@@ -320,6 +320,24 @@ class Backend(abc.ABC):
         """
         return None
 
+    def cpab_warp_by_theta(
+        self,
+        images: Tensor,
+        theta: Tensor,
+        rows: np.ndarray[Any, Any],
+        tessellation: Tessellation,
+        time: float,
+        output_size: Sequence[int],
+        sampling: Sampling,
+    ) -> Tensor | None:
+        """:meth:`cpab_warp` by the velocities theta @ rows, for theta (N, d) and read-only rows (d, V * n).
+
+        For backends in which one operation from theta to images costs less than several: of small images, most of what
+        a call costs. None where a backend has not, or not for these tensors, as by default: then velocities are
+        multiplied out, and :meth:`cpab_warp` is asked.
+        """
+        return None
+
     def portable_operations(self) -> Operations:
         """What the portable walk is made of, see :mod:`cpabx.portable`; with it, :meth:`sample` and :meth:`expm` are
         made of plain operations wherever :func:`cpabx.portable.context.is_portable`.

@@ -84,6 +84,8 @@ class Plugins:
         self._lock = threading.RLock()
         #: Name of the backend whose tensors a type belongs to, see :meth:`_find_owner`.
         self.owner_of: Callable[..., str | None] = functools.lru_cache(maxsize=1024)(self._find_owner)
+        #: That of all types that belong to one, if it is the same.
+        self.sole_owner_of: Callable[..., str | None] = functools.lru_cache(maxsize=1024)(self._find_sole_owner)
 
     # -- backends --------------------------------------------------------------------------------
 
@@ -181,6 +183,10 @@ class Plugins:
             if module in _OFFERED:  # its tensors are here, the backend is not: say so
                 return module
         return None
+
+    def _find_sole_owner(self, kinds: tuple[type[Any], ...]) -> str | None:
+        owners = {self.owner_of(kind) for kind in kinds} - {None}
+        return owners.pop() if len(owners) == 1 else None
 
     def _claimant(self, module: str, likely: tuple[str, ...]) -> str | None:
         """Name of the backend whose tensors a module defines; ``likely`` ones need no other's consent.

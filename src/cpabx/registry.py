@@ -140,14 +140,17 @@ def backend_for(backend: str | None = None, **tensors: Any) -> Backend:
     Raises:
         BackendMismatchError: the tensors belong to two frameworks, or ``backend`` contradicts them.
     """
-    return _plugins.backends[_loaded(backend, tuple(zip(tensors, map(type, tensors.values()), strict=True)))]
+    return _plugins.backends[_loaded(backend, tuple(tensors), tuple(map(type, tensors.values())))]
 
 
 @constant_while_tracing
-def _loaded(backend: str | None, kinds: tuple[tuple[str, Any], ...]) -> str:
+def _loaded(backend: str | None, arguments: tuple[str, ...], kinds: tuple[Any, ...]) -> str:
     """Name of the backend of a call whose arguments have these names and types, after it was loaded."""
+    sole = _plugins.sole_owner_of(kinds) if backend is None else None
+    if sole is not None and sole in _plugins.backends:  # most calls
+        return sole
     owners = {}
-    for argument, kind in kinds:
+    for argument, kind in zip(arguments, kinds, strict=True):
         if name := _plugins.owner_of(kind):
             owners[argument] = name
     names = set(owners.values())

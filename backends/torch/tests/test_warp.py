@@ -321,3 +321,48 @@ def test_the_grid_is_one_for_grid_sample(family, align_corners):
     got = torch.nn.functional.grid_sample(images, grid, align_corners=align_corners)
     expected = family.warp(images, theta, other, align_corners=align_corners)
     torch.testing.assert_close(got, expected, rtol=0, atol=1e-12)
+
+
+def test_from_theta_to_images_is_one_node():
+    """Of autograd, for each of which a small image pays as much as for its pixels; and not where others watch."""
+    family = cpabx.Cpab((2, 2))
+    images, theta = torch.rand(1, 1, 5, 5), torch.zeros(1, family.n_params, requires_grad=True)
+    warped = family.warp(images, theta)
+    assert [(node and type(node).__name__) for node, _ in warped.grad_fn.next_functions[:2]] == [None, "AccumulateGrad"]
+    with forward_ad.dual_level():
+        dual = forward_ad.make_dual(theta, torch.ones_like(theta))
+        assert forward_ad.unpack_dual(family.warp(images, dual)).tangent is not None
+
+
+@pytest.mark.parametrize("leaf", ["images", "theta", "both"])
+def test_gradients_of_warps_by_theta(leaf):
+    """Of either alone, and of both, twice: by differences, and to the bit with a graph and without."""
+    family = cpabx.Cpab((2, 1), basis="normalized")
+    images, theta = draw(2, 1, 4, 5), 0.3 * family.sample(2, seed=1, backend="torch", dtype="float64")
+    images.requires_grad_(leaf != "theta")
+    theta.requires_grad_(leaf != "images")
+    wanted = [x for x in (images, theta) if x.requires_grad]
+
+    def function(*given):
+        found = iter(given)
+        return family.warp(*(next(found) if x.requires_grad else x for x in (images, theta)), mode="cubic")
+
+    assert gradcheck(function, wanted)
+    assert gradgradcheck(function, wanted)
+    once = torch.autograd.grad(function(*wanted).square().sum(), wanted)
+    twice = torch.autograd.grad(function(*wanted).square().sum(), wanted, create_graph=True)
+    assert all(torch.equal(a, b) for a, b in zip(once, twice, strict=True))
+
+
+def test_warps_under_autocast_keep_their_precision():
+    """Velocities and gradients are products of matrices, which autocast would compute in bfloat16."""
+    family = cpabx.Cpab((3, 3))
+    images, theta = torch.rand(2, 1, 8, 8), family.sample(2, seed=0, backend="torch").requires_grad_()
+    expected = family.warp(images, theta)
+    (grad,) = torch.autograd.grad(expected.sum(), theta)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        warped = family.warp(images, theta)
+        assert torch.equal(warped, expected)
+        assert torch.equal(torch.autograd.grad(warped.sum(), theta)[0], grad)
+        with torch.no_grad():
+            assert torch.equal(family.warp(images, theta), expected)

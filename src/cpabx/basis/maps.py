@@ -22,16 +22,19 @@ MOST_BYTES = 1 << 30
 
 @dataclass(frozen=True)
 class DenseBasis:
-    """V = matrix @ theta; ``matrix`` is (V n, d), rows by vertex, then component, and a view of its transpose."""
+    """V = matrix @ theta; ``matrix`` is (V n, d), rows by vertex, then component, and a view of its transpose.
+
+    Its transpose ``rows``, (d, V n), is contiguous and read only: velocities of theta (N, d) are theta @ rows.
+    """
 
     matrix: Array
-    _transposed: Array = field(init=False, repr=False, compare=False)
+    rows: Array = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        transposed = np.ascontiguousarray(self.matrix.T)
-        transposed.flags.writeable = False  # backends may keep it
-        object.__setattr__(self, "_transposed", transposed)
-        object.__setattr__(self, "matrix", transposed.T)
+        rows = np.ascontiguousarray(self.matrix.T)
+        rows.flags.writeable = False  # backends may keep it
+        object.__setattr__(self, "rows", rows)
+        object.__setattr__(self, "matrix", rows.T)
 
     @property
     def n_params(self) -> int:
@@ -39,7 +42,7 @@ class DenseBasis:
 
     def velocity(self, backend: Backend, theta: Tensor) -> Tensor:
         """(N, V n) velocities of theta (N, d)."""
-        return backend.matmul(theta, backend.constant(self._transposed, like=theta))
+        return backend.matmul(theta, backend.constant(self.rows, like=theta))
 
     def coordinates(self, backend: Backend, velocity: Tensor) -> Tensor:
         """(N, d) theta whose velocities are nearest to some (N, V n), by least squares."""

@@ -135,8 +135,10 @@ class WarpOptions:
     def warp(self, transformation: Transformation, images: Tensor, theta: Tensor) -> Tensor:
         """The layer's output."""
         backend = registry.backend_for(None, images=images, theta=theta)
-        options: dict[str, Any] = {"lengths": self.lengths, "time": -1.0 if self.inverse else 1.0}
-        return transformation.warp_with(backend, images, theta, self.sampling, self.output_size, **options)
+        time = -1.0 if self.inverse else 1.0
+        return transformation.warp_with(
+            backend, images, theta, self.sampling, self.output_size, lengths=self.lengths, time=time
+        )
 
     def grid(self, transformation: Transformation, images: Tensor, theta: Tensor) -> Tensor:
         """(N, *output size, n): where the layer's output comes from, (x, y[, z]) in [-1, 1]^n over the input."""

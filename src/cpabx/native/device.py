@@ -58,14 +58,14 @@ class Device(Protocol):
         """Until all that the stream was given is done."""
 
 
-def launch(device: Device, name: str, struct: Any, arrays: Sequence[Any], tessellation: Tessellation | None) -> None:
+def launch(device: Device, name: str, struct: Any, addresses: Sequence[int], tessellation: Tessellation | None) -> None:
     """Calls a function on a device. What is wrong there comes later, by its report.
 
     Args:
         device: with memory that all arrays lie in.
         name: of the function, without its prefix.
         struct: a ``cpab_call *`` with its sizes.
-        arrays: pointers.
+        addresses: of the arrays; 0 for none.
         tessellation: that of the call, if it has one.
     """
     library = device.library
@@ -81,7 +81,7 @@ def launch(device: Device, name: str, struct: Any, arrays: Sequence[Any], tessel
             struct.tables = cast(void, device.tables(tessellation, 8 if struct.dtype else 4))
         struct.stream = cast(void, device.stream())
         struct.report = cast("cpab_report *", device.report.address)
-        status = getattr(library.lib, f"cpab_{name}")(struct, *arrays)
+        status = library.entries[name](struct, *addresses)
         del kept
         if status:
             raise_for_status(library, status, item=struct.failed_item, time=struct.time)

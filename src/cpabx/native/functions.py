@@ -37,12 +37,13 @@ Raises, everywhere:
 
 from __future__ import annotations
 
+import functools
 import inspect
 import math
 import os
 from collections.abc import Callable, Iterator, Sequence
 from threading import get_ident
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from cpabx.errors import OptionError, shown
 from cpabx.native.device import launch
@@ -57,15 +58,6 @@ if TYPE_CHECKING:
 
 Array = Any
 Shape = tuple[int, ...]
-
-
-class _Sizes(NamedTuple):
-    """What a call says of its sizes, and the struct of its image, if it has one."""
-
-    n_batch: int
-    n_points: int
-    points_batch: int
-    image: Any = None
 
 
 class Function:
@@ -168,37 +160,47 @@ def _warped(images: Shape, _: Shape, problem: Sequence[Any], channels_last: bool
 # -- calls -----------------------------------------------------------------------------------------
 
 
-def _image(library: Library, last: bool, shape: Shape, sampling: Sampling, output_size: Sequence[int]) -> Any:
-    """The ``cpab_image *`` of images of that shape, which lives as long as the returned object."""
+@functools.lru_cache(256)
+def _image_struct(last: bool, shape: Shape, output_size: Shape, padding: str, mode: str, align_corners: bool) -> Any:
+    library = load()  # all libraries have its header
     channels, size = (shape[-1], shape[1:-1]) if last else (shape[1], shape[2:])
     # In the order of coordinates, which is the reverse of an array's axes.
-    padding, mode = library.paddings[sampling.padding_mode], library.interpolations[sampling.mode]
-    options = [padding, mode, sampling.align_corners, last]
-    whole = [library.image_size, len(size), *options, channels, size[::-1], tuple(output_size)[::-1]]
+    options = [library.paddings[padding], library.interpolations[mode], align_corners, last]
+    whole = [library.image_size, len(size), *options, channels, size[::-1], output_size[::-1]]
     return library.ffi.new("cpab_image *", whole)
 
 
-def _flow_sizes(library: Library, last: bool, shapes: Sequence[Shape], problem: Sequence[Any]) -> _Sizes:
-    points, velocity = shapes
-    return _Sizes(velocity[0], points[1], points[0])
+def _image(last: bool, shape: Shape, sampling: Sampling, output_size: Sequence[int]) -> Any:
+    """The ``cpab_image *`` of images of that shape, which lives as long as the returned object; nobody writes to it."""
+    options = sampling.padding_mode, sampling.mode, sampling.align_corners
+    return _image_struct(last, tuple(shape), tuple(output_size), *options)
 
 
-def _sampling_sizes(library: Library, last: bool, shapes: Sequence[Shape], problem: Sequence[Any]) -> _Sizes:
-    images, points = shapes
-    return _Sizes(images[0], points[1], points[0], _image(library, last, images, problem[0], ()))
+# What a call says of its sizes: n_batch, n_points, points_batch; and the struct of its image, or None.
 
 
-def _warp_sizes(library: Library, last: bool, shapes: Sequence[Shape], problem: Sequence[Any]) -> _Sizes:
-    images, output_size = shapes[0], problem[2]
-    return _Sizes(images[0], math.prod(output_size), 1, _image(library, last, images, problem[3], output_size))
+def _flow_sizes(last: bool, first: Shape, second: Shape, problem: Sequence[Any]) -> tuple[Any, ...]:
+    return second[0], first[1], first[0], None
+
+
+def _sampling_sizes(last: bool, first: Shape, second: Shape, problem: Sequence[Any]) -> tuple[Any, ...]:
+    return first[0], second[1], second[0], _image(last, first, problem[0], ())
+
+
+def _warp_sizes(last: bool, first: Shape, second: Shape, problem: Sequence[Any]) -> tuple[Any, ...]:
+    output_size = problem[2]
+    return first[0], math.prod(output_size), 1, _image(last, first, problem[3], output_size)
 
 
 _SIZES = {"flow": _flow_sizes, "sampling": _sampling_sizes, "warp": _warp_sizes}
 
 
 def _compiled(function: Function) -> Callable[..., Any]:
-    """What calls a function, with all that its row says worked out."""
-    c_name, n_inputs, n_outputs = f"cpab_{function.name}", len(function.inputs), len(function.outputs)
+    """What calls a function, with all that its row says worked out.
+
+    It is on the way of each call, and what a small one costs: so it is one function, of loops and few objects.
+    """
+    name, n_inputs, n_outputs = function.name, len(function.inputs), len(function.outputs)
     sizes_of, rules = _SIZES[function.kind], tuple(function.outputs.values())
     has_tessellation, timed = function.kind != "sampling", function.kind != "sampling" and function.timed
     all_wanted = (True,) * n_outputs
@@ -218,49 +220,52 @@ def _compiled(function: Function) -> Callable[..., Any]:
         else:
             device = device_of(arguments[0])
             library = device.library
-        cast, contiguous, address, null = library.cast, memory.contiguous, memory.address, library.ffi.NULL
-        given: list[Any] = [None if array is None else contiguous(array) for array in arguments[:n_inputs]]
+        contiguous, address, last = memory.contiguous, memory.address, memory.channels_last
+        given: list[Any] = []
+        outputs: list[Any] = []  # with the others, what lives until the call is over
+        addresses: list[int] = []
+        for array in arguments[:n_inputs]:
+            given.append(None if array is None else contiguous(array))
+            addresses.append(0 if array is None else address(given[-1]))
         problem, first = arguments[n_inputs:], given[0]
-        shapes = (first.shape, given[1].shape)
-        sizes = sizes_of(library, memory.channels_last, shapes, problem)
-        outputs = [
-            memory.empty_like(first, rule(*shapes, problem, memory.channels_last)) if is_wanted else None
-            for rule, is_wanted in zip(rules, wanted or all_wanted, strict=True)
-        ]
+        shape, other = first.shape, given[1].shape
+        n_batch, n_points, points_batch, image = sizes_of(last, shape, other, problem)
+        for rule, is_wanted in zip(rules, wanted or all_wanted, strict=True):
+            array = memory.empty_like(first, rule(shape, other, problem, last)) if is_wanted else None
+            outputs.append(array)
+            addresses.append(0 if array is None else address(array))
         time = problem[1] if timed else 1.0
-        tessellation = problem[0] if has_tessellation else None
-        if tessellation is None:
-            handle = null
-        else:
+        tessellation, handle = None, library.null
+        if has_tessellation:
+            tessellation = problem[0]
             handle = tessellation.handle if device is None else tessellation.handle_in(library)
-        if device is not None:
-            n_threads = 1  # of the CPU, which has nothing to do
+        if n_threads is None:
+            n_threads = memory.n_threads() if device is None else 1  # of the CPU, which has nothing to do
         struct = library.ffi.new(
-            "cpab_call *",
+            library.call,
             [
                 library.call_size,
                 handle,
-                null if sizes.image is None else sizes.image,
+                image or library.null,
                 memory.itemsize(first) == 8,  # CPAB_FLOAT32 is 0, CPAB_FLOAT64 is 1
                 library.device,
-                *sizes[:3],
+                n_batch,
+                n_points,
+                points_batch,
                 time,
-                memory.n_threads() if n_threads is None else n_threads,
+                n_threads,
                 0,
-                cast(library.void, tape[0]),
+                library.cast(library.void, tape[0]) if tape[1] else library.null,
                 tape[1],
             ],
         )
-        arrays = []
-        for array in (*given, *outputs):
-            arrays.append(null if array is None else cast(library.void, address(array)))
         if device is None:
-            status = getattr(library.lib, c_name)(struct, *arrays)
+            status = library.entries[name](struct, *addresses)
             if status:
                 raise_for_status(library, status, item=struct.failed_item, time=time)
         else:
-            launch(device, function.name, struct, arrays, tessellation)
-        if adds_up is not None and sizes.points_batch != sizes.n_batch and outputs[adds_up] is not None:
+            launch(device, name, struct, addresses, tessellation)
+        if adds_up is not None and points_batch != n_batch and outputs[adds_up] is not None:
             outputs[adds_up] = memory.added_up(outputs[adds_up])
         return outputs[0] if n_outputs == 1 else tuple(outputs)
 
@@ -328,8 +333,8 @@ def tape_bytes(tessellation: Tessellation, itemsize: int, n_batch: int, n_points
     """
     library = load()
     kinds = [itemsize == 8, library.device]
-    sizes = [library.call_size, tessellation.handle, library.ffi.NULL, *kinds, n_batch, n_points, 1]
-    enough = int(library.lib.cpab_tape_bytes(library.ffi.new("cpab_call *", sizes)))
+    sizes = [library.call_size, tessellation.handle, library.null, *kinds, n_batch, n_points, 1]
+    enough = int(library.lib.cpab_tape_bytes(library.ffi.new(library.call, sizes)))
     return max(0, _bounded(enough - beside))
 
 
@@ -361,9 +366,7 @@ def scratch_bytes(
         problem: the arguments behind the inputs.
         channels_last: where images have them.
     """
-    sizes = _SIZES[function.kind](library, channels_last, shapes[:2], problem)
-    null = library.ffi.NULL
-    handle = null if function.kind == "sampling" else problem[0].handle_in(library)
-    image = null if sizes.image is None else sizes.image
-    struct = [library.call_size, handle, image, itemsize == 8, library.device, *sizes[:3], 1.0]
-    return int(library.lib.cpab_scratch_bytes(library.ffi.new("cpab_call *", struct), library.functions[function.name]))
+    *sizes, image = _SIZES[function.kind](channels_last, shapes[0], shapes[1], problem)
+    handle = library.null if function.kind == "sampling" else problem[0].handle_in(library)
+    struct = [library.call_size, handle, image or library.null, itemsize == 8, library.device, *sizes, 1.0]
+    return int(library.lib.cpab_scratch_bytes(library.ffi.new(library.call, struct), library.functions[function.name]))

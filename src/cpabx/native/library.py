@@ -25,7 +25,10 @@ class Library:
     Attributes:
         path: its file; the header, ``cpab.h``, lies beside that of libcpab.
         device: the ``cpab_device`` whose memory it works in.
+        call: cffi's type ``cpab_call *``.
         functions: numbers of what there is to compute, by the name of a row of :mod:`cpabx.native.functions`.
+        entries: the functions that compute it, by the same names: after their struct they take addresses as numbers,
+            of which no objects need be made for a call.
     """
 
     ffi: Any
@@ -34,15 +37,19 @@ class Library:
     device: int
     cast: Any
     void: Any
+    null: Any
+    call: Any
     call_size: int
     image_size: int
     paddings: dict[str, int]
     interpolations: dict[str, int]
     functions: dict[str, int]
+    entries: dict[str, Any]
 
     @classmethod
     def of(cls, ffi: Any, lib: Any, path: Path) -> Library:
         """The library with what can be looked up once."""
+        functions = _codes(ffi, "cpab_function", prefix="CPAB_")
         return cls(
             ffi,
             lib,
@@ -50,11 +57,14 @@ class Library:
             device=int(_described(ffi, lib).device),
             cast=ffi.cast,
             void=ffi.typeof("void *"),
+            null=ffi.NULL,
+            call=ffi.typeof("cpab_call *"),
             call_size=ffi.sizeof("cpab_call"),
             image_size=ffi.sizeof("cpab_image"),
             paddings=_codes(ffi, "cpab_padding"),
             interpolations=_codes(ffi, "cpab_interpolation"),
-            functions=_codes(ffi, "cpab_function", prefix="CPAB_"),
+            functions=functions,
+            entries={name: _by_addresses(ffi, getattr(lib, f"cpab_{name}")) for name in functions},
         )
 
     def described(self) -> Any:
@@ -81,6 +91,12 @@ def _codes(ffi: Any, enumeration: str, prefix: str = "") -> dict[str, int]:
     """The values of an enumeration of the header, by their names here: ``"zeros"`` for CPAB_PADDING_ZEROS."""
     values, before = ffi.typeof(enumeration).relements.items(), prefix or f"{enumeration.upper()}_"
     return {name.removeprefix(before).lower(): value for name, value in values}
+
+
+def _by_addresses(ffi: Any, function: Any) -> Any:
+    """A function of a ``cpab_call *`` and pointers, which takes numbers in their place: they are passed alike."""
+    n_arrays = len(ffi.typeof(function).args) - 1
+    return ffi.cast(f"cpab_status (*)(cpab_call *{', uintptr_t' * n_arrays})", function)
 
 
 def _described(ffi: Any, lib: Any) -> Any:

@@ -28,4 +28,5 @@ def flow(backend: Backend, points: Tensor, velocity: Tensor, tessellation: Tesse
 
 def is_in_one_pass() -> bool:
     """Whether images may be warped by one call of libcpab."""
-    return not isinstance(way_in_force(), (Strides, Counter))
+    way = way_in_force()
+    return way is None or not isinstance(way, (Strides, Counter))

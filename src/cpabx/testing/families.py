@@ -20,7 +20,17 @@ from cpabx import (
     Transformation,
 )
 from cpabx.backend import Backend
-from cpabx.testing.cases import Array, distance, draw_points, draw_theta, each_dtype, each_family, tensor
+from cpabx.testing.cases import (
+    Array,
+    distance,
+    draw_images,
+    draw_points,
+    draw_theta,
+    each_dtype,
+    each_family,
+    image_tensor,
+    tensor,
+)
 
 ROUNDING = 1e-12
 
@@ -128,6 +138,23 @@ class TestFamilies:
         theta = np.array([[1.0, 0, 0, 0, 1, 0, 1, 0]])
         result = moved(backend, Homography(), np.array([[-1.0, 0.5]]), theta)
         assert distance(result, np.array([[[-1e6, 0.5e6]]])) <= ROUNDING
+
+    def test_homographies_beside_others(self, backend: Backend) -> None:
+        """Pixels and gradients do not change because another image of the batch shows its horizon."""
+        near = np.array([1.0, 0.1, 0.05, -0.1, 0.9, 0, 0.3, 0.2])
+        across = np.array([1.0, 0, 0, 0, 1, 0, 3, -2])
+        images = image_tensor(backend, draw_images(2, 6, 7, 1, 3))
+        cotangent = tensor(backend, np.random.default_rng(3).standard_normal(backend.to_numpy(images).shape))
+        found = []
+        for other in (near, across):
+            theta = tensor(backend, np.stack([near, other]))
+            found.append([backend.to_numpy(Homography().warp(images, theta))[0]])
+            if "autograd" in backend.supports:
+                grads = backend.vjp(Homography().warp, (images, theta), cotangent)
+                found[-1] += [backend.to_numpy(grad)[0] for grad in grads]
+        for alone, beside in zip(*found, strict=True):
+            assert np.abs(alone).max() > 0
+            assert distance(beside, alone) <= ROUNDING * 100
 
     @each_ndim
     def test_affine_diffeo_is_the_matrix_exponential(self, backend: Backend, ndim: int) -> None:

@@ -102,13 +102,17 @@ class TestInverseWarps:
 
     def test_of_a_flow_is_one_call(self, backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
         """The fused one follows the field for time -1."""
-        family, times, fused = Cpab((2, 2)), [], backend.cpab_warp
+        family, times = Cpab((2, 2)), []
+        for name in ("cpab_warp", "cpab_warp_by_theta"):
+            fused = getattr(backend, name)
 
-        def spy(images: Any, velocity: Any, tessellation: Any, time: float, *rest: Any) -> Any:
-            times.append(time)
-            return fused(images, velocity, tessellation, time, *rest)
+            def spy(*given: Any, fused: Any = fused) -> Any:
+                result = fused(*given)
+                if result is not None:
+                    times.append(given[-3])  # before the size and the sampling
+                return result
 
-        monkeypatch.setattr(backend, "cpab_warp", spy)
+            monkeypatch.setattr(backend, name, spy)
         images = image_tensor(backend, draw_images(1, 5, 6, 1, 3))
         family.warp(images, tensor(backend, near(family, 1, 3)), inverse=True)
         assert times == [-1.0]

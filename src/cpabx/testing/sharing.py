@@ -193,13 +193,13 @@ class TestOneForAll:
     def test_the_map_is_followed_once(self, backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
         """One theta for many images costs one integration, not N."""
         family, followed = Cpab((2, 2)), []
-        for name in ("cpab", "cpab_warp"):
+        for name in ("cpab", "cpab_warp", "cpab_warp_by_theta"):
             function = getattr(backend, name)
 
-            def spy(first: Any, velocity: Any, *rest: Any, function: Any = function) -> Any:
-                result = function(first, velocity, *rest)
+            def spy(first: Any, fields: Any, *rest: Any, function: Any = function) -> Any:
+                result = function(first, fields, *rest)
                 if result is not None:
-                    followed.append(backend.shape(velocity)[0])
+                    followed.append(backend.shape(fields)[0])
                 return result
 
             monkeypatch.setattr(backend, name, spy)

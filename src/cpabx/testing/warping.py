@@ -121,6 +121,24 @@ class TestWarping:
             assert got.shape == (2, *output_size, 2)
             assert distance(got, expected) <= 1e-12
 
+    @each_dtype
+    @each_dimension
+    def test_by_theta_is_by_its_velocities(
+        self, backend: Backend, family: Cpab, size: tuple[int, ...], output_size: tuple[int, ...], dtype: str
+    ) -> None:
+        """One operation from theta to images, if a backend has it, gives the numbers of two."""
+        basis = family.basis.to_dense()
+        images, theta = image_tensor(backend, draw_images(2, *size, 2, 6), dtype), draw_theta(family, 2, 6)
+        given = tensor(backend, theta, dtype)
+        for time in (1.0, -0.5):
+            problem = (family.tessellation, time, output_size, Sampling("cubic", "border"))
+            got = backend.cpab_warp_by_theta(images, given, basis.rows, *problem)
+            if got is None:
+                pytest.skip(f"{backend.name} has no warp by theta")
+            expected = backend.cpab_warp(images, family.velocity(given), *problem)
+            assert backend.dtype(got) == dtype
+            assert distance(image_array(backend, got), image_array(backend, expected)) <= TOLERANCE[dtype]
+
     @each_alignment
     @each_family
     def test_images_are_sampled_at_transformed_pixels(

@@ -298,8 +298,12 @@ class Cpab(DifferentiableFlow):
         time: float = 1.0,
     ) -> Tensor:
         if is_in_one_pass() and not isinstance(grid, RunTimeGrid):  # that call takes a size that is fixed
-            velocity = self._velocity(backend, theta)
-            fused = backend.cpab_warp(images, velocity, self.tessellation, time, grid.size, sampling)
+            problem = (self.tessellation, time, grid.size, sampling)
+            if isinstance(self._basis, DenseBasis):
+                fused = backend.cpab_warp_by_theta(images, theta, self._basis.rows, *problem)
+                if fused is not None:
+                    return fused
+            fused = backend.cpab_warp(images, self._velocity(backend, theta), *problem)
             if fused is not None:
                 return fused
         return super()._warp(backend, images, theta, grid, sampling, time=time)

@@ -15,6 +15,8 @@ from cpabx.transforms.matrices import inverted, pull_back_without_last, without_
 #: Closest that a denominator comes to zero: points at the horizon go far away, not to infinity.
 _HORIZON = 1e-6
 _HORIZON_ARRAY = frozen(np.array(_HORIZON))
+#: How far above zero denominators are that rounding cannot bring near it.
+_MARGIN = 1e-3
 
 
 class Homography(HomogeneousMap):
@@ -89,10 +91,14 @@ class Homography(HomogeneousMap):
         return matrix
 
     def apply_to_grid(self, backend: Backend, grid: PixelGrid, theta: Tensor) -> Tensor:
+        # Numbers twice, for x and y: frameworks are slow where they broadcast along so short an axis.
         last = backend.concat([theta[:, 6:], theta[:, :1] * 0 + 1], axis=1)
-        scale = 1 / _held(backend, grid.affine(backend, last, 1))
-        # Twice, for x and y: frameworks are slow where a product broadcasts along so short an axis.
-        return grid.affine(backend, theta[:, :6], 2) * backend.concat([scale, scale], axis=-1)
+        if _is_horizon_outside(backend, theta):
+            scales = 1 / grid.affine(backend, backend.concat([last, last], axis=1), 2)
+        else:
+            scale = 1 / _held(backend, grid.affine(backend, last, 1))
+            scales = backend.concat([scale, scale], axis=-1)
+        return grid.affine(backend, theta[:, :6], 2) * scales
 
     def pull_back(self, points: Array, theta: Array, cotangent: Array) -> tuple[Array, Array]:
         projected = homogeneous(points) @ np.swapaxes(_matrix(theta), -1, -2)
@@ -109,6 +115,15 @@ class Homography(HomogeneousMap):
 def _matrix(theta: Array) -> Array:
     """(N, 3, 3) H, in numpy."""
     return np.concatenate([theta, np.ones_like(theta[:, :1])], axis=1).reshape(-1, 3, 3)
+
+
+def _is_horizon_outside(backend: Backend, theta: Tensor) -> bool:
+    """Whether all denominators in [-1, 1]^2 are known to be well above zero, so that none needs to be held there.
+
+    Frameworks take longer to choose between two numbers than for all else that a pixel needs.
+    """
+    known = backend.known_values(theta)
+    return known is not None and bool((np.abs(known[:, 6:]).sum(axis=1) < 1 - _MARGIN).all())
 
 
 def _held(backend: Backend, z: Tensor) -> Tensor:

@@ -23,6 +23,9 @@ from cpabx.transforms.not_finite import whole_items
 from cpabx.transforms.series import checked_lengths, warp_series
 from cpabx.transforms.sharing import expanded, one_for_all
 
+#: The fill of what is sampled without one.
+_NOTHING = (0.0,)
+
 
 class Warping(Family):
     """Images where T^theta looks them up."""
@@ -139,6 +142,9 @@ class Warping(Family):
                 check_room((n, channels, *size), np.dtype(backend.dtype(images)).itemsize)
         if labels:
             check_known(backend, images, self.ndim, "label maps")
+        grid = pixel_grid(size, sampling.align_corners, self.domain)
+        if lengths is None and not labels and sampling.fill == _NOTHING:  # most calls
+            return one_for_all(self, backend, images, theta, grid, sampling, time=time)
         warp: Callable[..., Tensor] = functools.partial(one_for_all, self, time=time)
         if lengths is not None:
             only_series(self.ndim)
@@ -146,7 +152,6 @@ class Warping(Family):
             own = checked_lengths(backend, lengths, images, theta)
             theta, images, own = expanded(backend, theta, images, own)
             warp = functools.partial(warp_series, self, lengths=own, resampled=output_size is not None, time=time)
-        grid = pixel_grid(size, sampling.align_corners, self.domain)
         if labels:
             return warp_labels(warp, backend, images, theta, grid, sampling)
         if any(sampling.fill):

@@ -27,7 +27,8 @@ from cpabx_torch.exponential import expm
 from cpabx_torch.exporting import check_form, in_plain_operations
 from cpabx_torch.fallback import through_cpu
 from cpabx_torch.portable import TorchOperations, portable
-from cpabx_torch.precision import at_least_single, is_autocast, without_autocast
+from cpabx_torch.precision import at_least_single, is_autocast, product
+from cpabx_torch.warp_by_theta import warp_by_theta
 
 
 class TorchBackend(Backend):
@@ -149,10 +150,7 @@ class TorchBackend(Backend):
         return tensor.expand(like.shape[0], *tensor.shape[1:])
 
     def matmul(self, a: Tensor, b: Tensor) -> Tensor:
-        if not is_autocast(a):
-            return a @ b
-        with without_autocast(a):
-            return a @ b
+        return product(a, b)
 
     def matrix_transpose(self, a: Tensor) -> Tensor:
         return a.transpose(-1, -2)
@@ -228,6 +226,18 @@ class TorchBackend(Backend):
         check_form()
         given = (images, velocity, tessellation, time, output_size, sampling)
         return through_cpu(warp.warp, *given) if self._is_elsewhere(images) else warp.warp(*given)
+
+    def cpab_warp_by_theta(
+        self,
+        images: Tensor,
+        theta: Tensor,
+        rows: np.ndarray[Any, Any],
+        tessellation: Tessellation,
+        time: float,
+        output_size: Sequence[int],
+        sampling: Sampling,
+    ) -> Tensor | None:
+        return warp_by_theta(images, theta, rows, tessellation, time, output_size, sampling)
 
     def set_fallback(self, fallback: str | None) -> None:
         self._fallback = fallback

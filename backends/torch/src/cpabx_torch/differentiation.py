@@ -90,7 +90,7 @@ def differentiable(
             return filled(ctx, grad)
 
     apply: Any = Differentiable.apply
-    apply_taped: Any = Taped.apply
+    apply_taped = apply_of(Taped)
 
     def call(*inputs: Any) -> Any:
         if torch.compiler.is_compiling():
@@ -109,6 +109,11 @@ def differentiable(
         return apply(*_packed(inputs)) if _is_watched(*tensors) else function(*inputs)
 
     return call
+
+
+def apply_of(function: type[torch.autograd.Function]) -> Any:
+    """Its ``apply`` for plain tensors, without what torch does before it for those of torch.func."""
+    return super(torch.autograd.Function, function).apply  # type: ignore[misc]
 
 
 def given(grads: Sequence[Tensor | None], wanted: Sequence[bool]) -> tuple[Tensor | None, ...]:

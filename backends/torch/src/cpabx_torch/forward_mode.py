@@ -14,12 +14,19 @@ make_dual: Any = forward_ad.make_dual
 
 def has_tangents(*tensors: Tensor | None) -> bool:
     """Whether a tensor has a tangent, or may have one that cannot be seen."""
+    if not torch.compiler.is_compiling() and is_off():
+        return False
     if nested():
         return True
     for tensor in tensors:  # noqa: SIM110 - a loop costs less in each call
         if tensor is not None and unpack(tensor).tangent is not None:
             return True
     return False
+
+
+def is_off() -> bool:
+    """Whether no tensor at all has a tangent now."""
+    return forward_ad._current_level < 0
 
 
 def nested() -> bool:

@@ -139,7 +139,7 @@ class SpatialTransformer(SpatialTransformerMixin, nn.Module):
     def _warp(options: WarpOptions, transformation: Transformation, images: Tensor, theta: Tensor) -> Tensor:
         """Computed in float32 at least, returned in the type of the images."""
         warped: Tensor = options.warp(transformation, at_least_single(images), at_least_single(theta))
-        return warped.to(images.dtype)
+        return warped if warped.dtype is images.dtype else warped.to(images.dtype)
 
     def reset_parameters(self) -> None:
         """Starts anew: fresh localization networks, and the identity."""

@@ -17,6 +17,8 @@ _HALF = (torch.float16, torch.bfloat16)
 
 def is_autocast(tensor: Tensor) -> bool:
     """Whether operations on the tensor's device are to choose their precision themselves."""
+    if tensor.is_cpu:
+        return torch.is_autocast_enabled("cpu")
     kind = tensor.device.type
     return _has_autocast(kind) and torch.is_autocast_enabled(kind)
 
@@ -29,6 +31,14 @@ def _has_autocast(kind: str) -> bool:
 def without_autocast(tensor: Tensor) -> contextlib.AbstractContextManager[object]:
     """Operations on the tensor's device compute in the precision of their arguments."""
     return torch.autocast(tensor.device.type, enabled=False) if is_autocast(tensor) else contextlib.nullcontext()
+
+
+def product(a: Tensor, b: Tensor) -> Tensor:
+    """The product of matrices, in the precision that they have."""
+    if not is_autocast(a):
+        return a @ b
+    with without_autocast(a):
+        return a @ b
 
 
 def at_least_single(tensor: Tensor) -> Tensor:

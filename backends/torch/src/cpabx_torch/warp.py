@@ -60,7 +60,7 @@ def _backward_warp(ctx: Any, grad_out: Tensor) -> tuple[Any, ...]:
     wanted = ctx.needs_input_grad[:2]
     if tape and takes_tapes(images, velocity, grad_out):
         return functions.warp_vjp.replayed(tape[0], images, velocity, grad_out, wanted, *ctx.options)  # type: ignore[no-any-return]
-    return given(_warp_vjp(images, velocity, grad_out, wanted, *ctx.options), wanted)
+    return given(warp_vjp(images, velocity, grad_out, wanted, *ctx.options), wanted)
 
 
 def _save_vjp(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
@@ -79,4 +79,4 @@ def _backward_vjp(ctx: Any, *cotangents: Tensor | None) -> tuple[Any, ...]:
 
 
 _warp = differentiable(functions.warp, _save_warp, _backward_warp, taped_for=(1,))
-_warp_vjp = differentiable(functions.warp_vjp, _save_vjp, _backward_vjp)
+warp_vjp = differentiable(functions.warp_vjp, _save_vjp, _backward_vjp)
