@@ -57,6 +57,17 @@ def test_as_libcpab(family, time):
 
 
 @each_family
+def test_roundings_are_those_of_libcpab(family):
+    """In the mean of their squares; those of a position, which is larger than what it has moved by, add up to more."""
+    theta, points = theta_of(family, 20, 0.2).astype(np.float32), points_of(family, 200).astype(np.float32)
+    exact = family.transform(points.astype(float), theta.astype(float))
+    with export.portable(60):
+        got = family.transform(points, theta)
+    errors = [np.square(found - exact).mean() ** 0.5 for found in (got, family.transform(points, theta))]
+    assert errors[0] <= 1.5 * errors[1]
+
+
+@each_family
 def test_as_libcpab_to_all_digits_of_float64(family):
     theta, points = theta_of(family, scale=0.3), points_of(family, 100)
     with export.portable(Strides(60, reach=0.5, order=14, refinements=2)):

@@ -4,7 +4,8 @@
 
 A row is one layer in one target: the largest difference from the native layer of its framework over batches of several
 sizes, in parts of the images' range; the time of a batch, beside that of the native layer, by turns; and how long it
-took to make. What is not installed, or does not work, is a row that says so.
+took to make. What is not installed, or does not work, is a row that says so. At the end stands a table of layers by
+targets, with errors and times against native ones.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from pathlib import Path
 from benchmarks import machine
 from benchmarks.export.cases import CASES, TIMED, Case
 from benchmarks.export.measure import Outcome, measured, missing
+from benchmarks.export.overview import overview
 from benchmarks.export.targets import TARGETS, Target
 from benchmarks.report import line
 
@@ -66,6 +68,7 @@ def main(arguments: list[str] | None = None) -> int:
     for outcome in rows(targets, cases, chosen.rounds, chosen.threads):
         print(line(cells(outcome)), flush=True)
         outcomes.append(outcome)
+    print("", *overview(outcomes), sep="\n")
     if chosen.json:
         chosen.json.write_text(json.dumps([outcome.as_json() for outcome in outcomes], indent=2) + "\n")
     return int(any(outcome.problem and not outcome.problem.startswith("not installed") for outcome in outcomes))

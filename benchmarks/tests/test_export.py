@@ -9,6 +9,8 @@ import pytest
 from benchmarks.export import __main__ as command
 from benchmarks.export import measure
 from benchmarks.export.cases import BATCHES, CASES
+from benchmarks.export.measure import Outcome
+from benchmarks.export.overview import overview
 from benchmarks.export.targets import TARGETS, Target
 
 CASE = CASES["STAffine"]
@@ -64,6 +66,21 @@ def test_targets_have_what_makes_them():
         for target in TARGETS.values():
             if target.framework == framework:
                 assert f"def {target.function}(layer" in source
+
+
+def test_an_overview_has_a_row_for_each_layer():
+    outcomes = [
+        Outcome("A", "one", error=2e-6, native=2.0, seconds=3.0, made=0.0),
+        Outcome("B", "one", problem="ValueError: no such size"),
+        Outcome("all", "two", problem="not installed: two"),
+        Outcome("A", "three", error=float("inf"), native=1.0, seconds=20.0, made=0.0),
+    ]
+    assert list(overview(outcomes)) == [
+        "| layer | one | two | three |",
+        "| --- | --- | --- | --- |",
+        "| A | 2e-06, 1.5 | not installed | inf, 20 |",
+        "| B | ValueError | not installed |  |",
+    ]
 
 
 @pytest.mark.slow

@@ -9,9 +9,10 @@ import pytest
 import tensorflow as tf
 
 import cpabx
+import cpabx.augment
 from cpabx.errors import OptionError, UnsupportedError
 from cpabx.export import onnx, portable
-from cpabx_tensorflow import layers
+from cpabx_tensorflow import layers, op_library
 
 SHAPES = {1: (11, 2), 2: (6, 7, 2), 3: (4, 3, 5, 1)}
 MAKE = {
@@ -190,6 +191,16 @@ def test_tflite_takes_batches_of_any_size(name):
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(op_library.load() is None, reason="needs the op library")
+def test_tflite_names_an_operation_of_ours():
+    """The converter's own error, which README.md explains: what it converts is a graph that is fit for others."""
+    model, images = model_and_images("images")
+    graph = tf.function(model).get_concrete_function(tf.TensorSpec((None, *images.shape[1:])))
+    with nothing_printed(), pytest.raises(Exception, match="CpabxWarp"):
+        tf.lite.TFLiteConverter.from_concrete_functions([graph]).convert()
+
+
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")
 def test_onnx_takes_batches_of_any_size(tmp_path):
     """And what is not finite is NaN there, too, its own item alone."""
@@ -256,9 +267,47 @@ def test_models_keep_the_form(tmp_path):
 
 
 @pytest.mark.parametrize("export", ["onnx", True, np.zeros(2)], ids=str)
-def test_other_forms_are_refused(export):
+@pytest.mark.parametrize("make", [lambda **options: layers.STCPAB((2, 2), **options), layers.CPABActivation])
+def test_other_forms_are_refused(make, export):
     with pytest.raises(OptionError, match="export must be None or 'portable'"):
-        layers.STCPAB((2, 2), export=export)
+        make(export=export)
+
+
+@pytest.mark.slow
+def test_activations_have_the_option():
+    """They compile by XLA, and keep it."""
+    native, values = layers.CPABActivation(cells=4), tf.linspace(-4.0, 4.0, 99)
+    native.theta.assign(tf.random.normal(native.theta.shape, seed=0))
+    layer = layers.CPABActivation.from_config({**native.get_config(), "export": "portable"})
+    layer.theta.assign(native.theta)
+    assert layer.get_config()["export"] == "portable"
+    np.testing.assert_allclose(layer(values), native(values), rtol=0, atol=TOLERANCE)
+    np.testing.assert_allclose(tf.function(layer, jit_compile=True)(values), native(values), rtol=0, atol=TOLERANCE)
+    with pytest.raises(UnsupportedError, match="export='portable'"):
+        tf.function(native, jit_compile=True)(values)
+
+
+@pytest.mark.slow
+def test_augmentations_have_the_form_of_the_block_around_them():
+    """With all that is marked in images; XLA compiles them there, and draws other maps."""
+    images = tf.random.uniform((3, 9, 8, 1), seed=0)
+    data = {
+        "images": images,
+        "segmentation_masks": tf.cast(3 * images[..., 0], tf.int32),
+        "keypoints": tf.random.uniform((3, 4, 2), maxval=8, seed=1),
+        "bounding_boxes": tf.constant([[[1.0, 1, 5, 6]]] * 3),
+    }
+    native, same = (cpabx.augment.RandomCPAB((3, 3), seed=0, backend="tensorflow") for _ in range(2))
+    with portable(50):
+        found = same(data)
+        compiled = tf.function(same, jit_compile=True)(data)
+    assert set(compiled) == set(data)
+    assert np.isfinite(compiled["images"]).all()
+    assert not np.array_equal(compiled["images"], images)
+    for name, expected in native(data).items():
+        np.testing.assert_allclose(found[name], expected, rtol=0, atol=TOLERANCE)
+    with pytest.raises(OptionError, match=r"cpabx\.export\.portable"):
+        cpabx.augment.RandomCPAB((3, 3), backend="tensorflow", export="portable")
 
 
 @pytest.mark.parametrize("name", ["jacobian", "velocity_at", "log_det_jacobian"])

@@ -26,3 +26,16 @@ def noisy_localization():
     """Features that differ from run to run, and count the runs."""
     norm = torch.nn.BatchNorm2d(4)
     return torch.nn.Sequential(torch.nn.Conv2d(2, 4, 3), norm, torch.nn.Flatten(), torch.nn.Dropout(0.5)), norm
+
+
+class Session:
+    """A file of ONNX, as another program sees it."""
+
+    def __init__(self, path):
+        import onnxruntime
+
+        self.session = onnxruntime.InferenceSession(str(path))
+
+    def __call__(self, *inputs):
+        names = [found.name for found in self.session.get_inputs()]
+        return self.session.run(None, dict(zip(names, [x.numpy() for x in inputs], strict=True)))[0]

@@ -5,29 +5,18 @@ import pytest
 import torch
 
 import cpabx
-from backends.torch.tests.models import draw, trained
+from backends.torch.tests.models import Session, draw, trained
 from cpabx import export
 from cpabx.errors import UnsupportedError
 
 pytest.importorskip("onnxscript")
-runtime = pytest.importorskip("onnxruntime")
+pytest.importorskip("onnxruntime")
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 
 #: Groups of affine maps beside these are made of the same operations, and each file takes its seconds.
 PLAIN = ["STAffine", "STAffineDiffeo", "STHomography", "STThinPlateSpline"]
 BATCH = {0: torch.export.Dim("n")}
-
-
-class Session:
-    """A file, as another program sees it."""
-
-    def __init__(self, path):
-        self.session = runtime.InferenceSession(str(path))
-
-    def __call__(self, *inputs):
-        names = [found.name for found in self.session.get_inputs()]
-        return self.session.run(None, dict(zip(names, [x.numpy() for x in inputs], strict=True)))[0]
 
 
 def check(path, layer, draws):

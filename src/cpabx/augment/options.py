@@ -36,6 +36,16 @@ class AugmentationOptions(FieldOptions, total=False):
     per_image: bool
 
 
+def check_no_form(options: dict[str, Any]) -> None:
+    """Raises OptionError for ``export``, which is an option of layers: augmentations are not served."""
+    if "export" in options:
+        raise OptionError(
+            "the form of an augmentation is that of the block that calls it",
+            f"export={shown(options['export'])}",
+            "Leave it out, and call the augmentation in: with cpabx.export.portable(strides).",
+        )
+
+
 @dataclass(frozen=True)
 class Augmentation:
     """What maps are drawn, how often, and how images and masks are sampled.

@@ -45,6 +45,7 @@ class LayerOptions(SharedOptions, total=False):
 
     dtype: Any
     device: Any
+    export: str | None
     name: str
     trainable: bool
 

@@ -15,12 +15,15 @@ class Strides:
         reach: the longest time of one, times the largest row sum of A.
         order: of the Taylor series; by default what float32 needs, so that it leaves out 3e-6 of a stride at most.
         refinements: of the time at which a face is crossed; float64 has all its digits after two.
+        loop: programs of ``torch.export`` have one stride in a loop, which ends when all trajectories have, and not one
+            after another. ONNX and TensorFlow always have a loop, and ``torch.jit.trace`` never.
     """
 
     number: int
     reach: float = 1.0
     order: int | None = None
     refinements: int = 1
+    loop: bool = False
 
     @property
     def terms(self) -> int:

@@ -31,9 +31,11 @@ Vector = list[Tensor]
 
 
 class State(NamedTuple):
-    """Where trajectories are: positions in cells, the simplex, the time that is left, and the longest next step."""
+    """Where trajectories are: how far they have moved, in cells, the simplex, the time that is left, and the longest
+    next step. Moves are smaller than positions, so their sum is the more exact of the two.
+    """
 
-    x: Vector
+    moved: Vector
     cell: Tensor
     left: Tensor
     most: Tensor
@@ -82,12 +84,12 @@ class Walk:
         complex_ = complex_of(tessellation)
         per_unit = np.array(tessellation.cells) / (tessellation.upper - tessellation.lower)
         in_cells = velocity * ops.constant(per_unit * time, like=velocity)
-        self._table = make_table(ops, complex_, in_cells, strides.reach)
+        self.table = make_table(ops, complex_, in_cells, strides.reach)
         self._scale, lower = per_unit.tolist(), tessellation.lower.tolist()
-        self._first = [(points[..., d] - lower[d]) * self._scale[d] for d in range(tessellation.ndim)]
-        start = locate(ops, [ops.detach(x) for x in self._first], tessellation.cells, complex_.start)
+        self.first = [(points[..., d] - lower[d]) * self._scale[d] for d in range(tessellation.ndim)]
+        start = locate(ops, [ops.detach(x) for x in self.first], tessellation.cells, complex_.start)
         one = start * 0 + 1
-        self.state = State(self._first, start, one, one)
+        self.state = State([start * 0 for _ in self.first], start, one, one)
 
     def stride(self) -> None:
         """One more."""
@@ -95,14 +97,13 @@ class Walk:
 
     def after(self, state: State) -> State:
         """Where trajectories are one stride later."""
-        return stride(self.ops, self._table, state, self.strides)
+        return stride(self.ops, self.table, self.first, state, self.strides)
 
     def result(self) -> Tensor:
         """Where the points are, NaN if their time is not over."""
         left = self.state.left
         lost = self.ops.where(left > 0, left * 0 + float("nan"), 0.0)
-        steps = zip(self.state.x, self._first, self._scale, strict=True)
-        moved = [(x - first) / scale + lost for x, first, scale in steps]
+        moved = [move / scale + lost for move, scale in zip(self.state.moved, self._scale, strict=True)]
         return self.ops.stack([self.points[..., d] + move for d, move in enumerate(moved)])
 
 
@@ -168,16 +169,17 @@ def dot(a: Sequence[Tensor], b: Sequence[Tensor]) -> Tensor:
     return total
 
 
-def stride(ops: Operations, table: Tensor, state: State, strides: Strides) -> State:
-    """One stride of all trajectories."""
-    n = len(state.x)
+def stride(ops: Operations, table: Tensor, first: Vector, state: State, strides: Strides) -> State:
+    """One stride of all trajectories, which began at ``first``."""
+    n = len(first)
+    x = [start + move for start, move in zip(first, state.moved, strict=True)]
     cell = cell_of(ops.rows(table, state.cell), n)
-    powers = [[dot(row, state.x) + shift for row, shift in zip(cell.linear, cell.shift, strict=True)]]
+    powers = [[dot(row, x) + shift for row, shift in zip(cell.linear, cell.shift, strict=True)]]
     for _ in range(n - 1):
         powers.append([dot(row, powers[-1]) for row in cell.linear])
     companion = characteristic(cell.linear)
     fixed = [ops.detach(c) for c in companion]
-    start, slopes = _faces(ops, cell, state.x, powers)
+    start, slopes = _faces(ops, cell, x, powers)
 
     step = ops.minimum(ops.minimum(state.left, state.most), cell.longest)
     exit_ = first_exit(ops, start, slopes, coefficients(fixed, step, strides.terms), step)
@@ -198,7 +200,7 @@ def stride(ops: Operations, table: Tensor, state: State, strides: Strides) -> St
     for k in range(1, n + 1):
         behind = ops.where(exit_.chosen[k - 1], cell.neighbour[k], behind)
     return State(
-        [x + move for x, move in zip(state.x, moved, strict=True)],
+        [before + move for before, move in zip(state.moved, moved, strict=True)],
         ops.where(crosses, behind, state.cell),
         state.left - ops.where(accepted, time, 0.0),
         ops.where(accepted, time * 0 + 1, 0.75 * time),
@@ -278,17 +280,18 @@ def first_exit(ops: Operations, start: Vector, slopes: list[Vector], a: Vector, 
     for at, slope in zip(start, slopes, strict=True):
         move, falls = dot(a, slope), step * slope[0]
         out = at + move < -slack
-        part = ops.where(out, at, falls) / ops.where(out, -move, 2 * (falls - move))
-        dips = (falls < 0) & (at + falls * part < -near)
-        part = ops.where(out | dips, part, 2.0)
-        this = [part, at, move, *slope]
+        lowest = falls / (2 * (falls - move))
+        dips = (falls < 0) & (at + falls * lowest < -near)
+        part = ops.where(out, -at / move, ops.where(dips, lowest, 2.0))
+        this = [part, at, *slope]
         if best is None:
             best = this
             continue
         earlier = part < best[0]
         chosen.append(earlier)
         best = [_select(ops, earlier, x, y) for x, y in zip(this, best, strict=True)]
-    part, at, move, *slope = best
+    part, at, *slope = best
+    move = dot(a, slope)
     out = at + move < -slack
     falls = step * slope[0]
     guess = falling_root(ops, ops.maximum(at, 0.0), falls, move - falls)

@@ -10,7 +10,9 @@ import tensorflow as tf
 from cpabx.errors import DtypeError
 from cpabx.layers.activation import activation_family, check_channels, checked_channels
 from cpabx.layers.families import json_ready
+from cpabx.portable.option import checked_export, exported
 from cpabx.transforms import Cpab
+from cpabx_tensorflow import portable
 
 
 @keras.saving.register_keras_serializable(package="cpabx")
@@ -20,14 +22,18 @@ class CPABActivation(keras.layers.Layer):  # type: ignore[misc]
     Args:
         channels: None for one theta, or the number of channels, (..., C), with one each.
         cells: of the field, or a :class:`cpabx.Cpab` in 1D.
+        export: ``"portable"`` computes the flow in standard operations of TensorFlow, as in all layers.
         **keras_options: ``name``, ``dtype``, ``trainable``.
     """
 
-    def __init__(self, channels: int | None = None, cells: Any = 10, **keras_options: Any) -> None:
+    def __init__(
+        self, channels: int | None = None, cells: Any = 10, *, export: str | None = None, **keras_options: Any
+    ) -> None:
         super().__init__(autocast=False, **keras_options)
         if not keras.backend.is_float_dtype(self.compute_dtype):
             raise DtypeError("dtype must be a floating-point type", repr(self.compute_dtype), "For instance 'float32'.")
-        self.supports_jit = False  # the native transform is no operation that XLA could compile
+        self.export = checked_export(export)
+        self.supports_jit = export == "portable"  # the native transform is no operation that XLA could compile
         self.supports_masking = True
         self.transformation = activation_family(cells)
         self.channels = checked_channels(channels)
@@ -63,6 +69,10 @@ class CPABActivation(keras.layers.Layer):  # type: ignore[misc]
     def _through(self, values: Any, time: float) -> tf.Tensor:
         values = keras.ops.convert_to_tensor(values)
         check_channels(tuple(values.shape), -1, self.channels)
+        with exported(self.export):
+            return self._moved(values, time)
+
+    def _moved(self, values: tf.Tensor, time: float) -> tf.Tensor:
         x = keras.ops.cast(values, self._working_dtype)
         theta = keras.ops.cast(self.theta, self._working_dtype)
         if self.channels is None:
@@ -81,10 +91,17 @@ class CPABActivation(keras.layers.Layer):  # type: ignore[misc]
         check_channels(tuple(values.shape), -1, self.channels)
         return keras.KerasTensor(values.shape, self.compute_dtype)
 
+    # -- saving ----------------------------------------------------------------------------------
+
+    def _trackable_children(self, save_type: str = "checkpoint", **options: Any) -> Any:
+        if save_type == "savedmodel":
+            portable.check_saved(self.transformation, self.export)
+        return super()._trackable_children(save_type, **options)
+
     def get_config(self) -> dict[str, Any]:
         """Arguments as JSON."""
         cells = json_ready(self.transformation.config)
-        return {**super().get_config(), "channels": self.channels, "cells": cells}
+        return {**super().get_config(), "channels": self.channels, "cells": cells, "export": self.export}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> CPABActivation:

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from cpabx.augment.options import Augmentation, AugmentationOptions, cells_of
+from cpabx.augment.options import Augmentation, AugmentationOptions, cells_of, check_no_form
 from cpabx.augment.pictures import SharedPlaces
 from cpabx.errors import OptionError, ShapeError
 from cpabx.options import one_of
@@ -44,6 +44,7 @@ class RandomCPAB(keras.layers.Layer):  # type: ignore[misc]
     def __init__(
         self, cells: Any = (4, 4), *, bounding_box_format: str = "xyxy", seed: int | None = None, **options: Any
     ) -> None:
+        check_no_form(options)
         own = {name: options.pop(name) for name in AugmentationOptions.__annotations__ if name in options}
         super().__init__(autocast=False, **options)
         if keras.config.image_data_format() != "channels_last":

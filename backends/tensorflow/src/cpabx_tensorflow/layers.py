@@ -14,6 +14,7 @@ from cpabx.layers.families import SpatialTransformerMixin, layer_classes
 from cpabx.layers.inputs import Shape, check_images, check_input_shape, not_floats
 from cpabx.layers.options import WarpOptions, check_family, side_by_side
 from cpabx.layers.results import Prediction, side_by_side_results, with_extras
+from cpabx.portable.option import checked_export, exported
 from cpabx.transforms import Transformation
 from cpabx_tensorflow import activation, families, portable
 from cpabx_tensorflow import localization as networks
@@ -65,7 +66,7 @@ class SpatialTransformer(SpatialTransformerMixin, keras.layers.Layer):  # type: 
         check_family(transformation)
         if not keras.backend.is_float_dtype(self.compute_dtype):
             raise DtypeError("dtype must be a floating-point type", repr(self.compute_dtype), "For instance 'float32'.")
-        self.export = portable.checked_export(export)
+        self.export = checked_export(export)
         self.supports_jit = export == "portable"  # the native transform is no operation that XLA could compile
         self.options = WarpOptions.checked(output_size, mode, padding_mode, align_corners, transformation.ndim, fill)
         self.transformation = transformation
@@ -128,11 +129,11 @@ class SpatialTransformer(SpatialTransformerMixin, keras.layers.Layer):  # type: 
     def _warp(
         self, options: WarpOptions, transformation: Transformation, images: tf.Tensor, theta: tf.Tensor
     ) -> tf.Tensor:
-        with portable.exported(self.export):
+        with exported(self.export):
             return options.warp(transformation, images, theta)
 
     def _grid(self, options: WarpOptions, images: tf.Tensor, theta: tf.Tensor) -> tf.Tensor:
-        with portable.exported(self.export):
+        with exported(self.export):
             return options.grid(self.transformation, images, theta)
 
     def _series(self, images: Any, lengths: Any) -> tuple[tf.Tensor, WarpOptions]:

@@ -6,45 +6,20 @@ as large as one stride, and many are allowed.
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 from tensorflow.python.ops import control_flow_util  # there is no public way
 
-from cpabx.errors import OptionError, UnsupportedError, shown
-from cpabx.portable.context import in_force, is_portable, way_in_force
+from cpabx.errors import UnsupportedError
+from cpabx.portable.context import is_portable
 from cpabx.portable.strides import Strides
 from cpabx.portable.walk import State, Walk
 from cpabx.tessellation import Tessellation
 from cpabx.transforms import Composition, Cpab, Transformation
 from cpabx_tensorflow import op_library
-
-#: Of each flow of a layer. Where XLA differentiates, it takes memory for as many.
-STRIDES = Strides(100)
-
-
-def checked_export(export: Any) -> str | None:
-    """The option of layers: None, or ``"portable"``.
-
-    Raises:
-        OptionError: it is something else.
-    """
-    if export is None or (isinstance(export, str) and export == "portable"):
-        return export
-    raise OptionError("export must be None or 'portable'", shown(export), "Leave it out.")
-
-
-@contextlib.contextmanager
-def exported(export: str | None) -> Iterator[None]:
-    """The form that a layer was made with, in a ``with`` block; one that is chosen around it stays."""
-    if export is None or way_in_force() is not None:
-        yield
-        return
-    with in_force(STRIDES):
-        yield
 
 
 def check_not_portable(what: str) -> None:

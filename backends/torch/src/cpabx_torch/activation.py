@@ -9,7 +9,9 @@ from torch import Tensor, fx, nn
 
 from cpabx.errors import DtypeError
 from cpabx.layers.activation import activation_family, check_channels, checked_channels
+from cpabx.portable.option import checked_export
 from cpabx_torch import localization, tracers
+from cpabx_torch.exporting import exported
 from cpabx_torch.precision import at_least_single, without_autocast
 
 
@@ -19,6 +21,7 @@ class CPABActivation(nn.Module):
     Args:
         channels: None for one theta, or the number of channels, (N, C, ...), with one each.
         cells: of the field, or a :class:`cpabx.Cpab` in 1D.
+        export: ``"portable"`` computes the flow in torch's own operations, as in all layers.
         device, dtype: of the parameters.
 
     Attributes:
@@ -26,10 +29,17 @@ class CPABActivation(nn.Module):
     """
 
     def __init__(
-        self, channels: int | None = None, cells: Any = 10, *, device: Any = None, dtype: torch.dtype | None = None
+        self,
+        channels: int | None = None,
+        cells: Any = 10,
+        *,
+        export: str | None = None,
+        device: Any = None,
+        dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
         localization.check_dtype(dtype)
+        self.export = checked_export(export)
         self.transformation = activation_family(cells)
         self.channels = checked_channels(channels)
         size = (self.channels or 1, self.transformation.n_params)
@@ -63,7 +73,7 @@ class CPABActivation(nn.Module):
             kind = str(values.dtype) if isinstance(values, Tensor) else f"a {type(values).__name__}"
             raise DtypeError("values must be a tensor of floats", kind, "Convert it.")
         check_channels(tuple(values.shape), 1, self.channels)
-        with without_autocast(values):
+        with without_autocast(values), exported(self.export):
             x = at_least_single(values)
             theta = self.theta.to(x.dtype)
             if self.channels is None:
@@ -77,4 +87,5 @@ class CPABActivation(nn.Module):
     __prepare_scriptable__ = tracers.refuse_script
 
     def extra_repr(self) -> str:
-        return f"channels={self.channels}, {self.transformation!r}"
+        form = "" if self.export is None else f", export={self.export!r}"
+        return f"channels={self.channels}, {self.transformation!r}{form}"

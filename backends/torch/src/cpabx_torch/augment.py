@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from cpabx.augment.options import Augmentation
+from cpabx.augment.options import Augmentation, check_no_form
 from cpabx.augment.pictures import SharedPlaces
 from cpabx.errors import MissingPackageError, ShapeError
 from cpabx_torch import augment_values as values
@@ -34,6 +34,7 @@ class RandomCPAB(values.Transform):
 
     def __init__(self, cells: Any = (4, 4), **options: Any) -> None:
         super().__init__()
+        check_no_form(options)
         self.augmentation = Augmentation.checked(cells, **options)
 
     def make_params(self, flat_inputs: list[Any]) -> Params:

@@ -24,7 +24,7 @@ from cpabx_torch import sampling as samplers
 from cpabx_torch.constants import CONSTANTS
 from cpabx_torch.differentiation import ORDINARY, has_values, sees_constants
 from cpabx_torch.exponential import expm
-from cpabx_torch.exporting import check_form, in_plain_operations
+from cpabx_torch.exporting import check_form, in_plain_operations, is_exporting
 from cpabx_torch.fallback import through_cpu
 from cpabx_torch.portable import TorchOperations, portable
 from cpabx_torch.precision import at_least_single, is_autocast, product
@@ -71,7 +71,7 @@ class TorchBackend(Backend):
 
     def constant(self, values: np.ndarray[Any, Any], *, like: Tensor) -> Tensor:
         if torch.compiler.is_dynamo_compiling():  # the array is an input of the graph
-            if _is_exporting():  # whose inputs are not exported
+            if is_exporting():  # whose inputs are not exported
                 _refuse_strict_export()
             return torch.as_tensor(values).to(dtype=like.dtype, device=like.device)
         if torch.compiler.is_compiling() or torch.jit.is_tracing():  # type: ignore
@@ -117,7 +117,7 @@ class TorchBackend(Backend):
     def run_time_size(self, images: Tensor, axis: int) -> Any:
         # A compiler fixes sizes, and compiles again for others; an exported program must be one for all.
         size = images.shape[axis]
-        return size if isinstance(size, torch.SymInt) and _is_exporting() else None
+        return size if isinstance(size, torch.SymInt) and is_exporting() else None
 
     def count_up(self, n: Any) -> Tensor:
         return torch.arange(n, dtype=torch.float64)
@@ -320,11 +320,6 @@ def _named(tensor: Tensor) -> str:
     if type(tensor) in _NOT_ARRAYS:
         return f"a {type(tensor).__name__}"
     return "a nested tensor" if tensor.is_nested else f"a tensor of layout {tensor.layout}"
-
-
-@constant_while_tracing  # some versions of torch.compile take the answer for yes
-def _is_exporting() -> bool:
-    return torch.compiler.is_exporting()
 
 
 @constant_while_tracing  # a tracer cannot raise errors of ours

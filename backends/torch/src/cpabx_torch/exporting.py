@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -10,6 +11,7 @@ import torch
 from torch import Tensor
 
 from cpabx.errors import UnsupportedError
+from cpabx.portable import option
 from cpabx.portable.context import in_force, is_portable, way_in_force
 from cpabx.portable.strides import Strides
 from cpabx.tracing import constant_while_tracing
@@ -51,6 +53,32 @@ def lost(model: Any, args: Sequence[Any], strides: Strides) -> float:
 def in_plain_operations() -> bool:
     """Whether what is called now may use no operator of cpabx: in the portable form, and for exporters of ONNX."""
     return is_portable() or torch.onnx.is_in_onnx_export()
+
+
+@constant_while_tracing  # some versions of torch.compile take the answer for yes
+def is_exporting() -> bool:
+    """Whether ``torch.export`` is recording."""
+    return torch.compiler.is_exporting()
+
+
+def exported(export: str | None) -> contextlib.AbstractContextManager[None]:
+    """:func:`cpabx.portable.option.exported`, but for compilers, which take it no further.
+
+    Raises:
+        UnsupportedError: ``torch.compile`` calls a layer in the portable form.
+    """
+    if export is not None and torch.compiler.is_dynamo_compiling():
+        _refuse_compile()
+    return option.exported(export)
+
+
+@constant_while_tracing  # a tracer cannot raise errors of ours
+def _refuse_compile() -> None:
+    raise UnsupportedError(
+        "torch.compile takes layers as they are, for it compiles calls of libcpab",
+        "a layer with export='portable'",
+        "Make it without, and load its state_dict.",
+    )
 
 
 @constant_while_tracing

@@ -12,9 +12,11 @@ from cpabx.layers.families import SpatialTransformerMixin, layer_classes
 from cpabx.layers.inputs import check_images, check_input_shape, not_floats
 from cpabx.layers.options import WarpOptions, check_family, side_by_side
 from cpabx.layers.results import Prediction, side_by_side_results, with_extras
+from cpabx.portable.option import checked_export
 from cpabx.transforms import Transformation
 from cpabx_torch import activation, tracers
 from cpabx_torch import localization as networks
+from cpabx_torch.exporting import exported
 from cpabx_torch.precision import at_least_single
 
 
@@ -32,6 +34,8 @@ class SpatialTransformer(SpatialTransformerMixin, nn.Module):
         mode, padding_mode, align_corners, fill: as in :meth:`cpabx.Transformation.warp`.
         bound: the most that theta may differ from the identity's: a positive number, or one for each parameter. Theta
             is identity + bound * tanh((prediction - identity) / bound), the prediction itself where the layer starts.
+        export: ``"portable"`` computes CPAB in torch's own operations, for programs of ``torch.export`` that call no
+            others: see :func:`cpabx.export.portable`.
         device, dtype: of the parameters.
     """
 
@@ -49,12 +53,14 @@ class SpatialTransformer(SpatialTransformerMixin, nn.Module):
         align_corners: bool = False,
         fill: Any = 0.0,
         bound: Any = None,
+        export: str | None = None,
         device: Any = None,
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
         networks.check_dtype(dtype)
         check_family(transformation)
+        self.export = checked_export(export)
         self.options = WarpOptions.checked(output_size, mode, padding_mode, align_corners, transformation.ndim, fill)
         self.transformation = transformation
 
@@ -132,14 +138,19 @@ class SpatialTransformer(SpatialTransformerMixin, nn.Module):
         if not return_theta and not return_grid:
             return output
         theta = found.theta if return_theta else None
-        grid = options.grid(self.transformation, images, found.theta) if return_grid else None
+        grid = self._grid(options, images, found.theta) if return_grid else None
         return with_extras(output, theta, grid)
 
-    @staticmethod
-    def _warp(options: WarpOptions, transformation: Transformation, images: Tensor, theta: Tensor) -> Tensor:
+    def _warp(self, options: WarpOptions, transformation: Transformation, images: Tensor, theta: Tensor) -> Tensor:
         """Computed in float32 at least, returned in the type of the images."""
-        warped: Tensor = options.warp(transformation, at_least_single(images), at_least_single(theta))
+        with exported(self.export):
+            warped: Tensor = options.warp(transformation, at_least_single(images), at_least_single(theta))
         return warped if warped.dtype is images.dtype else warped.to(images.dtype)
+
+    def _grid(self, options: WarpOptions, images: Tensor, theta: Tensor) -> Tensor:
+        with exported(self.export):
+            grid: Tensor = options.grid(self.transformation, images, theta)
+        return grid
 
     def reset_parameters(self) -> None:
         """Starts anew: fresh localization networks, and the identity."""
@@ -154,6 +165,7 @@ class SpatialTransformer(SpatialTransformerMixin, nn.Module):
         return (
             f"{self.transformation!r}, output_size={self.options.output_size}, {sampling}"
             + ("" if self.bound is None else f", bound={self.bound}")
+            + ("" if self.export is None else f", export={self.export!r}")
             + "".join(f", {name}={value!r}" for name, value in self.own_options().items())
         )
 

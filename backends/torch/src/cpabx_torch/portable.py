@@ -9,32 +9,63 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from cpabx.errors import UnsupportedError
 from cpabx.portable import Strides
-from cpabx.portable.walk import State, Walk, transform
+from cpabx.portable.walk import State, Walk, stride
 from cpabx.tessellation import Tessellation
+from cpabx_torch.differentiation import has_values
+from cpabx_torch.exporting import is_exporting
 
 
 def portable(points: Tensor, velocity: Tensor, tessellation: Tessellation, time: float, strides: Strides) -> Tensor:
-    """:meth:`cpabx.backend.Backend.cpab_portable`; in files of ONNX a loop, which ends when all trajectories have."""
-    if not torch.onnx.is_in_onnx_export():  # loops have no gradients, and tracers do not know them
-        return transform(TorchOperations(), points, velocity, tessellation, time, strides)  # type: ignore[no-any-return]
-    walk = Walk(TorchOperations(), points.expand(velocity.shape[0], -1, -1), velocity, tessellation, time, strides)
-    n = tessellation.ndim
+    """:meth:`cpabx.backend.Backend.cpab_portable`.
+
+    A loop, which ends when all trajectories have: in eager mode of Python, in files of ONNX a node, in programs of
+    ``torch.export`` one where ``strides.loop`` asks for it. Traces hold as many strides as there may be.
+
+    Raises:
+        UnsupportedError: a trace of strides that are meant for a loop.
+    """
+    if strides.loop and torch.jit.is_tracing():  # type: ignore
+        raise UnsupportedError(
+            "torch.jit.trace records a fixed number of strides, which must be chosen",
+            "a layer with export='portable'",
+            "Call it in: with cpabx.export.portable(cpabx.export.strides_for(model, samples)).",
+        )
+    ops = TorchOperations()
+    if torch.onnx.is_in_onnx_export() or (strides.loop and is_exporting()):
+        points = points.expand(velocity.shape[0], -1, -1)
+        return _in_a_loop(Walk(ops, points, velocity, tessellation, time, strides))
+    walk = Walk(ops, points, velocity, tessellation, time, strides)
+    for _ in range(strides.number):
+        if has_values(walk.state.left) and not (walk.state.left > 0).any():
+            break
+        walk.stride()
+    return walk.result()  # type: ignore[no-any-return]
+
+
+def _in_a_loop(walk: Walk) -> Tensor:
+    """The whole walk, as an operator that has a stride as a graph of its own."""
+    strides, n = walk.strides, len(walk.first)
 
     def goes_on(count: Tensor, *state: Tensor) -> Tensor:
         return (count < strides.number) & (state[n + 1] > 0).any()
 
     def one_more(count: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
-        return count + 1, *_flat(walk.after(State(list(state[:n]), *state[n:])))
+        known = state[n + 3 :]
+        after = stride(walk.ops, known[0], list(known[1:]), State(list(state[:n]), *state[n : n + 3]), strides)
+        return count + 1, *_flat(after)
 
     start = tuple(x.clone() for x in _flat(walk.state))
-    _, *ended = torch.while_loop(goes_on, one_more, (torch.zeros((), dtype=torch.int64), *start))  # type: ignore[no-untyped-call]
+    # torch.while_loop would have Dynamo trace it first, for half of the time that an export takes.
+    carried = (torch.zeros((), dtype=torch.int64), *start)
+    _, *ended = torch.ops.higher_order.while_loop(goes_on, one_more, carried, (walk.table, *walk.first))
     walk.state = State(list(ended[:n]), *ended[n:])
     return walk.result()  # type: ignore[no-any-return]
 
 
 def _flat(state: State) -> tuple[Tensor, ...]:
-    return *state.x, state.cell, state.left, state.most
+    return *state.moved, state.cell, state.left, state.most
 
 
 class TorchOperations:
@@ -81,4 +112,4 @@ class TorchOperations:
         if not isinstance(n, int) or n != 1:
             where = where + torch.arange(n, device=table.device)[:, None] * n_rows
         rows = torch.nn.functional.embedding(where, table.reshape(-1, n_columns))
-        return rows.permute(2, 0, 1).unbind(0)
+        return rows.unbind(-1)
