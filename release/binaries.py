@@ -10,6 +10,8 @@ import lief
 
 from release.projects import ROOT, Platform
 
+#: What zig's linker shows of every library for macOS. Nothing meets it: programs bind to a name of one library.
+LINKERS_OWN = {"_mh_dylib_header", "__dso_handle"}
 #: The processor of each platform, by what the three formats call it.
 PROCESSORS = {
     "x86_64": {"X86_64", "AMD64"},
@@ -36,17 +38,37 @@ def complaints(path: Path, platform: Platform) -> Iterator[str]:
     exported, wanted = _exported(binary), declared()
     if exported != wanted:
         yield f"{path.name} exports {sorted(exported - wanted)} too much, and lacks {sorted(wanted - exported)}"
+    for folder in searched(binary):
+        yield f"{path.name} names {folder}, which is of the machine that built it"
     for name in needed(binary):
         if not any(re.fullmatch(pattern, name) for pattern in platform.needs):
             yield f"{path.name} needs {name}, which not every {platform.name} has"
     yield from _too_new(binary, path, platform)
 
 
+def searched(binary: lief.Binary) -> list[str]:
+    """Absolute paths in a library: of itself, and of folders where it looks for others."""
+    if isinstance(binary, lief.MachO.Binary):
+        found = [*_names(binary), *(str(command.path) for command in binary.rpaths)]
+    elif isinstance(binary, lief.ELF.Binary):
+        tags = (lief.ELF.DynamicEntry.TAG.RPATH, lief.ELF.DynamicEntry.TAG.RUNPATH)
+        entries = [entry for tag in tags if (entry := binary.get(tag)) is not None]
+        found = [folder for entry in entries for folder in entry.paths]
+    else:
+        found = []
+    return [path for path in found if path.startswith("/")]
+
+
+def _names(binary: lief.MachO.Binary) -> set[str]:
+    """What a library for macOS is called in it."""
+    own = lief.MachO.LoadCommand.TYPE.ID_DYLIB
+    return {str(command.name) for command in binary.commands if command.command == own}
+
+
 def needed(binary: lief.Binary) -> list[str]:
     """The libraries that a library links, but itself."""
     if isinstance(binary, lief.MachO.Binary):
-        own = {command.name for command in binary.commands if command.command == lief.MachO.LoadCommand.TYPE.ID_DYLIB}
-        return [str(name) for library in binary.libraries if (name := library.name) not in own]
+        return [name for library in binary.libraries if (name := str(library.name)) not in _names(binary)]
     return [str(name) for name in binary.libraries]
 
 
@@ -64,7 +86,9 @@ def _exported(binary: lief.Binary) -> set[str]:
         table = binary.get_export()
         return {entry.name for entry in table.entries} if table else set()
     names = {str(symbol.name) for symbol in binary.exported_symbols}
-    return {name.removeprefix("_") for name in names} if isinstance(binary, lief.MachO.Binary) else names
+    if isinstance(binary, lief.MachO.Binary):
+        return {name.removeprefix("_") for name in names} - LINKERS_OWN
+    return names
 
 
 def _too_new(binary: lief.Binary, path: Path, platform: Platform) -> Iterator[str]:

@@ -19,7 +19,7 @@ class Project:
         name: on an index.
         folder: where its pyproject.toml is, from the root.
         builds: ``"everywhere"`` for one wheel without compiled code, ``"platforms"`` for one for each of PLATFORMS,
-            ``"here"`` for one that needs the very framework that it is built for, and is for this platform alone.
+            ``"here"`` for one by the compiler of this machine, for its platform alone.
         imports: what a fresh environment imports of it.
         follows: whether it is ours to release, with the version of libcpab/VERSION; third parties have their own.
         framework: whether installing it brings a large framework, which is done on demand.
@@ -56,6 +56,7 @@ PROJECTS = (
         framework=True,
         extra="[tensorflow-cpu]",
     ),
+    Project("cpabx-onnx", "runtimes/onnxruntime", "here", "cpabx_onnx"),
     Project("cpabx-template", "backends/template", "everywhere", "cpabx_template.plugin", follows=False),
     Project("cpabx-experiments", "experiments", "everywhere", "cpabx_experiments.cli"),
 )

@@ -27,7 +27,7 @@ def release(session: nox.Session) -> None:
 
 @nox.session
 def build(session: nox.Session) -> None:
-    """Wheels and source distributions of all five packages, in dist/, by the compiler of this machine."""
+    """Wheels and source distributions of all packages, in dist/, by the compiler of this machine."""
     session.install("build")
     for project in (".", "backends/torch", "backends/tensorflow", "runtimes/onnxruntime", "experiments"):
         session.run("python", "-m", "build", "--outdir", os.path.abspath("dist"), project)

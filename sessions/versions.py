@@ -27,6 +27,8 @@ OF_VERSIONS = {
         [CONFORMANCE, "-m", "not slow", *SOME],
     ],
 }
+#: Of a build that pip does not isolate.
+BUILD_TOOLS = ["scikit-build-core>=1.0", "hatch-fancy-pypi-readme>=24", "cmake>=3.24,<4", "ninja"]
 
 
 @nox.session
@@ -67,7 +69,7 @@ def op_libraries(session: nox.Session) -> None:
             session.run("python", "-m", "venv", str(folder))
             session.run(pythons[-1], "-m", "pip", "install", "--quiet", f"tensorflow-cpu=={minor}.*", external=True)
     # The Python that builds needs no TensorFlow: the others have it.
-    session.install("scikit-build-core>=1.0", "cmake>=3.24,<4", "ninja")
+    session.install(*BUILD_TOOLS)
     define = f"--config-settings=cmake.define.CPABX_TENSORFLOW_PYTHONS={';'.join(pythons)}"
     built = Path(wheel(session, "./backends/tensorflow", "--no-build-isolation", built_in("all"), define))
     Path("dist").mkdir(exist_ok=True)
@@ -96,7 +98,7 @@ def built_in(name: str) -> str:
 def build_for_installed(session: nox.Session, constraints: Path) -> None:
     """The wheel of cpabx-tensorflow, whose op library is for the TensorFlow of the session."""
     session.install("-c", str(constraints), "tensorflow-cpu", "keras", "numpy")
-    session.install("scikit-build-core>=1.0", "cmake>=3.24,<4", "ninja")
+    session.install(*BUILD_TOOLS)
     wheel(session, "./backends/tensorflow", "--no-build-isolation", built_in("oldest"))
 
 

@@ -25,6 +25,12 @@ set(zig_flags "-O2 -fomit-frame-pointer")
 if(NOT CMAKE_SYSTEM_NAME STREQUAL "Windows") # whose libraries have their symbols in files of their own
   string(APPEND zig_flags " -fPIC -s")
 endif()
+if(CMAKE_SYSTEM_NAME STREQUAL "Darwin")
+  # Its linker for macOS knows no list of exports, and so hides nothing that is not hidden when it is compiled. A
+  # library's name is not where it was built.
+  set(CMAKE_BUILD_WITH_INSTALL_NAME_DIR ON)
+  set(CMAKE_INSTALL_NAME_DIR "@rpath")
+endif()
 set(CMAKE_C_FLAGS_INIT ${zig_flags})
 set(CMAKE_CXX_FLAGS_INIT ${zig_flags})
 foreach(language C CXX) # -O3 is its word for -O2

@@ -5,8 +5,23 @@
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
+#include <new>
 
 namespace cpab {
+
+/* For new (or_null) T: NULL if there is no memory. */
+struct OrNull {};
+inline constexpr OrNull or_null{};
+
+/* What lies in malloc's memory: the operators of the C++ runtime, and std::nothrow beside them, are symbols
+   that all libraries of a process share, where a linker cannot hide them. */
+class OnHeap {
+public:
+    static void *operator new(size_t bytes, OrNull) noexcept { return std::malloc(bytes); }
+    static void *operator new(size_t, std::align_val_t, OrNull) noexcept = delete;
+    static void operator delete(void *memory) noexcept { std::free(memory); }
+    static void operator delete(void *memory, OrNull) noexcept { std::free(memory); }
+};
 
 template <typename T>
 class Array {

@@ -2,8 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <new>
-
 #include "complex_3d.h"
 #include "find_cell.h"
 
@@ -300,7 +298,7 @@ cpab_status cpab_tessellation_create(const cpab_tessellation_options *options, c
     if (!options) return CPAB_E_NULL;
     const cpab_status status = check(*options);
     if (status != CPAB_OK) return status;
-    Tess *t = new (std::nothrow) Tess;
+    Tess *t = new (cpab::or_null) Tess;
     if (!t) return CPAB_E_MEMORY;
     t->ndim = options->ndim;
     t->outside = options->outside;

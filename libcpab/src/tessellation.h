@@ -21,7 +21,7 @@
 #include "records.h"
 
 /* Opaque to users, hence outside of the namespace. */
-struct cpab_tessellation {
+struct cpab_tessellation : cpab::OnHeap {
     int32_t ndim = 0;
     int32_t outside = 0;
     int64_t cells[3] = {0, 0, 0};

@@ -5,8 +5,6 @@
 #ifndef CPAB_CPU_KERNEL_H
 #define CPAB_CPU_KERNEL_H
 
-#include <new>
-
 #include "lane_count.h"
 #include "line_worker.h"
 #include "walk_worker.h"
@@ -16,7 +14,7 @@ namespace CPAB_ISA {
 
 template <typename T, typename LanesWorker>
 Worker<T> *make(const cpab_tessellation &tess, const Needs &needs) {
-    auto *worker = new (std::nothrow) LanesWorker(tess);
+    auto *worker = new (or_null) LanesWorker(tess);
     if (worker && !worker->allocate(needs)) {
         worker->release();
         return nullptr;

@@ -27,7 +27,7 @@ CPAB_INLINE void each_lane(N &number, Visit &visit) {
 /* A list of structs of lanes, in columns. Element::each(element, visit) calls visit(lanes) for all their
    members, which are n_numbers Lanes and n_indices Indices. */
 template <typename Element, typename V>
-class PackedList {
+class PackedList : public OnHeap {
     using T = typename V::Scalar;
     using Index = typename V::Index;
     using Integer = typename Index::Integer;

@@ -36,7 +36,7 @@ private:
     std::atomic_flag flag_ = ATOMIC_FLAG_INIT;
 };
 
-Lock team_lock;
+Lock team_lock, fork_lock;
 Team lent_team = {nullptr, nullptr};
 thread_local Team team_of_thread = {nullptr, nullptr};
 
@@ -101,8 +101,12 @@ bool forget_team_at_fork() {
         lent_team = team_of_thread = {nullptr, nullptr};
         team_lock.leave();
     };
-    static const bool registered = at_fork(before, in_parent, in_child);
-    return registered;
+    fork_lock.take(); /* the guard of a local variable would bring in half of a C++ runtime */
+    static bool registered = false;
+    registered = registered || at_fork(before, in_parent, in_child);
+    const bool answer = registered;
+    fork_lock.leave();
+    return answer;
 }
 
 }  // namespace

@@ -3,8 +3,6 @@
 #ifndef CPAB_CPU_SAMPLE_KERNEL_H
 #define CPAB_CPU_SAMPLE_KERNEL_H
 
-#include <new>
-
 #include "lane_count.h"
 #include "lane_sampler.h"
 #include "sampler.h"
@@ -16,15 +14,15 @@ template <typename V, int D>
 Sampler<typename V::Scalar> *make_lane_sampler(const Raster &raster) {
     constexpr bool can_pair = V::width > 1 && sizeof(typename V::Scalar) == 4;
     if (raster.interpolation == CPAB_INTERPOLATION_CUBIC)
-        return new (std::nothrow) LaneSampler<FreeTaps<V, D, 4>>(raster);
+        return new (or_null) LaneSampler<FreeTaps<V, D, 4>>(raster);
     if (raster.padding == CPAB_PADDING_WRAP && raster.interpolation == CPAB_INTERPOLATION_NEAREST)
-        return new (std::nothrow) LaneSampler<FreeTaps<V, D, 1>>(raster);
-    if (raster.padding == CPAB_PADDING_WRAP) return new (std::nothrow) LaneSampler<FreeTaps<V, D, 2>>(raster);
+        return new (or_null) LaneSampler<FreeTaps<V, D, 1>>(raster);
+    if (raster.padding == CPAB_PADDING_WRAP) return new (or_null) LaneSampler<FreeTaps<V, D, 2>>(raster);
     if (raster.interpolation == CPAB_INTERPOLATION_NEAREST)
-        return new (std::nothrow) LaneSampler<PairedTaps<V, D, 1, false>>(raster);
+        return new (or_null) LaneSampler<PairedTaps<V, D, 1, false>>(raster);
     if (can_pair && raster.stride[0] == 1 && raster.size[0] > 1)
-        return new (std::nothrow) LaneSampler<PairedTaps<V, D, 2, can_pair>>(raster);
-    return new (std::nothrow) LaneSampler<PairedTaps<V, D, 2, false>>(raster);
+        return new (or_null) LaneSampler<PairedTaps<V, D, 2, can_pair>>(raster);
+    return new (or_null) LaneSampler<PairedTaps<V, D, 2, false>>(raster);
 }
 
 template <typename T>

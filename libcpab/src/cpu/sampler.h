@@ -7,6 +7,7 @@
 
 #include <cstdint>
 
+#include "../memory.h"
 #include "../raster.h"
 
 namespace cpab {
@@ -14,7 +15,7 @@ namespace cpab {
 /* Immutable: many threads may use one. Pointers are to the first pixel of the image, and to the first of the
    n points and what belongs to it. */
 template <typename T>
-class Sampler {
+class Sampler : public OnHeap {
 public:
     virtual void release() = 0;
 

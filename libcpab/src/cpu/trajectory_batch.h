@@ -14,8 +14,6 @@
 #define CPAB_CPU_TRAJECTORY_BATCH_H
 
 #include <limits>
-#include <new>
-
 #include "../memory.h"
 #include "../walk.h"
 #include "cell_maps.h"
@@ -385,7 +383,7 @@ private:
         recorded_ = nullptr;
         if (!recording) return true;
         if (n_passes_ == passes_.size()) {
-            auto *list = new (std::nothrow) SegmentList;
+            auto *list = new (or_null) SegmentList;
             if (!list || !passes_.push(list)) {
                 delete list;
                 return false;

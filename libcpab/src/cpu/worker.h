@@ -8,6 +8,7 @@
 #include <cstdint>
 
 #include "../../include/cpab.h"
+#include "../memory.h"
 #include "tape.h"
 
 namespace cpab {
@@ -43,7 +44,7 @@ protected:
 };
 
 template <typename T>
-class Worker {
+class Worker : public OnHeap {
 public:
     virtual void release() = 0;
 
