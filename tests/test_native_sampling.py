@@ -130,3 +130,24 @@ def test_shapes_of_results_are_known_in_advance(name, memory):
 def test_an_image_without_pixels():
     with pytest.raises(ShapeError, match="pixels"):
         functions.sample(HOST, np.zeros((1, 4, 0, 1)), np.zeros((1, 3, 2)), Sampling())
+
+
+@each_size
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("padding_mode", ["zeros", "border", "reflection"])
+def test_points_do_not_hang_on_their_neighbours(size, dtype, padding_mode):
+    """To the last bit, a point between pixels is the same beside others and beside what is outside or nowhere."""
+    rng, n = np.random.default_rng(8), 64
+    images = rng.standard_normal(images_shape(HOST, size, 2)).astype(dtype)
+    points = rng.uniform(-0.6, 0.6, (2, n, len(size))).astype(dtype)
+    grad_out = rng.standard_normal(images_shape(HOST, (n,), 2)).astype(dtype)
+    disturbed = points.copy()
+    disturbed[:, ::4] = np.resize([np.nan, 1.5, -7], (n // 4, 1))
+    options, kept = Sampling(padding_mode=padding_mode), np.arange(n) % 4 > 0
+
+    def results(places):
+        value = functions.sample(HOST, images, places, options)
+        return value, functions.sample_vjp(HOST, images, places, grad_out, options)[1]
+
+    for alone, beside in zip(results(points), results(disturbed), strict=True):
+        np.testing.assert_array_equal(alone[:, kept], beside[:, kept])

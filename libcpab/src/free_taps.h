@@ -19,7 +19,7 @@ namespace CPAB_ISA {
    beyond, nothing changes. What overflows ends up at the period's first place. */
 template <typename V>
 CPAB_INLINE Position<V> free_position(const ImageAxis<typename V::Scalar> &axis, int32_t padding, V x) {
-    Position<V> at{(x - V(axis.lower)) * V(axis.scale) + V(axis.shift), V(axis.scale)};
+    Position<V> at{pixels_along(axis, x), V(axis.scale)};
     if (padding == CPAB_PADDING_ZEROS || padding == CPAB_PADDING_BORDER) {
         const V first(-2), last = V(axis.end) + V(2);
         at.slope = select((at.u > first) & (at.u < last), at.slope, V(0));
@@ -151,6 +151,11 @@ struct CornerWeights {
         const V all = sum_of_all(at_corner, along);
         const auto finite = is_finite(all);
         return any(~finite) ? select(finite, all, sum_of_used(at_corner, along)) : all;
+    }
+
+    template <int n>
+    CPAB_INLINE void combine(const V *at_corner, int first, V *results) const {
+        for (int i = 0; i < n; i++) results[i] = combined(at_corner, first + i);
     }
 };
 

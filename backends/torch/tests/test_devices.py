@@ -87,7 +87,7 @@ def test_forward_mode_and_vmap(device):
 @pytest.mark.parametrize("mode", ["linear", "nearest", "cubic"])
 @pytest.mark.parametrize("padding_mode", ["zeros", "border", "reflection", "wrap"])
 def test_sampling_reads_no_value_back(device, mode, padding_mode):
-    """On the CPU torch's own kernel takes what is finite; where to know that is a wait, ours takes all."""
+    """Not even to learn whether all points are finite."""
     generator = torch.Generator().manual_seed(3)
     images = torch.rand(2, 3, 6, 5, generator=generator).requires_grad_()
     theta = (torch.eye(2, 3)[None] * 1.3).expand(2, -1, -1).flatten(1)

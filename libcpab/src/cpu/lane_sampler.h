@@ -15,6 +15,14 @@
 namespace cpab {
 namespace CPAB_ISA {
 
+/* Compilers compute the addresses of all lanes before a loop over channels, though there are more than
+   registers to keep them, unless they have to read offsets anew. */
+CPAB_INLINE void forget_addresses() {
+#if defined(__GNUC__)
+    __asm__ volatile("" ::: "memory");
+#endif
+}
+
 /* `adjacent`: the pixels of a pair along the first axis are neighbours in memory, and fill one double. */
 template <typename V, int D, int n_taps, bool adjacent>
 struct PairedTaps {
@@ -27,6 +35,7 @@ struct PairedTaps {
     static constexpr bool has_slopes = n_taps == 2;
 
     static void gather_all(const Axes &axis, const T *channel, const Corners &stencil, V *at_corner) {
+        forget_addresses();
         gather_corners<adjacent>(axis, channel, stencil, at_corner);
     }
 
@@ -113,14 +122,7 @@ public:
     void release() override { delete this; }
 
     void values(const T *data, const T *points, int64_t n, T *out) const override {
-        for_groups(axis_, points, n, [&](const Corners &stencil, int64_t first, int count) {
-            for (int64_t c = 0; c < raster_.channels; c++) {
-                V at_corner[corners];
-                Taps::gather_all(axis_, data + c * raster_.channel_stride, stencil, at_corner);
-                store_strided(stencil.combined(at_corner, -1), count, at(out, c, first),
-                              raster_.out_point_stride);
-            }
-        });
+        interpolate<1>(data, points, n, out, nullptr);
     }
 
     int64_t slope_bytes(int64_t n) const override {
@@ -131,18 +133,10 @@ public:
 
     void values_and_slopes(const T *data, const T *points, int64_t n, T *out,
                            unsigned char *slopes) const override {
-        for_groups(axis_, points, n, [&](const Corners &stencil, int64_t first, int count) {
-            for (int64_t c = 0; c < raster_.channels; c++) {
-                V at_corner[corners];
-                Taps::gather_all(axis_, data + c * raster_.channel_stride, stencil, at_corner);
-                store_strided(stencil.combined(at_corner, -1), count, at(out, c, first),
-                              raster_.out_point_stride);
-                for (int d = 0; d < D; d++, slopes += sizeof(V)) {
-                    const V slope = stencil.combined(at_corner, d);
-                    std::memcpy(slopes, &slope.v, sizeof(V));
-                }
-            }
-        });
+        if constexpr (Taps::has_slopes)
+            interpolate<1 + D>(data, points, n, out, slopes); /* others write none */
+        else
+            interpolate<1>(data, points, n, out, slopes);
     }
 
     bool gradients_by_slopes(const unsigned char *slopes, const T *grad_out, int64_t n,
@@ -187,6 +181,21 @@ private:
         return image_axis<T, Taps::taps_side_by_side>(raster_, d, first, last);
     }
 
+    /* Values, and after them the first n_results - 1 of their slopes. */
+    template <int n_results>
+    void interpolate(const T *data, const T *points, int64_t n, T *out, unsigned char *slopes) const {
+        for_groups(axis_, points, n, [&](const Corners &stencil, int64_t first, int count) {
+            for (int64_t c = 0; c < raster_.channels; c++) {
+                V at_corner[corners], result[n_results];
+                Taps::gather_all(axis_, data + c * raster_.channel_stride, stencil, at_corner);
+                stencil.template combine<n_results>(at_corner, -1, result);
+                store_strided(result[0], count, at(out, c, first), raster_.out_point_stride);
+                for (int i = 1; i < n_results; i++, slopes += sizeof(V))
+                    std::memcpy(slopes, &result[i].v, sizeof(V));
+            }
+        });
+    }
+
     /* Whether the gradients of points are sums of each channel's, or of what corners are given by all: one or
        the other takes less. */
     bool by_slopes() const { return Taps::has_slopes && raster_.channels <= 3; }
@@ -210,7 +219,7 @@ private:
             finite = ~finite;
             each_channel(stencil, data, grad_out, count, [&](const V &grad, const V *at_corner) {
                 V slope[D];
-                for (int d = 0; d < D; d++) slope[d] = stencil.combined(at_corner, d);
+                stencil.template combine<D>(at_corner, 0, slope);
                 all.add(grad, slope);
             });
             for (int d = 0; d < D; d++) finite = finite & is_finite(all.sum[d]);

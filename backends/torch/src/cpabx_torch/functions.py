@@ -10,7 +10,7 @@ that is not wanted is an empty tensor, since an operator cannot return None. Gra
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -18,29 +18,21 @@ from torch import Tensor
 
 from cpabx.native import functions
 from cpabx.native.functions import Function
-from cpabx.sampling import Sampling
 from cpabx_torch.batching import in_one_batch
 from cpabx_torch.devices import check_one_device
 from cpabx_torch.memory import DEVICE_MEMORY, MEMORY
-from cpabx_torch.precision import without_autocast
 from cpabx_torch.problem import FLAT, SCHEMAS
 
 
 class Operator:
-    """A function of libcpab as torch calls it.
+    """A function of libcpab, by its row, as torch calls it."""
 
-    Args:
-        function: its row.
-        call: what computes it, if that is not libcpab alone.
-    """
-
-    def __init__(self, function: Function, call: Callable[..., Any] | None = None) -> None:
+    def __init__(self, function: Function) -> None:
         self.function = function
         self.shared = function.shared
         self.n_inputs = len(function.inputs)
         self.is_gradient = all(name.startswith("grad_") for name in function.outputs)
         self.flat, self.problem_of = FLAT[function.kind]
-        self._call = call or self._native
         self.operator = torch.library.custom_op(
             f"cpabx::{function.name}", self._of_plain_options, mutates_args=(), device_types="cpu", schema=self._schema
         )
@@ -51,7 +43,7 @@ class Operator:
         )
 
     def __call__(self, *arguments: Any) -> Any:
-        results = self._call(*arguments)
+        results = self._native(*arguments)
         if self.is_gradient and (results[0] is None or results[1] is None):
             return tuple(arguments[0].new_empty(0) if x is None else x for x in results)
         return results
@@ -125,48 +117,9 @@ def _memory_of(tape: Tensor) -> tuple[int, int]:
     return tape.data_ptr(), tape.numel()
 
 
-# -- sampling by torch's own kernel, where that is faster ------------------------------------------
-
-
-_MODES, _PADDINGS = ("linear", "nearest"), ("zeros", "border", "reflection")
-
-
-def _is_for_torch(images: Tensor, points: Tensor, sampling: Sampling) -> bool:
-    """Whether torch's own kernel can take it: the faster one in 2D, but it makes some pixel of what is not finite."""
-    if sampling.mode not in _MODES or sampling.padding_mode not in _PADDINGS:
-        return False
-    if (MEMORY if images.is_cpu else DEVICE_MEMORY).device is not None:  # to know what is finite takes a wait there
-        return False
-    if images.ndim != 4 or images.numel() == 0 or points.numel() == 0:
-        return False
-    flat = points.reshape(-1)
-    with without_autocast(flat):
-        return math.isfinite(torch.dot(flat, flat).item())  # nor is a square of what overflows in pixels
-
-
-def _torchs(sampling: Sampling) -> tuple[int, int, bool]:
-    """Options as its kernels know them."""
-    return _MODES.index(sampling.mode), _PADDINGS.index(sampling.padding_mode), sampling.align_corners
-
-
-def _sample(images: Tensor, points: Tensor, sampling: Sampling) -> Tensor:
-    if _is_for_torch(images, points, sampling):
-        return torch.grid_sampler_2d(images, points[:, None], *_torchs(sampling))[:, :, 0]
-    return sample._native(images, points, sampling)  # type: ignore[no-any-return]
-
-
-def _sample_vjp(images: Tensor, points: Tensor, grad_out: Tensor, wanted: Sequence[bool], sampling: Sampling) -> Any:
-    if not _is_for_torch(images, points, sampling):
-        return sample_vjp._native(images, points, grad_out, wanted, sampling)
-    grads = torch.ops.aten.grid_sampler_2d_backward(
-        grad_out[:, :, None], images, points[:, None], *_torchs(sampling), list(wanted)
-    )
-    return grads[0] if wanted[0] else None, grads[1][:, 0] if wanted[1] else None
-
-
 transform, transform_vjp = Operator(functions.transform), Operator(functions.transform_vjp)
 transform_jvp, transform_vjp_jvp = Operator(functions.transform_jvp), Operator(functions.transform_vjp_jvp)
 velocity = Operator(functions.velocity)
 jacobian, jacobian_vjp = Operator(functions.jacobian), Operator(functions.jacobian_vjp)
-sample, sample_vjp = Operator(functions.sample, _sample), Operator(functions.sample_vjp, _sample_vjp)
+sample, sample_vjp = Operator(functions.sample), Operator(functions.sample_vjp)
 warp, warp_vjp = Operator(functions.warp), Operator(functions.warp_vjp)
