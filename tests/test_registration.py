@@ -146,6 +146,16 @@ def test_area_penalty(ndim):
     assert (np.diff(folded) > 0).all()
 
 
+@pytest.mark.parametrize("corner", range(4))
+def test_a_quadrangle_that_folds_at_one_corner_is_costly(corner):
+    """Whichever it is, and though areas at the corner across are what they were."""
+    quadrangle = np.stack(np.meshgrid(*[np.arange(2.0)] * 2, indexing="xy"), axis=-1).reshape(4, 2)
+    quadrangle[corner] += 0.8 * (quadrangle[3 - corner] - quadrangle[corner])
+    grid = quadrangle.reshape(1, 2, 2, 2)
+    assert area_penalty(NUMPY, grid, (0.1, 5.0), 0.5)[0] > 1
+    assert list(stretched(NUMPY, grid, (0.1, 5.0), 1.0)) == [0]
+
+
 @pytest.mark.parametrize("ndim", [1, 2, 3])
 def test_areas_cost_something_only_where_they_are_found_to_be_stretched(ndim):
     """The penalty is computed for these items alone: it is 0 for all others, up to the limits themselves."""

@@ -154,24 +154,39 @@ def contestants(case: Case) -> dict[str, Fit]:
 # -- the run ---------------------------------------------------------------------------------------------
 
 
-def measured(case: Case, name: str, fit: Fit, seeds: int) -> Row:
-    """One contestant's row; an error of its own is one as well."""
-    figures = []
-    try:
-        fit(*case.landmarks(0)[1:])  # libraries are loaded, and what is kept is made
-        for seed in range(seeds):
-            known, source, target = case.landmarks(seed)
-            start = time.process_time()
-            found = fit(source, target)
-            seconds = time.process_time() - start
-            errors = [np.linalg.norm(found(p) - q, axis=1).mean() for p, q in _pairs(known, source, target)]
-            figures.append((*errors, known_maps.folding(found), seconds))
-    except ImportError as error:
-        return Row(case.name, name, problem=f"not installed: {error}")
-    except Exception as error:  # whatever it was, the others are still wanted
-        return Row(case.name, name, problem=f"{type(error).__name__}: {error}")
-    elsewhere, at_landmarks, folds, seconds = map(float, np.mean(figures, axis=0))
-    return Row(case.name, name, elsewhere, at_landmarks, folds, seconds)
+def measured(case: Case, seeds: int) -> Iterator[Row]:
+    """Rows of a case, whose contestants take turns map by map; an error of one's own is a row as well."""
+    fits = contestants(case)
+    figures: dict[str, list[tuple[float, ...]]] = {name: [] for name in fits}
+    problems: dict[str, str] = {}
+    for seed in (None, *range(seeds)):  # before the first that counts, libraries are loaded, and what is kept is made
+        for name, fit in fits.items():
+            if name in problems:
+                continue
+            try:
+                figure = one_figure(case, fit, seed or 0)
+            except ImportError as error:
+                problems[name] = f"not installed: {error}"
+            except Exception as error:  # whatever it was, the others are still wanted
+                problems[name] = f"{type(error).__name__}: {error}"
+            else:
+                figures[name] += [figure] * (seed is not None)
+    for name, rows_of_it in figures.items():
+        if name in problems:
+            yield Row(case.name, name, problem=problems[name])
+        else:
+            elsewhere, at_landmarks, folds, seconds = map(float, np.mean(rows_of_it, axis=0))
+            yield Row(case.name, name, elsewhere, at_landmarks, folds, seconds)
+
+
+def one_figure(case: Case, fit: Fit, seed: int) -> tuple[float, ...]:
+    """Errors elsewhere and at the landmarks, the share that folds, and processor seconds."""
+    known, source, target = case.landmarks(seed)
+    start = time.process_time()
+    found = fit(source, target)
+    seconds = time.process_time() - start
+    errors = [np.linalg.norm(found(p) - q, axis=1).mean() for p, q in _pairs(known, source, target)]
+    return (*errors, known_maps.folding(found), seconds)
 
 
 def _pairs(known: Map, source: Array, target: Array) -> list[tuple[Array, Array]]:
@@ -182,8 +197,7 @@ def _pairs(known: Map, source: Array, target: Array) -> list[tuple[Array, Array]
 def rows(seeds: int = 3) -> Iterator[Row]:
     """All of them, case by case."""
     for case in CASES:
-        for name, fit in contestants(case).items():
-            yield measured(case, name, fit, seeds)
+        yield from measured(case, seeds)
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -67,20 +67,30 @@ def demons(moving: Array, fixed: Array, *, filter_name: str, iterations: int = 1
     return np.asarray(sitk.GetArrayFromImage(field), np.float64)
 
 
-def syn(moving: Array, fixed: Array, *, metric: str) -> Array:
-    """ANTs' symmetric normalisation without an affine part, with its default iterations."""
+def syn(moving: Array, fixed: Array, **options: Any) -> Array:
+    """ANTs' symmetric normalisation without an affine part."""
     ants = importlib.import_module("ants")
     # ANTs' first axis is x.
     a, b = (ants.from_numpy(np.ascontiguousarray(image.T).astype(np.float32)) for image in (moving, fixed))
     with tempfile.TemporaryDirectory() as folder:
-        found = ants.registration(
-            fixed=b, moving=a, type_of_transform="SyNOnly", initial_transform="Identity", syn_metric=metric,
-            outprefix=f"{folder}/",
-        )  # fmt: skip
+        found = ants.registration(fixed=b, moving=a, initial_transform="Identity", outprefix=f"{folder}/", **options)
         whole = ants.apply_transforms(b, a, found["fwdtransforms"], compose=f"{folder}/whole")
         field = ants.image_read(str(Path(whole))).numpy()
     n = fixed.ndim
     return np.asarray(field.transpose(*reversed(range(n)), n), np.float64)
+
+
+#: Options of ANTs: those of its script antsRegistrationSyN.sh, which compares by local correlation; what the Python
+#: function does by itself, but for the metric; and that with as many iterations as the script's.
+SYN: dict[str, dict[str, Any]] = {
+    "CC": {"type_of_transform": "antsRegistrationSyN[so]"},
+    "mean squares": {"type_of_transform": "SyNOnly", "syn_metric": "meansquares"},
+    "mean squares, longer": {
+        "type_of_transform": "SyNOnly",
+        "syn_metric": "meansquares",
+        "reg_iterations": (100, 70, 50, 20),
+    },
+}
 
 
 def flow(moving: Array, fixed: Array, *, name: str) -> Array:
@@ -102,8 +112,7 @@ RIVALS = (
         "SimpleITK",
         one_by_one(functools.partial(demons, filter_name="DiffeomorphicDemonsRegistrationFilter")),
     ),
-    Rival("ANTs SyN, CC", "ants", one_by_one(functools.partial(syn, metric="CC"))),
-    Rival("ANTs SyN, mean squares", "ants", one_by_one(functools.partial(syn, metric="meansquares"))),
+    *(Rival(f"ANTs SyN, {name}", "ants", one_by_one(functools.partial(syn, **chosen))) for name, chosen in SYN.items()),
     Rival("scikit-image TV-L1", "skimage", one_by_one(functools.partial(flow, name="optical_flow_tvl1"))),
     Rival("scikit-image iLK", "skimage", one_by_one(functools.partial(flow, name="optical_flow_ilk"))),
 )

@@ -101,3 +101,25 @@ def test_areas_stay_within_limits():
         measured = cpabx.stretch.stretch(fitted.transformation, fitted.theta, (32, 32))
         extents.append(measured.largest_area[0] / measured.smallest_area[0])
     assert extents[1] < 60 < extents[0]
+
+
+def test_pairs_whose_areas_leave_their_limits_are_held_more(monkeypatch):
+    """Without that they leave them; a pair that fits as it is, is the same with and without."""
+    random = np.random.default_rng(0)
+    noise = [torch.nn.functional.avg_pool2d(torch.tensor(random.uniform(size=(1, 1, 96, 96))), 3) for _ in range(2)]
+    images = [torch.cat([own, noise[0]]) for own in noise]
+    options = {"levels": [(2, 2), (4, 4), (8, 8)], "areas": (0.25, 4.0), "stretching": 3.0}
+    held = cpabx.register(*images, **options)
+    monkeypatch.setattr("cpabx.registration.fitting.RAISED", ())
+    as_it_is = cpabx.register(*images, **options)
+    extents = []
+    for fitted in (held, as_it_is):
+        grid = fitted.displacement((32, 32), units="voxels").numpy()
+        areas = 1 + np.gradient(grid[..., 0], axis=2)
+        areas = areas * (1 + np.gradient(grid[..., 1], axis=1))
+        areas = areas - np.gradient(grid[..., 0], axis=1) * np.gradient(grid[..., 1], axis=2)
+        extents.append((areas[0].min(), areas[0].max()))
+    assert extents[0][0] >= 0.25
+    assert extents[0][1] <= 4
+    assert extents[1][0] < 0.25 or extents[1][1] > 4
+    assert (held.theta[1] == as_it_is.theta[1]).all()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +29,8 @@ Index = NDArray[np.int64]
 LONGEST = 0.1
 #: Of the prior in Hessians, which must not be singular.
 LEAST = 1e-8
+#: By what the penalty of areas is multiplied, one after the other, for pairs whose map leaves their limits at last.
+RAISED = (10.0, 100.0)
 
 
 @dataclass(frozen=True)
@@ -94,7 +98,8 @@ def fit(
             theta = np.asarray(start[0].refine(start[1], family, backend="numpy"))
         best = Minimum(theta, np.full(n, np.inf), np.zeros(n, bool))
         try:
-            _one_level(problem, family, level, best, None if watch is None else functools.partial(watch, number))
+            told = None if watch is None else functools.partial(watch, number)
+            _one_level(problem, family, level, best, told, last=number == len(levels) - 1)
         except KeyboardInterrupt:
             done.interrupted = True
         done.family, done.theta, done.converged = family, best.x, best.converged
@@ -105,7 +110,13 @@ def fit(
 
 
 def _one_level(
-    problem: Problem, family: Cpab, level: Level, best: Minimum, watch: Callable[[Minimum], None] | None
+    problem: Problem,
+    family: Cpab,
+    level: Level,
+    best: Minimum,
+    watch: Callable[[Minimum], None] | None,
+    *,
+    last: bool,
 ) -> None:
     size = level.size(pixel_shape(problem.backend, problem.images.fixed))
     unit = precision(problem.prior(family))
@@ -119,7 +130,35 @@ def _one_level(
         fastest = np.abs(steps if nodal else steps @ vertex_velocities.T).max(axis=1, initial=0)
         return np.asarray(np.minimum(1, LONGEST * widest / np.maximum(fastest, 1e-300)))
 
-    minimise(objective, best, metric=metric, longest=longest, stop=problem.stop, watch=watch)
+    solve = functools.partial(minimise, metric=metric, longest=longest, stop=problem.stop)
+    solve(objective, best, watch=watch)
+    if last and problem.stretching.weight:
+        _hold_areas(objective, best, metric, solve)
+
+
+def _hold_areas(objective: Objective, best: Minimum, metric: Curvature, solve: Callable[..., None]) -> None:
+    """Go on with those pairs whose areas leave their limits, for which these count more.
+
+    A few pixels that stretch too much weigh little in a mean over all, and more weight for all pairs would cost those
+    that need none.
+    """
+    for factor in RAISED:
+        chosen = np.flatnonzero(np.isfinite(best.loss))
+        chosen = chosen[objective.beyond(best.x[chosen], chosen)]
+        if not len(chosen):
+            break
+        held = dataclasses.replace(objective.stretching, weight=objective.stretching.weight * factor)
+        raised, own = dataclasses.replace(objective, stretching=held), _of(chosen)
+        found = Minimum(best.x[chosen], np.full(len(chosen), np.inf), np.zeros(len(chosen), bool))
+        solve(own(raised), found, metric=own(metric))
+        better = np.isfinite(found.loss)
+        best.x[chosen[better]], best.loss[chosen[better]] = found.x[better], found.loss[better]
+        best.converged[chosen[better]] = found.converged[better]
+
+
+def _of(chosen: Index) -> Callable[[Callable[[Array, Index], Any]], Callable[[Array, Index], Any]]:
+    """Takes a function of rows and the numbers of their problems to one that counts these problems alone."""
+    return lambda function: lambda rows, numbers: function(rows, chosen[numbers])
 
 
 def objective_for(

@@ -105,6 +105,16 @@ class Objective:
             value = value + self._penalty(self._held(theta, points, target)) * float(self.stretching.weight)
         return value
 
+    def beyond(self, theta: Array, chosen: Index) -> Index:
+        """Which rows of theta (n, d) have maps that multiply an area by more, or less, than the limits say."""
+        like = self.images.fixed
+        if not len(chosen):
+            return np.zeros(0, np.int64)
+        own, points = self.backend.asarray(theta, like=like), self.grid.tensor(self.backend, like=like)
+        target = self.family.apply(self.backend, points, own, time=0.5 if self.symmetric else 1.0)
+        target = target if self.after is None else self.after(target, chosen)
+        return stretched(self.backend, self._held(own, points, target), self.stretching.limits, 1.0)
+
     def _penalty(self, held: Tensor) -> Tensor:
         """(n,): how far areas are beyond, computed for the items where they are."""
         backend, bounds = self.backend, (self.stretching.limits, self.stretching.free)

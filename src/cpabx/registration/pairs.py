@@ -77,7 +77,8 @@ def register(
         weight: of the prior. Raise it for noisy images, or for maps that should be smoother.
         areas: what the map may multiply areas by, at least and at most. What is beyond is costly, not impossible:
             ``message`` says where it happens.
-        stretching: of the penalty that holds them. 0 leaves them free.
+        stretching: of the penalty that holds them. 0 leaves them free. Pairs that leave the limits at last go on with
+            10 and 100 times as much.
         affine: fit an affine map first. The result is then a :class:`cpabx.Composition` of it and a Cpab, which acts
             first.
         init: a fit to begin with. A field is fitted on; any other map is kept, and what is fitted acts before it.
