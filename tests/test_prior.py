@@ -8,7 +8,7 @@ from scipy.spatial.distance import cdist
 from scipy.stats import multivariate_normal
 
 import cpabx
-from cpabx import Cpab, SmoothPrior
+from cpabx import Cpab, SmoothPrior, VelocityPrior
 from cpabx.errors import DtypeError, OptionError, ShapeError, TessellationError
 
 KINDS = [
@@ -49,6 +49,16 @@ def test_covariance_by_its_definition(cells, options):
         got = SmoothPrior(family, length_scale=length_scale, variance=variance, nugget=nugget).covariance
         expected = by_definition(family, length_scale, variance, nugget)
         np.testing.assert_allclose(got, expected, rtol=0, atol=1e-11 * np.abs(expected).max())
+
+
+@each_kind
+@pytest.mark.parametrize("kind", [SmoothPrior, VelocityPrior])
+def test_precision_is_the_inverse_of_the_covariance(cells, options, kind):
+    prior = kind(Cpab(cells, **options), length_scale=0.4, nugget=1e-3)
+    np.testing.assert_allclose(prior.covariance @ prior.precision, np.eye(prior.n_params), rtol=0, atol=1e-8)
+    theta = prior.sample(3, seed=0, backend="numpy", dtype="float64")
+    white = prior.whiten(theta)
+    np.testing.assert_allclose(((theta @ prior.precision) * theta).sum(axis=1), (white**2).sum(axis=1), rtol=1e-9)
 
 
 @each_kind

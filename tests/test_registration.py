@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import cpabx
-from cpabx.registration.curvature import Curvature, precision
+from cpabx.registration.curvature import Curvature
 from cpabx.registration.lbfgs import Minimum, Stop, minimise
 from cpabx.registration.pyramid import Level, checked_levels, default_levels, shrunk
 from cpabx.registration.stretching import area_penalty, stretched
@@ -89,7 +89,7 @@ def test_what_is_not_finite_at_the_start_stays():
 def test_curvature_is_gauss_and_newtons(options):
     """The inverse of 2 mean w (gradient . v)^2 and the prior, of fields v at the pixels by another route."""
     family = cpabx.Cpab((3, 2), **options)
-    prior = precision(cpabx.VelocityPrior(family, length_scale=0.5))
+    prior = cpabx.VelocityPrior(family, length_scale=0.5).precision
     random = np.random.default_rng(0)
     images, weights = random.standard_normal((2, 9, 11, 2)), random.uniform(0, 2, (2, 9, 11))
     metric = Curvature(family, images, weights, prior)
@@ -103,13 +103,6 @@ def test_curvature_is_gauss_and_newtons(options):
         rows = (change * np.sqrt(weights[item].reshape(-1, 1))).reshape(family.n_params, -1)
         expected = np.linalg.solve(2 * rows @ rows.T / rows.shape[1] + prior, gradient[item])
         assert np.abs(got[item] - expected).max() < 1e-3 * np.abs(expected).max()
-
-
-def test_precision_is_the_cost_of_the_prior():
-    prior = cpabx.VelocityPrior(cpabx.Cpab((3, 3)), length_scale=0.5)
-    theta = prior.sample(3, seed=0, backend="numpy", dtype="float64")
-    white = np.asarray(prior.whiten(theta))
-    assert np.allclose(np.einsum("ni,ij,nj->n", theta, precision(prior), theta), (white**2).sum(axis=1))
 
 
 def test_shrunk_images_keep_straight_lines():
@@ -127,6 +120,10 @@ def test_levels_fit_the_image():
     assert [level.size((128, 128))[0] for level in levels] == [32, 32, 32, 64, 128]
     assert default_levels((16, 16))[-1].cells == (2, 2)
     assert default_levels((256,))[-1].cells == (32,)
+    levels = default_levels((64, 64, 64))
+    assert [level.cells for level in levels] == [(2,) * 3, (5,) * 3, (10,) * 3]
+    assert [level.size((64, 64, 64))[0] for level in levels] == [32, 32, 64]
+    assert default_levels((16, 24, 24))[-1].cells == (2, 2, 2)
     assert checked_levels([(4, 4), ((8, 8), 3)], (64, 64)) == (Level((4, 4), 2), Level((8, 8), 3))
 
 

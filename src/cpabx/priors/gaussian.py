@@ -61,6 +61,12 @@ class GaussianPrior(abc.ABC):
         root = _spread(self)
         return root.T @ root
 
+    @property
+    def precision(self) -> Array:
+        """(d, d) inverse of the covariance, in float64: |z|^2 = theta^T P theta."""
+        white = _whitening(self)
+        return frozen(np.asarray(white @ white.T))
+
     def sample(
         self,
         n: Any = 1,

@@ -136,17 +136,28 @@ def _mean_speed(tess: Tessellation, fields: Array, root: Array) -> float:
 
     By the rule on simplices that is exact for quadratic functions, as variances are in each cell.
     """
-    n, spread = tess.ndim, fields @ root
-    at_vertices = _speed(spread, n)
-    corners = tess.cell_vertices
-    at_centres = np.array([_speed(spread[cell].mean(axis=0)[None], n)[0] for cell in corners])
+    n, corners = tess.ndim, tess.cell_vertices
+    products = _products(fields, root)
+    at_vertices = _speed(products.diagonal(), n)
+    at_centres = _speed(products[corners[:, :, None], corners[:, None, :]].mean(axis=(1, 2)), n)
     edges = tess.vertices[corners[:, 1:]] - tess.vertices[corners[:, :1]]
     volumes = np.abs(np.linalg.det(edges / (tess.upper - tess.lower)))
     per_cell = at_vertices[corners].sum(axis=1) / ((n + 1) * (n + 2)) + at_centres * (n + 1) / (n + 2)
     return float((per_cell * volumes).sum() / volumes.sum())
 
 
-def _speed(spread: Array, n: int) -> Array:
-    """E |v| of v = S z for S (..., n, d), n equal variances having the mean length of the chi distribution."""
-    deviation = np.sqrt((spread**2).sum(axis=(-2, -1)) / n)
+def _products(fields: Array, root: Array) -> Array:
+    """(V, V): what v(x) . v(y) is in the mean over z, for the vertices x and y."""
+    total = np.zeros((len(fields), len(fields)))
+    for axis in range(fields.shape[1]):  # along which few families need all columns
+        used = fields[:, axis].any(axis=0)
+        drawn = root[used].any(axis=0)
+        spread = fields[:, axis][:, used] @ root[np.ix_(used, drawn)]
+        total += spread @ spread.T
+    return total
+
+
+def _speed(squares: Array, n: int) -> Array:
+    """E |v| where E |v|^2 is known, n equal variances having the mean length of the chi distribution."""
+    deviation = np.sqrt(np.maximum(squares, 0) / n)
     return np.asarray(deviation * (math.sqrt(2) * math.gamma((n + 1) / 2) / math.gamma(n / 2)), np.float64)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cpabx import registry
 from cpabx.backend import Backend, Tensor
@@ -17,6 +18,8 @@ from cpabx.sampling.layout import layout, pixel_axes
 from cpabx.tracing import kept
 from cpabx.transforms import Cpab
 from cpabx.transforms.arguments import as_floats, host_values
+
+Array = NDArray[np.float64]
 
 #: Of the prior by default, in shares of the domain's side of 2: see docs/registration.md for what chose them.
 LENGTH_SCALE, SPEED = 0.25, 0.05
@@ -95,14 +98,14 @@ def _checked_mask(backend: Backend, mask: Any, fixed: Tensor, ndim: int) -> Tens
     return backend.asarray(array.reshape(own), like=fixed)
 
 
-def checked_prior(regularizer: Any) -> Callable[[Cpab], GaussianPrior]:
-    """What makes the prior of a family.
+def checked_prior(regularizer: Any) -> Callable[[Cpab], Array]:
+    """What makes the precision (d, d) of the prior of a family.
 
     Raises:
         OptionError: it is no function, or returns something else.
     """
     if regularizer is None:
-        return lambda family: default_prior(family.tessellation.cells, family.boundary)
+        return lambda family: default_precision(family.tessellation.cells, family.boundary)
     if not callable(regularizer):
         raise OptionError(
             "regularizer must be a function of a cpabx.Cpab that returns a prior",
@@ -110,15 +113,15 @@ def checked_prior(regularizer: Any) -> Callable[[Cpab], GaussianPrior]:
             "For instance lambda cpab: cpabx.VelocityPrior(cpab, length_scale=0.5).",
         )
 
-    def prior(family: Cpab) -> GaussianPrior:
+    def precision(family: Cpab) -> Array:
         made = regularizer(family)
         if not isinstance(made, GaussianPrior) or made.cpab != family:
             raise OptionError(
                 "regularizer must return a prior of the family that it is given", shown(made), "Pass the family on."
             )
-        return made
+        return made.precision
 
-    return prior
+    return precision
 
 
 @kept(16)
@@ -128,6 +131,6 @@ def family_of(cells: tuple[int, ...], boundary: str) -> Cpab:
 
 
 @kept(16)
-def default_prior(cells: tuple[int, ...], boundary: str) -> GaussianPrior:
-    """It takes a second for a thousand parameters, so it is kept."""
-    return VelocityPrior(family_of(cells, boundary), length_scale=LENGTH_SCALE, scale=SPEED)
+def default_precision(cells: tuple[int, ...], boundary: str) -> Array:
+    """It takes a second for a thousand parameters, so it is kept; the prior's own matrices are not."""
+    return VelocityPrior(family_of(cells, boundary), length_scale=LENGTH_SCALE, scale=SPEED).precision

@@ -11,20 +11,12 @@ from numpy.typing import NDArray
 from cpabx.basis.geometry import corners_of
 from cpabx.basis.maps import frozen
 from cpabx.errors import MissingPackageError
-from cpabx.priors import GaussianPrior
 from cpabx.sampling.grid import pixel_grid
 from cpabx.tessellation import Tessellation
-from cpabx.tracing import kept, kept_by_owner
+from cpabx.tracing import kept
 from cpabx.transforms import Cpab
 
 Array = NDArray[np.float64]
-
-
-@kept_by_owner
-def precision(prior: GaussianPrior) -> Array:
-    """(d, d), by which |z|^2 of the whitened theta is theta^T P theta."""
-    rows = prior.whiten(np.eye(prior.n_params))
-    return np.asarray(rows @ rows.T)
 
 
 class Curvature:

@@ -12,8 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cpabx.backend import Backend, Tensor
-from cpabx.priors import GaussianPrior
-from cpabx.registration.curvature import Curvature, precision, selection
+from cpabx.registration.curvature import Curvature, selection
 from cpabx.registration.layout import channels_last_array, items, pixel_shape
 from cpabx.registration.lbfgs import Minimum, Stop, minimise
 from cpabx.registration.losses import Batch, Loss
@@ -41,7 +40,7 @@ class Problem:
         backend: of the images.
         images: in full size.
         loss: of images.
-        prior: makes the prior of a family.
+        precision: that of the prior of a family, by which |z|^2 of its whitened theta is theta^T P theta.
         weight: of the prior.
         stretching: how areas are held.
         symmetric: both images meet half the way.
@@ -52,7 +51,7 @@ class Problem:
     backend: Backend
     images: Images
     loss: Loss
-    prior: Callable[[Cpab], GaussianPrior]
+    precision: Callable[[Cpab], Array]
     weight: float
     stretching: Stretching
     symmetric: bool
@@ -119,7 +118,7 @@ def _one_level(
     last: bool,
 ) -> None:
     size = level.size(pixel_shape(problem.backend, problem.images.fixed))
-    unit = precision(problem.prior(family))
+    unit = problem.precision(family)
     objective, host, weights = objective_for(problem, family, size, unit * (2 * problem.weight))
     metric = Curvature(family, host, weights, unit * (2 * max(problem.weight, LEAST)))
     vertex_velocities = np.asarray(family.basis.to_dense().matrix)

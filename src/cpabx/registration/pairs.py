@@ -63,7 +63,7 @@ def register(
         fixed: the same, of any size.
         levels: cells (nx, ny) of the tessellations, from coarse to fine, and as the last ones those of the result. Or
             pairs ((nx, ny), shrink), where images have ``shrink`` times fewer pixels along each axis. By default
-            (2, 2) to (16, 16), fewer for small images; in 1D to 32, in 3D to (8, 8, 8).
+            (2, 2) to (16, 16), fewer for small images; in 1D to 32, in 3D (2, 2, 2), (5, 5, 5) and (10, 10, 10).
         loss: ``"mse"``, the mean squared difference; ``"huber"``, which outliers disturb less; ``"ncc"``, for images
             of other brightness and contrast; ``"local_ncc"``, for uneven light; ``"mutual_information"``, for images of
             different kinds; one of :mod:`cpabx.registration` with its options; or any differentiable
@@ -126,7 +126,7 @@ def register(
         backend=chosen,
         images=images,
         loss=checked_loss(loss),
-        prior=checked_prior(regularizer),
+        precision=checked_prior(regularizer),
         weight=positive("weight", weight, or_zero=True),
         stretching=Stretching(positive("stretching", stretching, or_zero=True), _checked_areas(areas)),
         symmetric=symmetric,

@@ -15,12 +15,13 @@ from cpabx.options import whole_number
 from cpabx.registration.layout import along
 from cpabx.tracing import kept
 
-#: Of the last level that is chosen by default: in 2D (16, 16) for images of 128 pixels, or more.
-FINEST = {1: 32, 2: 16, 3: 8}
+#: Of the last level that is chosen by default: in 2D (16, 16) for images of 128 pixels, or more. In 3D a prior takes
+#: no more than 10.
+FINEST = {1: 32, 2: 16, 3: 10}
 #: Of the smallest images along an axis.
 FEWEST_PIXELS = 24
 #: Pixels along each side of a cell there, at least.
-PIXELS_PER_CELL = {1: 4, 2: 8, 3: 8}
+PIXELS_PER_CELL = {1: 4, 2: 8, 3: 6}
 
 
 @dataclass(frozen=True)
@@ -53,10 +54,11 @@ def default_levels(size: tuple[int, ...]) -> tuple[Level, ...]:
     coarse = 1
     while coarse < finest // 2 and min(size) >= 2 * coarse * FEWEST_PIXELS:
         coarse *= 2
-    steps, n = [], 2
-    while n < finest:
-        steps.append((n, coarse))
-        n *= 2
+    steps: list[tuple[int, int]] = []
+    n = finest // 2
+    while n >= 2:
+        steps.insert(0, (n, coarse))
+        n //= 2
     while coarse > 2 and finest > 2:
         coarse //= 2
         steps.append((finest // 2, coarse))
