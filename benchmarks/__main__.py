@@ -27,6 +27,7 @@ WORKLOADS = {
     "2d": "flows.plane",
     "3d": "flows.space",
     "layers": "layers.rows",
+    "samplers": "samplers.rows",
     "threads": "threads.rows",
     "nodal": "nodal.rows",
     "set-up": "set_up.rows",

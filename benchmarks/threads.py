@@ -18,7 +18,7 @@ from benchmarks.settings import LARGE, USUAL
 from benchmarks.timing import Laps, alternate
 from cpabx import native
 
-TARGET = TimesLess(1.8)
+TARGET = TimesLess(1.9)
 
 
 def rows(options: Options) -> Iterator[Row]:
