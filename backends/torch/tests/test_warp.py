@@ -9,6 +9,7 @@ from torch.autograd import forward_ad, gradcheck, gradgradcheck
 from torch.fx.experimental.proxy_tensor import make_fx
 
 import cpabx
+from cpabx import get_backend
 from cpabx.errors import DeviceError, UnsupportedError
 from cpabx.native import functions as native
 from cpabx.sampling import Sampling
@@ -366,3 +367,25 @@ def test_warps_under_autocast_keep_their_precision():
         assert torch.equal(torch.autograd.grad(warped.sum(), theta)[0], grad)
         with torch.no_grad():
             assert torch.equal(family.warp(images, theta), expected)
+
+
+@pytest.mark.parametrize("leaves", [("theta",), ("images", "theta")], ids="-".join)
+@pytest.mark.parametrize("by", ["theta", "velocity"])
+def test_a_tangent_of_a_cotangent_goes_on(leaves, by):
+    """It is no tensor of the forward call, which left a tape."""
+    family = cpabx.Cpab((2, 1))
+    images, theta = draw(2, 1, 4, 5), 0.3 * family.sample(2, seed=1, backend="torch", dtype="float64")
+    given = [{"images": images, "theta": theta}[leaf].requires_grad_() for leaf in leaves]
+    if by == "theta":
+        warped = family.warp(images, theta)
+    else:
+        velocity = family.velocity(theta)
+        warped = get_backend("torch").cpab_warp(images, velocity, family.tessellation, 1.0, (4, 5), Sampling())
+    cotangent, tangent = draw(2, 1, 4, 5), draw(2, 1, 4, 5) * 2
+    at, along = (torch.autograd.grad(warped, given, x, retain_graph=True) for x in (cotangent, tangent))
+    with forward_ad.dual_level():
+        grads = torch.autograd.grad(warped, given, forward_ad.make_dual(cotangent, tangent))
+        found = [forward_ad.unpack_dual(grad) for grad in grads]
+    for (primal, change), *expected in zip(found, at, along, strict=True):
+        assert torch.equal(primal, expected[0])
+        assert torch.equal(change, expected[1])

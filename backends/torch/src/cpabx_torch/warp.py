@@ -16,7 +16,7 @@ from cpabx.tessellation import Tessellation
 from cpabx_torch import flow, functions
 from cpabx_torch.constants import row
 from cpabx_torch.differentiation import differentiable, given, takes_tapes
-from cpabx_torch.forward_mode import has_tangents
+from cpabx_torch.forward_mode import has_tangents, is_off, make_dual, unpack
 from cpabx_torch.sampling import interpolate, vjp_of_vjp
 
 
@@ -59,8 +59,20 @@ def _backward_warp(ctx: Any, grad_out: Tensor) -> tuple[Any, ...]:
     images, velocity, *tape = ctx.saved_tensors
     wanted = ctx.needs_input_grad[:2]
     if tape and takes_tapes(images, velocity, grad_out):
-        return functions.warp_vjp.replayed(tape[0], images, velocity, grad_out, wanted, *ctx.options)  # type: ignore[no-any-return]
+        return replayed(tape[0], images, velocity, grad_out, wanted, *ctx.options)
     return given(warp_vjp(images, velocity, grad_out, wanted, *ctx.options), wanted)
+
+
+def replayed(
+    tape: Tensor, images: Tensor, velocity: Tensor, grad_out: Tensor, wanted: Sequence[bool], *problem: Any
+) -> tuple[Any, ...]:
+    """Gradients from a tape: of the cotangent, and of its tangent where it has one, for they are linear in it."""
+    at, along = (grad_out, None) if is_off() else unpack(grad_out)
+    grads: tuple[Any, ...] = functions.warp_vjp.replayed(tape, images, velocity, at, wanted, *problem)
+    if along is None:
+        return grads
+    changes = functions.warp_vjp.replayed(tape, images, velocity, along, wanted, *problem)
+    return tuple(None if g is None else make_dual(g, change) for g, change in zip(grads, changes, strict=True))
 
 
 def _save_vjp(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:

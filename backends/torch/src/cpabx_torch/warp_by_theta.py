@@ -16,7 +16,7 @@ from cpabx_torch.constants import CONSTANTS
 from cpabx_torch.differentiation import apply_of, given, is_plain, takes_tapes
 from cpabx_torch.forward_mode import is_off
 from cpabx_torch.precision import product
-from cpabx_torch.warp import warp_vjp
+from cpabx_torch.warp import replayed, warp_vjp
 
 
 def warp_by_theta(images: Tensor, theta: Tensor, rows: np.ndarray[Any, Any], *problem: Any) -> Tensor | None:
@@ -49,7 +49,7 @@ class _WarpByTheta(torch.autograd.Function):
         images, theta, velocity, tape = ctx.saved_tensors
         wanted, rows, problem = ctx.needs_input_grad[:2], ctx.rows, ctx.problem
         if takes_tapes(images, theta, grad_out):
-            grad_images, grad = functions.warp_vjp.replayed(tape, images, velocity, grad_out, wanted, *problem)
+            grad_images, grad = replayed(tape, images, velocity, grad_out, wanted, *problem)
         else:
             velocity = product(theta, rows).reshape(-1, problem[0].n_vertices, problem[0].ndim)
             grad_images, grad = given(warp_vjp(images, velocity, grad_out, wanted, *problem), wanted)
