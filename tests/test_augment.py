@@ -325,3 +325,19 @@ def test_wrong_options(wrong):
 def test_numpy_has_no_pipelines():
     with pytest.raises(BackendLoadError, match="RandomField"):
         cpabx.augment.RandomCPAB(backend="numpy")
+
+
+@pytest.mark.parametrize(
+    ("options", "remedy"),
+    [
+        ({"amplitud": 0.1}, "Did you mean 'amplitude'"),
+        ({"seed": 1}, "manual_seed"),
+        ({"xyz": 1}, "Leave it out"),
+        ({"fill": 1.0}, "Pass padding_mode='zeros'"),
+    ],
+    ids=repr,
+)
+def test_options_that_do_not_exist_or_do_not_go_together(options, remedy):
+    """What to do about them is said."""
+    with pytest.raises(OptionError, match=remedy):
+        Augmentation.checked(**options)

@@ -168,3 +168,21 @@ def test_impossible_strides(strides):
 def test_a_backend_without_exports_says_so():
     with pytest.raises(UnsupportedError, match="numpy"):
         export.onnx(lambda x: x, (), backend="numpy")
+
+
+def test_fields_that_are_not_finite_are_not_counted():
+    """They would take any number of strides: the error is about NaN, not about their number."""
+    family = cpabx.Cpab((2, 2))
+    velocity = np.full((1, len(family.tessellation.vertices), 2), np.nan)
+    with pytest.raises(UnsupportedError, match="NaN"):
+        strides_of(np.zeros((1, 3, 2)), velocity, family.tessellation, 1.0)
+
+
+def test_samples_for_onnx_are_a_tuple():
+    with pytest.raises(OptionError, match="tuple"):
+        export.onnx(lambda x: x, np.zeros((2, 3)))
+
+
+def test_a_folder_that_does_not_exist_is_said_before_the_model_runs(tmp_path):
+    with pytest.raises(OptionError, match="Make the folder"):
+        export.onnx(lambda x: x, (np.zeros((2, 3)),), tmp_path / "none" / "model.onnx")

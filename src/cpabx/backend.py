@@ -396,5 +396,5 @@ def _missing(backend: Backend, what: str) -> UnsupportedError:
     return UnsupportedError(
         f"{what} need a backend that has them",
         f"backend {backend.name!r}",
-        "Upgrade its package, or use another backend.",
+        "Pass tensors of another backend, such as torch, or its name; or upgrade this one's package.",
     )

@@ -200,3 +200,9 @@ def test_wrong_inputs():
         layer(images(3, 4))
     with pytest.raises(OptionError, match="bounding_box_format"):
         make((2, 2), bounding_box_format="corners")
+
+
+def test_a_tuple_of_images_and_labels():
+    """What a data set of pairs gives: the error has the line that takes them apart."""
+    with pytest.raises(OptionError, match="lambda images, labels"):
+        make((2, 2))((images(2, H, W, 3), np.arange(2)))

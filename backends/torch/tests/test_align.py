@@ -259,3 +259,22 @@ def test_is_loaded_on_use():
     """``import cpabx`` and ``import cpabx.align`` load neither torch nor scikit-learn."""
     code = "import sys, cpabx.align; assert not {'torch', 'sklearn'} & set(sys.modules), sorted(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("objective", ["triplet", "icae+triplet"])
+@pytest.mark.parametrize("y", [None, np.zeros(6, int)], ids=["no classes", "one class"])
+def test_triplets_of_one_class(objective, y):
+    """There is nothing to compare it with: what is said is not that the optimisation diverged."""
+    with pytest.raises(OptionError, match="two or more"):
+        TimeSeriesAligner(objective=objective, steps=1).fit(waves(6)[0], y)
+
+
+def test_lists_of_series_of_several_lengths():
+    """What to append is said, where numpy would speak of inhomogeneous shapes."""
+    x, y = waves(6)
+    ragged = [one[: 50 + i] for i, one in enumerate(x)]
+    with pytest.raises(ShapeError, match=r"50 to 55 samples\. Append NaN"):
+        TimeSeriesAligner(objective="icae", steps=1).fit(ragged, y)
+    aligner = TimeSeriesAligner(objective="none").fit([list(one) for one in x], y)
+    with pytest.raises(ShapeError, match="Append NaN"):
+        aligner.predict(ragged)

@@ -3,6 +3,7 @@
 import copy
 import pickle
 
+import numpy as np
 import pytest
 import torch
 from torch.utils.data import DataLoader, Dataset
@@ -176,3 +177,14 @@ def test_plain_protocol_is_torchvisions(monkeypatch):
     assert torch.equal(first, 2 * one)
     assert second is two
     assert Doubled()(3) == 3
+
+
+@pytest.mark.parametrize("given", [np.zeros((8, 8, 3)), {"image": np.zeros((8, 8, 3)), "label": 3}], ids=["one", "two"])
+def test_arrays_of_numpy_are_not_left_as_they_are_in_silence(given):
+    with pytest.raises(DtypeError, match="from_numpy"):
+        make((2, 2))(given)
+
+
+def test_arrays_of_numpy_beside_an_image():
+    _, beside = make((2, 2))((images(1, 3, 8, 8), array := np.zeros((2, 2))))
+    assert beside is array

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 import cpabx
-from cpabx.errors import DivergenceError, ShapeError
+from cpabx.errors import DivergenceError, OptionError, ShapeError, UnsupportedError
 from cpabx.testing.registration import OPTIONS, error, pair
 
 BACKEND = cpabx.get_backend("torch")
@@ -123,3 +123,18 @@ def test_pairs_whose_areas_leave_their_limits_are_held_more(monkeypatch):
     assert extents[0][1] <= 4
     assert extents[1][0] < 0.25 or extents[1][1] > 4
     assert (held.theta[1] == as_it_is.theta[1]).all()
+
+
+@pytest.mark.parametrize(
+    ("value", "what"), [(0.0, "an image without any"), (-1.0, "negative or NaN"), (torch.nan, "negative or NaN")]
+)
+def test_masks_that_are_none(images, value, what):
+    """What is wrong with them is said."""
+    moving, fixed, _ = images
+    with pytest.raises(OptionError, match=what):
+        cpabx.register(moving, fixed, mask=torch.full(fixed.shape[2:], value))
+
+
+def test_a_backend_that_does_not_differentiate_names_those_that_do(images):
+    with pytest.raises(UnsupportedError, match="torch or TensorFlow"):
+        cpabx.register(*(image.movedim(1, -1).numpy() for image in images[:2]))

@@ -16,8 +16,8 @@ from cpabx.align import pictures
 from cpabx.align.choice import chosen_objective
 from cpabx.align.model import Model, fitted
 from cpabx.align.options import OBJECTIVES, Recipe
-from cpabx.align.series import as_given, channels_first
-from cpabx.errors import ShapeError
+from cpabx.align.series import as_given, channels_first, of_one_length
+from cpabx.errors import OptionError, ShapeError
 from cpabx.options import one_of
 
 if TYPE_CHECKING:
@@ -115,12 +115,18 @@ class TimeSeriesAligner(OneToOneFeatureMixin, TransformerMixin, ClassifierMixin,
             The estimator.
 
         Raises:
-            OptionError: an impossible option.
+            OptionError: an impossible option, or a triplet of one class.
             ShapeError: X has too few series or samples, or a series is NaN alone.
             DivergenceError: the optimisation diverged; the message names the remedy.
         """
         one_of("objective", self.objective, ("auto", *OBJECTIVES))
         X, y, index = self._checked(X, y)
+        if "triplet" in self.objective and len(self.classes_) < 2:
+            raise OptionError(
+                f"objective={self.objective!r} compares classes, and needs two or more",
+                "one" if y is None else f"{self.classes_!r}",
+                "Pass y, the class of each series, or objective='icae'.",
+            )
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         series = channels_first(X)
         self._center = series.mean(axis=(0, 2), keepdims=True)
@@ -143,6 +149,7 @@ class TimeSeriesAligner(OneToOneFeatureMixin, TransformerMixin, ClassifierMixin,
         return Recipe.of(self, objective, seed)
 
     def _checked(self, X: Any, y: Any) -> tuple[Array, Array, NDArray[np.int64]]:
+        of_one_length(X)
         if y is None:
             X = validate_data(self, X, allow_nd=True, dtype=[np.float64, np.float32], ensure_all_finite="allow-nan")
             y = np.zeros(len(X), np.int64)
@@ -159,6 +166,7 @@ class TimeSeriesAligner(OneToOneFeatureMixin, TransformerMixin, ClassifierMixin,
     def _new(self, X: Any) -> tuple[Array, Array]:
         """New series as they are, and in units."""
         check_is_fitted(self, "barycenters_")
+        of_one_length(X)
         X = validate_data(
             self, X, reset=False, allow_nd=True, dtype=[np.float64, np.float32], ensure_all_finite="allow-nan"
         )

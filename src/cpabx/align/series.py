@@ -29,6 +29,19 @@ def channels_first(values: Array) -> Array:
     return np.stack([_whole(one) for one in series])
 
 
+def of_one_length(values: Any) -> None:
+    """Raises ShapeError for a list of series of several lengths, which makes no array."""
+    if not isinstance(values, (list, tuple)):
+        return
+    lengths = {len(one) for one in values if isinstance(one, (list, tuple, np.ndarray)) and np.ndim(one[:1]) > 0}
+    if len(lengths) > 1:
+        raise ShapeError(
+            "all series must have one length",
+            f"series of {min(lengths)} to {max(lengths)} samples",
+            "Append NaN to the shorter ones.",
+        )
+
+
 def as_given(series: Array, values: Array) -> Array:
     """Series (N, C, L) in the layout and float type of others, (N, L) or (N, L, C)."""
     dtype = values.dtype if values.dtype in (np.float32, np.float64) else np.float64

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from dataclasses import dataclass
 from typing import Any, TypedDict
 
@@ -87,7 +88,7 @@ class Augmentation:
             raise OptionError(
                 f"options must be among {', '.join(AugmentationOptions.__annotations__)}",
                 ", ".join(unknown),
-                "Leave it out.",
+                _remedy(unknown[0]),
             )
         random_field = RandomField(cells, **field_options)
         probability = number(p)
@@ -173,6 +174,14 @@ class Augmentation:
 def cells_of(written: Any) -> Any:
     """The cells, or the family, that :attr:`Augmentation.config` wrote."""
     return Cpab(**written) if isinstance(written, dict) else tuple(written)
+
+
+def _remedy(unknown: str) -> str:
+    """What to do about an option that does not exist."""
+    if unknown == "seed":
+        return "Leave it out: the framework's own seed is the one that counts, such as torch.manual_seed."
+    close = difflib.get_close_matches(unknown, AugmentationOptions.__annotations__, n=1)
+    return f"Did you mean {close[0]!r}?" if close else "Leave it out."
 
 
 def _value(options: Sampling) -> Any:

@@ -7,11 +7,12 @@ others, for programs that load a library with these.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from cpabx import registry
-from cpabx.errors import UnsupportedError
+from cpabx.errors import OptionError, UnsupportedError, shown
 from cpabx.export.operators import installed_translations
 from cpabx.options import one_of
 from cpabx.portable.context import in_force, portable
@@ -77,10 +78,14 @@ def onnx(
 
     Raises:
         UnsupportedError: a backend that writes no ONNX, or a model whose flows end elsewhere in the portable form.
-        OptionError: an unknown form.
+        OptionError: an unknown form, samples that are no tuple, or a path in a folder that does not exist.
         MissingPackageError: ``cpab="native"``, and no package with operators.
     """
     one_of("cpab", cpab, FORMS)
+    if not isinstance(args, (tuple, list)):
+        raise OptionError("args must be a tuple of the model's arguments", shown(type(args)), "For instance (images,).")
+    if isinstance(path, (str, os.PathLike)) and not os.path.isdir(os.path.dirname(os.path.abspath(path))):
+        raise OptionError("path must be in a folder that exists", shown(path), "Make the folder first.")
     tensors = {f"args[{i}]": x for i, x in enumerate(args) if registry.owner(x) is not None}
     chosen = registry.backend_for(backend, **tensors) if tensors else registry.get_backend(backend)
     module = chosen.exports()

@@ -50,7 +50,7 @@ def strides_of(points: Array, velocity: Array, tessellation: Tessellation, time:
         time: as there.
 
     Raises:
-        UnsupportedError: 64 are not enough, or they end elsewhere.
+        UnsupportedError: 64 are not enough, they end elsewhere, or fields are not finite.
     """
     extent = float((tessellation.upper - tessellation.lower).max())
     wanted = arrays.transform(points, velocity, tessellation, time)
@@ -61,6 +61,10 @@ def strides_of(points: Array, velocity: Array, tessellation: Tessellation, time:
             off = (np.abs(moved - wanted).max(-1) / scale)[np.isfinite(wanted).all(-1)]
         if count is not None and off.max(initial=0) <= TOLERANCE:
             return Strides(count, reach)
+    if not np.isfinite(velocity).all():
+        raise UnsupportedError(
+            "strides are counted on fields that are finite", "NaN or infinite ones", "Pass samples that make no NaN."
+        )
     raise UnsupportedError(
         "a portable form must take these points where libcpab does",
         f"fields that need more than {MOST} strides, or shorter ones",

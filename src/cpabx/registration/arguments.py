@@ -37,7 +37,9 @@ def checked_images(moving: Any, fixed: Any, mask: Any, name: str | None) -> tupl
     moving, fixed = as_floats(backend, moving=moving, fixed=fixed)
     if "autograd" not in backend.supports:
         raise UnsupportedError(
-            "register needs a backend that differentiates", f"backend {backend.name!r}", "Pass tensors of torch."
+            "register needs a backend that differentiates",
+            f"backend {backend.name!r}",
+            "Pass tensors of torch or TensorFlow.",
         )
     shapes = backend.shape(moving), backend.shape(fixed)
     ndim = len(shapes[1]) - 2
@@ -90,7 +92,7 @@ def _checked_mask(backend: Backend, mask: Any, fixed: Tensor, ndim: int) -> Tens
     if not np.isfinite(array).all() or (array < 0).any() or (array.sum(axis=1) <= 0).any():
         raise OptionError(
             "mask must have numbers of 0 or more, and more than 0 somewhere in each image",
-            "others",
+            "an image without any" if np.isfinite(array).all() and (array >= 0).all() else "negative or NaN",
             "1 is a pixel that counts, 0 one that does not.",
         )
     array = array / array.mean(axis=1, keepdims=True)

@@ -149,7 +149,9 @@ def register(
         watch("done", len(steps) * most)
     if n and not any(np.isfinite(row).all() for row in np.transpose(done.loss)) and not done.interrupted:
         raise DivergenceError(
-            "registration needs a finite loss", f"none at level {steps[len(done.loss) - 1].cells}", "Raise weight."
+            "registration needs a finite loss",
+            f"none at level {steps[len(done.loss) - 1].cells}",
+            "Raise weight; and where values are far from 1, scale images to [0, 1].",
         )
     return _result(chosen, problem, done, steps, outer, first)
 

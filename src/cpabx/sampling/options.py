@@ -86,7 +86,7 @@ class Sampling:
             raise OptionError(
                 "fill goes with padding_mode='zeros': it takes the place of the zeros",
                 f"fill={shown(fill)} and padding_mode={padding_mode!r}",
-                "Leave one of them out.",
+                "Pass padding_mode='zeros', or leave fill out.",
             )
         return made
 

@@ -73,9 +73,15 @@ class RandomCPAB(keras.layers.Layer):  # type: ignore[misc]
             What ``inputs`` are.
 
         Raises:
-            OptionError: a dictionary without images.
+            OptionError: a dictionary without images, or a tuple.
             ShapeError: images that are neither (N, H, W, C) nor (H, W, C), or what does not go with them.
         """
+        if isinstance(inputs, tuple):
+            raise OptionError(
+                "inputs must be images or a dictionary",
+                f"a tuple of {len(inputs)}",
+                "In a map of a data set: lambda images, labels: (layer(images), labels).",
+            )
         data = dict(inputs) if isinstance(inputs, dict) else {"images": inputs}
         if "images" not in data:
             raise OptionError("a dictionary must have 'images'", str(sorted(map(str, data))), "Add them.")

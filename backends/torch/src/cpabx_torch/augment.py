@@ -37,6 +37,16 @@ class RandomCPAB(values.Transform):
         check_no_form(options)
         self.augmentation = Augmentation.checked(cells, **options)
 
+    def forward(self, *inputs: Any) -> Any:
+        """Transforms images and what is marked in them; all else is returned as it is.
+
+        Raises:
+            DtypeError: arrays of numpy and no tensor, which would be returned as they are.
+            CpabxError: what comes is no image, or does not fit the others.
+        """
+        values.check_not_arrays_alone(inputs)
+        return super().forward(*inputs)
+
     def make_params(self, flat_inputs: list[Any]) -> Params:
         """What :meth:`transform` needs, drawn anew.
 

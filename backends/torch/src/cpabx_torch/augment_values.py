@@ -6,13 +6,14 @@ import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_flatten, tree_unflatten
 
 from cpabx.augment.marks import moved_outlines
 from cpabx.augment.options import Augmentation
-from cpabx.errors import ShapeError
+from cpabx.errors import DtypeError, ShapeError
 from cpabx.registry import get_backend
 
 try:
@@ -69,6 +70,20 @@ def is_raster(value: Any) -> bool:
 def first_tensor(flat: list[Any]) -> Tensor | None:
     """The first of some values that is a tensor."""
     return next((value for value in flat if isinstance(value, Tensor)), None)
+
+
+def check_not_arrays_alone(inputs: tuple[Any, ...]) -> None:
+    """Raises DtypeError for arrays of numpy without a tensor or an image: nobody means them to stay as they are."""
+    if isinstance(inputs[0], Tensor):
+        return
+    flat, _ = tree_flatten(inputs)
+    arrays = [value for value in flat if isinstance(value, np.ndarray) and value.ndim > 1]
+    if arrays and all(isinstance(value, (np.ndarray, str, int, float)) for value in flat):
+        raise DtypeError(
+            "images must be tensors of torch, (C, H, W) or (N, C, H, W)",
+            f"an array of numpy of shape {arrays[0].shape}",
+            "Convert it: torch.from_numpy(image), with channels first.",
+        )
 
 
 def batch_axes(picture: Tensor) -> tuple[int, ...]:
