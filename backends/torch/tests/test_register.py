@@ -6,6 +6,7 @@ import torch
 
 import cpabx
 from cpabx.errors import DivergenceError, OptionError, ShapeError, UnsupportedError
+from cpabx.registration import fitting
 from cpabx.testing.registration import OPTIONS, error, pair
 
 BACKEND = cpabx.get_backend("torch")
@@ -109,8 +110,16 @@ def test_pairs_whose_areas_leave_their_limits_are_held_more(monkeypatch):
     noise = [torch.nn.functional.avg_pool2d(torch.tensor(random.uniform(size=(1, 1, 96, 96))), 3) for _ in range(2)]
     images = [torch.cat([own, noise[0]]) for own in noise]
     options = {"levels": [(2, 2), (4, 4), (8, 8)], "areas": (0.25, 4.0), "stretching": 3.0}
+    genuine, losses = fitting._hold_areas, []
+
+    def watched(objective, best, *rest):
+        genuine(objective, best, *rest)
+        losses.extend([best.loss, objective(best.x, np.arange(2))[0]])
+
+    monkeypatch.setattr(fitting, "_hold_areas", watched)
     held = cpabx.register(*images, **options)
-    monkeypatch.setattr("cpabx.registration.fitting.RAISED", ())
+    np.testing.assert_allclose(*losses, rtol=1e-6, err_msg="losses of pairs that are held more compare with others")
+    monkeypatch.setattr(fitting, "RAISED", ())
     as_it_is = cpabx.register(*images, **options)
     extents = []
     for fitted in (held, as_it_is):

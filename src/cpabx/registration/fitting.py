@@ -151,8 +151,9 @@ def _hold_areas(objective: Objective, best: Minimum, metric: Curvature, solve: C
         found = Minimum(best.x[chosen], np.full(len(chosen), np.inf), np.zeros(len(chosen), bool))
         solve(own(raised), found, metric=own(metric))
         better = np.isfinite(found.loss)
-        best.x[chosen[better]], best.loss[chosen[better]] = found.x[better], found.loss[better]
-        best.converged[chosen[better]] = found.converged[better]
+        chosen = chosen[better]
+        best.x[chosen], best.converged[chosen] = found.x[better], found.converged[better]
+        best.loss[chosen], _ = objective(best.x[chosen], chosen)  # comparable with those of other pairs
 
 
 def _of(chosen: Index) -> Callable[[Callable[[Array, Index], Any]], Callable[[Array, Index], Any]]:
