@@ -9,7 +9,7 @@ import nox
 
 from sessions.cuda import build_stand_in
 from sessions.install import install
-from sessions.settings import COMPILE_FAST, ONE_THREAD, QUIET
+from sessions.settings import COMPILE_FAST, CONFORMANCE, ONE_THREAD, QUIET
 
 
 @nox.session
@@ -19,8 +19,7 @@ def cuda_torch(session: nox.Session) -> None:
     install(session, "torch", "test")
     env = {**ONE_THREAD, "CPABX_TEST_BACKENDS": "torch", "CPABX_TEST_CUDA_LIBRARY": str(library)}
     session.run("pytest", *(f"backends/torch/tests/test_{name}.py" for name in ("devices", "on_gpu")), env=env)
-    on_device = ["-p", "backends.torch.tests.on_device", "--sample", "24", "-m", "not slow"]
-    session.run("python", "-m", "pytest", *on_device, "tests/cross/test_conformance.py", env=env)
+    sample_on_device(session, "torch", env)
 
 
 @nox.session
@@ -46,8 +45,7 @@ def cuda_tensorflow(session: nox.Session) -> None:
         "CPABX_TEST_GPU_DOUBLE": str(build / "double" / "libgpu_double.so"),
     }
     session.run("python", "-m", "pytest", "backends/tensorflow/tests/test_devices.py", env=env)
-    on_device = ["-p", "backends.tensorflow.tests.on_device", "--sample", "24", "-m", "not slow"]
-    session.run("python", "-m", "pytest", *on_device, "tests/cross/test_conformance.py", env=env)
+    sample_on_device(session, "tensorflow", env)
 
 
 @nox.session
@@ -57,6 +55,12 @@ def cuda_jax(session: nox.Session) -> None:
     install(session, "jax", "test")
     env = {**ONE_THREAD, "XLA_FLAGS": COMPILE_FAST, "CPABX_TEST_CUDA_LIBRARY": str(library)}
     session.run("pytest", "examples/plugins/jax/tests/test_cuda.py", *session.posargs, env=env)
+
+
+def sample_on_device(session: nox.Session, backend: str, env: dict[str, str]) -> None:
+    """Some cases of the conformance suite, whose tensors are taken as if they lay on a device."""
+    on_device = ["-p", f"backends.{backend}.tests.on_device", "--sample", "24", "-m", "not slow"]
+    session.run("python", "-m", "pytest", *on_device, CONFORMANCE, env=env)
 
 
 def stand_in(session: nox.Session) -> Path:
